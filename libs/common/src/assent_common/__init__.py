@@ -1,0 +1,1 @@
+"""What every Assent service shares. It knows none of them."""

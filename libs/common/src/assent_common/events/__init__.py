@@ -1,0 +1,1 @@
+"""What travels between the services: one module a topic, and the envelope they all share."""

@@ -1,0 +1,109 @@
+"""`assent.governance.v1`: who put what forward, who was asked, who decided. Keyed by the entity's id."""
+
+from enum import StrEnum
+from uuid import UUID
+
+from pydantic import Field
+
+from assent_common.events.model import Json, Payload, UtcTime
+
+
+class CandidacyStatus(StrEnum):
+    CANDIDATE = "candidate"
+    UNDER_REVIEW = "under_review"
+    ACCEPTED = "accepted"
+    SUSPENDED = "suspended"
+    REJECTED = "rejected"
+    RETIRED = "retired"
+    WITHDRAWN = "withdrawn"
+
+
+class TaskStatus(StrEnum):
+    OPEN = "open"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    CHANGES_REQUESTED = "changes_requested"
+    #: The review ended before the task was decided.
+    CANCELLED = "cancelled"
+
+
+class CandidacyChanged(Payload):
+    """One model version put forward for one use case, as it stands."""
+
+    id: UUID
+    use_case: str
+    use_case_id: UUID
+    model_version: str
+    status: CandidacyStatus
+    #: Why it stands there, in words.
+    reason: str | None = None
+    #: The content that was judged; absent until it was.
+    content_hash: str | None = None
+    review: UUID | None = None
+    policy: str | None = None
+    put_forward_by: str
+    changed_by: str
+    changed_at: UtcTime
+    #: Until when an acceptance holds.
+    expires_at: UtcTime | None = None
+
+
+class CheckResult(Payload):
+    """One automatic check, with what it saw."""
+
+    name: str
+    passed: bool
+    reason: str
+
+
+class ReviewRequested(Payload):
+    """A round of judging, pinned to a policy version and to the content judged."""
+
+    id: UUID
+    candidacy: UUID
+    use_case: str
+    model_version: str
+    policy: str
+    content_hash: str
+    #: `open`, `accepted`, `rejected`, `changes_requested`, `cancelled`.
+    status: str
+    checks: list[CheckResult] = Field(default_factory=list)
+    requested_by: str
+    requested_at: UtcTime
+    ended_at: UtcTime | None = None
+
+
+class TaskChanged(Payload):
+    """One approval asked of one role."""
+
+    id: UUID
+    review: UUID
+    candidacy: UUID
+    use_case: str
+    model_version: str
+    role: str
+    status: TaskStatus
+    due_at: UtcTime | None = None
+    decided_by: str | None = None
+    decided_at: UtcTime | None = None
+    comment: str | None = None
+
+
+class FindingChanged(Payload):
+    """Something that breaks the rules."""
+
+    id: UUID
+    kind: str
+    subject: str
+    status: str
+    evidence: Json = None
+    found_at: UtcTime
+    resolved_at: UtcTime | None = None
+
+
+TYPES: dict[str, type[Payload]] = {
+    "assent.governance.candidacy.changed.v1": CandidacyChanged,
+    "assent.governance.review.requested.v1": ReviewRequested,
+    "assent.governance.task.changed.v1": TaskChanged,
+    "assent.governance.finding.changed.v1": FindingChanged,
+}
