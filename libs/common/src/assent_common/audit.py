@@ -1,0 +1,111 @@
+"""Who did what, when, on what: append-only, and chained so that an edit, a deletion or a cut shows.
+
+Records are inserted without chain fields, so that no lock joins the writers. One sealer, under a lease, gives each its
+`seq`, the hash of the one before and its own.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import asyncpg
+import orjson
+
+from assent_common import canonical
+from assent_common.clock import to_utc
+
+GENESIS = "sha256:" + "0" * 64
+
+INSERT = """
+insert into audit (at, actor, action, subject, details, correlation_id)
+select at, actor, action, subject, details::jsonb, correlation_id
+  from unnest($1::timestamptz[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
+       as r(at, actor, action, subject, details, correlation_id)
+"""
+LAST = "select seq, hash from audit where seq is not null order by seq desc limit 1"
+# Index: audit_unsealed.
+UNSEALED = "select * from audit where seq is null order by id limit $1"
+SEAL = """
+update audit a set seq = s.seq, previous = s.previous, hash = s.hash
+  from unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[]) as s(id, seq, previous, hash)
+ where a.id = s.id and exists (select from leases where duty = 'audit-sealer' and fence = $5)
+"""
+SEALED = "select * from audit where seq > $1 order by seq limit 1000"
+
+
+class Record(NamedTuple):
+    at: datetime
+    actor: str
+    action: str
+    subject: str
+    details: dict[str, Any]
+    correlation_id: str
+
+
+class Tampered(Exception):
+    """The chain does not hold from this record on."""
+
+    def __init__(self, seq: int, why: str) -> None:
+        super().__init__(f"audit record {seq}: {why}")
+        self.seq = seq
+
+
+async def insert(connection: asyncpg.Connection, records: Sequence[Record]) -> None:
+    if records:
+        at, actor, action, subject, details, correlation = map(list, zip(*records, strict=True))
+        texts = [orjson.dumps(detail).decode() for detail in details]
+        await connection.execute(INSERT, at, actor, action, subject, texts, correlation)
+
+
+async def seal(connection: asyncpg.Connection, fence: int, limit: int = 1000) -> int:
+    """Chain what is not chained yet, in the order of ids. Returns how many. For the holder of `audit-sealer` only."""
+    async with connection.transaction():
+        last = await connection.fetchrow(LAST)
+        seq, previous = (last["seq"], last["hash"]) if last else (0, GENESIS)
+        rows = await connection.fetch(UNSEALED, limit)
+        chain = []
+        for row in rows:
+            seq += 1
+            digest = _hash(seq, previous, row)
+            chain.append((row["id"], seq, previous, digest))
+            previous = digest
+        if chain:
+            await connection.execute(SEAL, *map(list, zip(*chain, strict=True)), fence)
+    return len(chain)
+
+
+async def verify(connection: asyncpg.Connection) -> int:
+    """Walk the whole chain. Returns how many records hold; raises Tampered naming the first that does not."""
+    seq, previous = 0, GENESIS
+    async for row in _sealed(connection):
+        if row["seq"] != seq + 1:
+            raise Tampered(seq + 1, "missing")
+        if row["previous"] != previous:
+            raise Tampered(row["seq"], "does not follow the one before it")
+        if row["hash"] != _hash(row["seq"], previous, row):
+            raise Tampered(row["seq"], "was changed")
+        seq, previous = row["seq"], row["hash"]
+    return seq
+
+
+async def _sealed(connection: asyncpg.Connection) -> AsyncIterator[Any]:
+    seq = 0
+    while rows := await connection.fetch(SEALED, seq):
+        for row in rows:
+            yield row
+            seq = row["seq"]
+
+
+def _hash(seq: int, previous: str, row: Any) -> str:
+    return canonical.digest(
+        {
+            "seq": seq,
+            "previous": previous,
+            "at": to_utc(row["at"]).isoformat(timespec="microseconds"),
+            "actor": row["actor"],
+            "action": row["action"],
+            "subject": row["subject"],
+            "details": orjson.loads(row["details"]) if isinstance(row["details"], str) else row["details"],
+            "correlation_id": row["correlation_id"],
+        }
+    )

@@ -1,0 +1,1 @@
+"""HTTP as every Assent service speaks it."""

@@ -1,0 +1,160 @@
+"""Build an app: problems, limits, ids, health, metrics, and no route without a rule about who may call it."""
+
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from typing import Any
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.responses import JSONResponse, Response
+
+from assent_common.database import Database, is_transient
+from assent_common.health import Health, State
+from assent_common.http import problems
+from assent_common.http.middleware import Edge
+from assent_common.identity.roles import Principal, Role
+
+Authenticate = Callable[[str], Awaitable[Principal]]
+
+OPEN = frozenset({"/health/live", "/health/ready", "/metrics", "/openapi.json", "/docs"})
+"""The only routes without a token."""
+
+
+class StrictRoute(APIRoute):
+    """A route that refuses query parameters it does not know: a misspelt filter must not answer with everything."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+        known = {alias for dependant in _all(self.dependant) for alias in _query_names(dependant)}
+
+        async def strict(request: Request) -> Response:
+            unknown = sorted(set(request.query_params) - known)
+            if unknown:
+                raise problems.BadRequest(
+                    f"unknown query parameter {unknown[0]!r}; known are {', '.join(sorted(known)) or 'none'}",
+                    errors=[
+                        problems.FieldError(pointer=f"?{name}", code="unknown_parameter", detail="not known here")
+                        for name in unknown
+                    ],
+                )
+            return await handle(request)
+
+        return strict
+
+
+def router(prefix: str = "/v1", **options: Any) -> APIRouter:
+    """A router whose routes are strict and document the problems that every route may answer with."""
+    return APIRouter(
+        prefix=prefix,
+        route_class=StrictRoute,
+        responses=problems.documented(
+            problems.BadRequest, problems.Unauthenticated, problems.Forbidden, problems.Invalid, problems.Unavailable
+        ),
+        **options,
+    )
+
+
+def build(
+    *,
+    title: str,
+    version: str,
+    description: str,
+    routers: Sequence[APIRouter],
+    database: Database,
+    health: Health,
+    authenticate: Authenticate,
+) -> FastAPI:
+    """The app of one service. Raises TypeError for a route that says not who may call it."""
+    app = FastAPI(
+        title=title,
+        version=version,
+        description=description,
+        redoc_url=None,
+        separate_input_output_schemas=False,
+        generate_unique_id_function=lambda route: route.name,
+    )
+    app.state.authenticate = authenticate
+    app.state.database = database
+    problems.install(app)
+    for included in routers:
+        app.include_router(included)
+    app.include_router(_operations(database, health))
+    access_table(app)
+    app.add_middleware(Edge)
+    return app
+
+
+def access_table(app: FastAPI) -> dict[tuple[str, str], frozenset[Role]]:
+    """(method, path) → the roles that may call it, read from the routes themselves."""
+    table: dict[tuple[str, str], frozenset[Role]] = {}
+    for route in _routes(app):
+        if route.path in OPEN:
+            continue
+        allowed = [r for d in _all(route.dependant) if (r := getattr(d.call, "roles", None)) is not None]
+        if len(allowed) != 1:
+            raise TypeError(f"{route.path} must say exactly once which roles may call it")
+        for method in route.methods or ():
+            table[method, route.path] = allowed[0]
+    return table
+
+
+def _routes(app: FastAPI) -> Iterator[APIRoute]:
+    for route in app.routes:
+        if isinstance(route, APIRoute):
+            yield route
+
+
+def _operations(database: Database, health: Health) -> APIRouter:
+    operations = APIRouter(tags=["operations"])
+
+    @operations.get("/health/live", summary="Whether the process runs; touches nothing else")
+    async def live() -> dict[str, str]:
+        return {"status": "alive"}
+
+    @operations.get("/health/ready", summary="Whether it can do its work, and the truth about what it depends on")
+    async def ready() -> Response:
+        try:
+            await database.ping()
+        except Exception as error:
+            if not is_transient(error):
+                raise
+            health.failing("postgres", repr(error))
+        else:
+            health.working("postgres")
+        components = dict(health.components)
+        # Without Kafka requests are still answered and writes are kept: degraded, not away.
+        able = components["postgres"].state is State.WORKING
+        fine = all(component.state is State.WORKING for component in components.values())
+        return JSONResponse(
+            {
+                "status": "ready" if fine else "degraded" if able else "unavailable",
+                "dependencies": {
+                    name: {"status": c.state.value, "detail": c.detail, "since": c.since.isoformat()}
+                    for name, c in sorted(components.items())
+                },
+            },
+            200 if able else 503,
+            headers={} if able else {"Retry-After": "2"},
+        )
+
+    @operations.get("/metrics", summary="Prometheus metrics", response_class=Response)
+    async def metrics() -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    return operations
+
+
+def _all(dependant: Dependant) -> Iterator[Dependant]:
+    yield dependant
+    for inner in dependant.dependencies:
+        yield from _all(inner)
+
+
+def _query_names(dependant: Dependant) -> Iterator[str]:
+    for parameter in dependant.query_params:
+        fields = getattr(parameter.field_info.annotation, "model_fields", None)
+        if fields is None:
+            yield parameter.alias
+        else:
+            yield from (field.alias or name for name, field in fields.items())

@@ -1,0 +1,23 @@
+"""Optimistic locking: `ETag` out, `If-Match` in."""
+
+from typing import Annotated
+
+from fastapi import Header
+
+from assent_common.http.problems import PreconditionRequired, Stale
+
+IfMatch = Annotated[str | None, Header(description="The `ETag` that you read; `*` for whatever stands")]
+
+
+def etag(sequence: int) -> str:
+    """A strong validator: the entity's sequence."""
+    return f'"{sequence}"'
+
+
+def require_match(if_match: str | None, sequence: int) -> None:
+    """Raises PreconditionRequired (428) without `If-Match`, Stale (412) when it names another state."""
+    if if_match is None:
+        raise PreconditionRequired("this change needs If-Match with the ETag of what you read")
+    named = {tag.strip() for tag in if_match.split(",")}
+    if "*" not in named and etag(sequence) not in named:
+        raise Stale(f"it stands at {etag(sequence)} now", headers={"ETag": etag(sequence)})

@@ -1,0 +1,85 @@
+"""The edge of every service, in one plain ASGI middleware: limits, ids, trace, log, metrics.
+
+Not a `BaseHTTPMiddleware`: its cancellation leaks pool connections (sqlalchemy#12077).
+"""
+
+import re
+import time
+
+from opentelemetry.trace import SpanKind
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from assent_common import metrics, telemetry
+from assent_common.http import problems
+
+MAX_BODY_BYTES = 1_000_000
+_ID = re.compile(r"^[A-Za-z0-9._-]{1,100}$")
+
+
+class _BodyTooLarge(Exception):
+    pass
+
+
+class Edge:
+    """Wraps the whole app, so that its own refusals are problems with a correlation id, too."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        given = headers.get("x-request-id", "")
+        parent = headers.get("traceparent")
+        with (
+            telemetry.correlated(given if _ID.match(given) else None) as correlation,
+            telemetry.tracer.start_as_current_span(
+                f"{scope['method']} {scope['path']}", context=telemetry.context_of(parent), kind=SpanKind.SERVER
+            ),
+        ):
+            await self._answer(scope, receive, send, correlation)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, correlation: str) -> None:
+        started_at = time.perf_counter()
+        status = 0
+        taken = 0
+
+        async def limited() -> Message:
+            nonlocal taken
+            message = await receive()
+            taken += len(message.get("body", b""))
+            if taken > MAX_BODY_BYTES:
+                raise _BodyTooLarge
+            return message
+
+        async def stamped(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], (b"x-request-id", correlation.encode())]
+                _measure(scope, status, time.perf_counter() - started_at)
+            await send(message)
+
+        try:
+            await self._app(scope, limited, stamped)
+        except _BodyTooLarge:
+            if not status:
+                refusal = problems.answer(problems.TooLarge(f"a body has at most {MAX_BODY_BYTES} bytes"))
+                await refusal(scope, receive, stamped)
+        finally:
+            telemetry.logger().info(
+                "request",
+                method=scope["method"],
+                path=scope["path"],
+                status=status,
+                ms=round((time.perf_counter() - started_at) * 1000, 1),
+            )
+
+
+def _measure(scope: Scope, status: int, seconds: float) -> None:
+    # The route's template, never the path: a metric must not grow with the catalogue.
+    route = getattr(scope.get("route"), "path", "unknown")
+    metrics.HTTP_REQUESTS.labels(scope["method"], route, status).inc()
+    metrics.HTTP_SECONDS.labels(scope["method"], route).observe(seconds)

@@ -1,0 +1,126 @@
+"""A bearer token in, a verified principal out; whatever is wrong with it is said in one word in a metric."""
+
+import binascii
+import hashlib
+import hmac
+from collections.abc import Mapping
+from typing import Any
+
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jws import extract_compact
+from joserfc.jwt import JWTClaimsRegistry
+
+from assent_common import metrics
+from assent_common.clock import Clock
+from assent_common.http.problems import Unauthenticated, Unavailable
+from assent_common.identity.keys import Keys, KeysUnavailable
+from assent_common.identity.roles import Principal, Role
+
+ALGORITHMS = ("RS256", "ES256", "EdDSA", "Ed25519")
+LEEWAY_S = 30
+MAX_BYTES = 8 * 1024
+_ROLES = frozenset(role.value for role in Role)
+SERVICE_ISSUER = "assent:service-token"
+
+
+class Refused(Exception):
+    """Not a token for us; `reason` is one word for the metric."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+
+
+class Verifier:
+    """Verifies JWTs (RFC 7519, 9068) of one issuer, and service tokens."""
+
+    def __init__(
+        self,
+        *,
+        issuer: str | None,
+        audience: str,
+        roles_claim: str,
+        keys: Keys | None,
+        service_tokens: Mapping[str, str],
+        clock: Clock,
+    ) -> None:
+        self._issuer = issuer
+        self._audience = audience
+        self._roles_claim = roles_claim.split(".")
+        self._keys = keys
+        self._service_tokens = dict(service_tokens)
+        self._clock = clock
+
+    async def authenticate(self, token: str) -> Principal:
+        """Raises Unauthenticated (401), or Unavailable (503) when the issuer's keys cannot be had."""
+        try:
+            if len(token) > MAX_BYTES:
+                raise Refused("size", "the token is too long")
+            return self._service(token) or await self._person(token)
+        except Refused as refused:
+            metrics.TOKENS_REFUSED.labels(refused.reason).inc()
+            raise Unauthenticated(str(refused)) from refused
+        except KeysUnavailable as error:
+            raise Unavailable(str(error)) from error
+
+    def _service(self, token: str) -> Principal | None:
+        digest = hashlib.sha256(token.encode(errors="replace")).hexdigest()
+        for name, expected in self._service_tokens.items():
+            if hmac.compare_digest(digest, expected.lower()):
+                return Principal(SERVICE_ISSUER, name, frozenset({Role.SERVICE}), name)
+        return None
+
+    async def _person(self, token: str) -> Principal:
+        if self._keys is None or self._issuer is None:
+            raise Refused("no_issuer", "no OIDC issuer is configured")
+        header = _header(token)
+        try:
+            keys = await self._keys.find(header.get("kid"))
+            claims = jwt.decode(token, keys, algorithms=list(ALGORITHMS)).claims
+        except (JoseError, ValueError, TypeError, KeyError) as error:
+            raise Refused("signature", "the token's signature cannot be verified") from error
+        self._check(header, claims)
+        return Principal(self._issuer, claims["sub"], _roles(claims, self._roles_claim), _text(claims.get("name")))
+
+    def _check(self, header: Mapping[str, Any], claims: dict[str, Any]) -> None:
+        now = int(self._clock.now().timestamp())
+        registry = JWTClaimsRegistry(
+            now=now,
+            leeway=LEEWAY_S,
+            iss={"essential": True, "value": self._issuer or ""},
+            aud={"essential": True, "value": self._audience},
+            exp={"essential": True},
+            sub={"essential": True},
+        )
+        try:
+            registry.validate(claims)
+        except (JoseError, ValueError, TypeError) as error:
+            raise Refused("claims", f"the token is not valid here: {error}") from error
+        if not isinstance(claims["sub"], str) or not claims["sub"]:
+            raise Refused("claims", "the token's subject is no text")
+        if str(header.get("typ", "JWT")).lower().removeprefix("application/") not in {"jwt", "at+jwt"}:
+            raise Refused("type", "this kind of token is no access token")
+        if "nonce" in claims or "at_hash" in claims:
+            raise Refused("type", "an ID token is no access token")
+
+
+def _header(token: str) -> dict[str, Any]:
+    try:
+        return dict(extract_compact(token.encode()).protected)
+    except (JoseError, ValueError, TypeError, KeyError, binascii.Error) as error:
+        raise Refused("form", "this is no token") from error
+
+
+def _roles(claims: Mapping[str, Any], path: list[str]) -> frozenset[Role]:
+    value: Any = claims
+    for step in path:
+        value = value.get(step) if isinstance(value, Mapping) else None
+    if not isinstance(value, list):
+        return frozenset()
+    # `service` is for machines with a service token or a client of the issuer; other words are other systems' roles.
+    return frozenset(Role(role) for role in value if isinstance(role, str) and role in _ROLES)
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None

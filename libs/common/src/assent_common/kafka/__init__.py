@@ -1,0 +1,1 @@
+"""Kafka, behind as little of our own as will do."""

@@ -1,0 +1,44 @@
+"""Who does a duty now: a row with a holder, a fence that grows with each new holder, and an end."""
+
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+import asyncpg
+
+from assent_common import ids
+
+CLAIM = """
+insert into leases as l (duty, shard, holder, fence, expires_at)
+select $1, shard, $2, 1, now() + make_interval(secs => $4) from unnest($3::smallint[]) shard
+on conflict (duty, shard) do update
+   set holder = excluded.holder,
+       fence = l.fence + (l.holder <> excluded.holder)::int,
+       expires_at = excluded.expires_at
+ where l.holder = excluded.holder or l.expires_at < now()
+returning shard, fence
+"""
+
+RELEASE = "update leases set expires_at = now() - interval '1 second' where duty = $1 and holder = $2"
+
+
+class Lease:
+    """One duty, in one or more shards, by one holder: this object.
+
+    What is done under a lease names its fence in the statement that writes, so that a holder that slept past the
+    end of its lease writes nothing.
+    """
+
+    def __init__(self, duty: str, shards: Sequence[int] = (0,), *, ttl_s: float = 6.0) -> None:
+        self.duty = duty
+        self.ttl_s = ttl_s
+        self._shards = list(shards)
+        self._holder: UUID = ids.new()
+
+    async def claim(self, connection: asyncpg.Connection) -> Mapping[int, int]:
+        """Take or renew what is free or mine, for `ttl_s` from now by the database's clock: shard → fence."""
+        rows = await connection.fetch(CLAIM, self.duty, self._holder, self._shards, self.ttl_s)
+        return {row["shard"]: row["fence"] for row in rows}
+
+    async def release(self, connection: asyncpg.Connection) -> None:
+        """Let the next one begin at once."""
+        await connection.execute(RELEASE, self.duty, self._holder)

@@ -1,0 +1,66 @@
+"""Alembic, run by the service itself when it starts: one at a time, whoever comes first.
+
+A service's package has `migrations/` with `env.py` (two lines: `from assent_common.migrations import run` and
+`run(metadata)`) and `versions/`.
+"""
+
+import asyncio
+from importlib.resources import as_file, files
+
+from alembic import command, context
+from alembic.config import Config
+from sqlalchemy import Connection, MetaData, text
+from sqlalchemy.schema import SchemaItem
+
+from assent_common import schema, telemetry
+from assent_common.database import Database, is_transient
+
+LOCK = 1_634_956_147
+"""An arbitrary number: the advisory lock that migrating processes share."""
+
+
+async def upgrade(database: Database, package: str, *, deadline_s: float = 120, revision: str = "head") -> None:
+    """Bring the schema up to date. Waits for the database up to `deadline_s`; raises what it said last after that."""
+    loop = asyncio.get_running_loop()
+    give_up_at = loop.time() + deadline_s
+    backoff_s = 0.2
+    while True:
+        try:
+            async with database.engine.begin() as connection:
+                await connection.execute(text("select pg_advisory_xact_lock(:lock)").bindparams(lock=LOCK))
+                await connection.run_sync(_migrate, package, revision)
+            return
+        except Exception as error:
+            if not is_transient(error) or loop.time() > give_up_at:
+                raise
+            telemetry.logger().info("waiting_for_database", reason=repr(error))
+            await asyncio.sleep(backoff_s)
+            backoff_s = min(backoff_s * 2, 5)
+
+
+def _migrate(connection: Connection, package: str, revision: str) -> None:
+    with as_file(files(package) / "migrations") as scripts:
+        config = Config()
+        config.set_main_option("script_location", str(scripts))
+        config.set_main_option("path_separator", "os")
+        config.attributes["connection"] = connection
+        if revision == "head" or not revision.startswith(("-", "base")):
+            command.upgrade(config, revision)
+        else:
+            command.downgrade(config, revision)
+
+
+def run(metadata: MetaData) -> None:
+    """What `migrations/env.py` calls."""
+    context.configure(
+        connection=context.config.attributes["connection"],
+        target_metadata=metadata,
+        include_object=_is_the_services_own,
+        transaction_per_migration=False,
+    )
+    context.execute("set local lock_timeout = '5s'")
+    context.run_migrations()
+
+
+def _is_the_services_own(_: SchemaItem, name: str | None, kind: str, __: bool, ___: SchemaItem | None) -> bool:
+    return not (kind == "table" and name in schema.TABLES)

@@ -1,0 +1,45 @@
+"""Write events in my transaction."""
+
+import zlib
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import asyncpg
+
+from assent_common.events import envelope
+from assent_common.events.envelope import CloudEvent
+from assent_common.kafka.topics import Topic
+
+RANGES = 16
+"""Into how many ranges keys are split. Each is published by one relay at a time."""
+
+INSERT = """
+insert into outbox (topic, key, range, scope, sequence, body)
+select * from unnest($1::text[], $2::text[], $3::smallint[], $4::text[], $5::bigint[], $6::bytea[])
+"""
+
+
+class EventTooLarge(ValueError):
+    """The broker would not take it: its producer must send less."""
+
+
+class Row(NamedTuple):
+    topic: str
+    key: str
+    range: int
+    scope: str | None
+    sequence: int
+    body: bytes
+
+    @classmethod
+    def of(cls, topic: Topic, event: CloudEvent, scope: str | None) -> "Row":
+        body = envelope.to_bytes(event)
+        if len(body) > envelope.MAX_BYTES:
+            raise EventTooLarge(f"{event.type} of {event.subject} has {len(body)} bytes")
+        return cls(topic.name, event.subject, zlib.crc32(event.subject.encode()) % RANGES, scope, event.number, body)
+
+
+async def insert(connection: asyncpg.Connection, rows: Sequence[Row]) -> None:
+    """Ids are taken here, after the entities' row locks, so that per key their order is the order of commits."""
+    if rows:
+        await connection.execute(INSERT, *map(list, zip(*rows, strict=True)))

@@ -1,0 +1,247 @@
+"""Publish what is in the outbox: in order per key, at least once, within milliseconds of the commit."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+import asyncpg
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from assent_common import audit, metrics, telemetry
+from assent_common.database import Database, is_transient
+from assent_common.events.envelope import CONTENT_TYPE
+from assent_common.health import Health
+from assent_common.kafka.connection import BrokerUnavailable, ensure_topics, options
+from assent_common.kafka.producer import Message, Publisher
+from assent_common.kafka.topics import Topic
+from assent_common.leases import Lease
+from assent_common.outbox.append import RANGES
+from assent_common.outbox.pace import Pace
+from assent_common.outbox.replay import replay
+from assent_common.settings import Settings
+from assent_common.supervise import pause
+
+# A replayed row that a newer one of its entity has overtaken is not sent: the newer one is the state.
+# Index: outbox_unpublished, outbox_entity.
+TAKE = """
+select id, topic, key, body,
+       replayed and exists (select from outbox n where n.topic = o.topic and n.key = o.key and n.id > o.id) as overtaken
+  from outbox o
+ where published_at is null and range = any($1::smallint[])
+ order by id
+ limit $2
+"""
+# One statement: the fence is checked, positions are given and rows are marked together. The row of outbox_position is
+# held until the commit, so that positions become visible in their order and without gaps.
+MARK = """
+with held as (
+    select from leases
+     where duty = 'outbox-relay' and (shard, fence) in (select * from unnest($2::smallint[], $3::bigint[]))
+    having count(*) = cardinality($2::smallint[])
+), fresh as (
+    select id, row_number() over (order by id) as n from outbox where id = any($1::bigint[]) and position is null
+), counter as (
+    update outbox_position set value = value + (select count(*) from fresh) where exists (select from held)
+    returning value - (select count(*) from fresh) as base
+)
+update outbox o
+   set published_at = now(), replayed = false, position = coalesce(o.position, c.base + f.n)
+  from counter c, unnest($1::bigint[]) with ordinality t(id, i) left join fresh f on f.id = t.id
+ where o.id = t.id
+"""
+ACKNOWLEDGE = """
+insert into outbox_acknowledged as a (topic, partition, "offset")
+select * from unnest($1::text[], $2::int[], $3::bigint[])
+on conflict (topic, partition) do update set "offset" = greatest(a."offset", excluded."offset")
+"""
+BACKLOG = """
+select count(*) as pending, coalesce(extract(epoch from now() - min(created_at)), 0)::float8 as oldest
+  from (select created_at from outbox where published_at is null order by id limit 100000) o
+"""
+PRUNE = """
+delete from outbox where id in (
+    select id from outbox o
+     where published_at < now() - make_interval(days => 7)
+       and exists (select from outbox n where n.topic = o.topic and n.key = o.key and n.id > o.id)
+     limit 5000)
+"""
+FORGET_KEYS = "delete from idempotency_keys where created_at < now() - interval '24 hours'"
+
+HEADERS = [("content-type", CONTENT_TYPE.encode())]
+POLL_S = 1.0
+CHECK_BROKER_S = 20.0
+TIDY_S = 600.0
+
+
+class Relay:
+    """The one publisher of a service's events, and the sealer of its audit log. Any number may run; a lease picks."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        health: Health,
+        *,
+        topics: Sequence[Topic],
+        publisher: Publisher | None = None,
+        batch: int = 500,
+    ) -> None:
+        self._settings = settings
+        self._database = database
+        self._health = health
+        self._topics = topics
+        self._publisher = publisher or Publisher(settings, f"assent-{database.service}-relay")
+        self._batch = batch
+        self._lease = Lease("outbox-relay", range(RANGES))
+        self._seal = Lease("audit-sealer")
+        self._pace = Pace(settings, topics) if settings.outbox_max_ahead_bytes else None
+        self._checked_at = self._tidied_at = self._measured_at = float("-inf")
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Until `stopping`, whatever happens to broker and database meanwhile."""
+        backoff_s = 0.2
+        try:
+            while not stopping.is_set():
+                try:
+                    busy = await self._round(stopping)
+                    self._health.working("kafka")
+                    backoff_s = 0.2
+                    if not busy:
+                        await self._idle(stopping)
+                except BrokerUnavailable as error:
+                    self._checked_at = float("-inf")
+                    self._health.failing("kafka", str(error))
+                    await pause(stopping, backoff_s)
+                    backoff_s = min(backoff_s * 2, 5)
+                except Exception as error:
+                    if not is_transient(error):
+                        raise
+                    self._health.failing("postgres", repr(error))
+                    await pause(stopping, backoff_s)
+                    backoff_s = min(backoff_s * 2, 5)
+        finally:
+            await self._close()
+
+    async def _round(self, stopping: asyncio.Event) -> bool:
+        """One batch. True if there may be more."""
+        self._database.outbox_written.clear()
+        async with self._database.connection() as connection:
+            loop = asyncio.get_running_loop()
+            await self._seal_audit(connection)
+            if loop.time() - self._measured_at > POLL_S:
+                await self._measure(connection)
+                self._measured_at = loop.time()
+            claimed_at = loop.time()
+            fences = await self._lease.claim(connection)
+            if not fences:
+                return False
+            if loop.time() - self._checked_at > CHECK_BROKER_S:
+                await self._check_broker(connection)
+                self._checked_at = loop.time()
+            if loop.time() - self._tidied_at > TIDY_S:
+                await connection.execute(PRUNE)
+                await connection.execute(FORGET_KEYS)
+                self._tidied_at = loop.time()
+            rows = await connection.fetch(TAKE, list(fences), self._batch)
+        if not rows:
+            return False
+        # Nothing is sent once the lease may be over: the next holder's events would be overtaken by ours.
+        deadline_s = self._lease.ttl_s - 1 - (loop.time() - claimed_at)
+        if deadline_s <= 0:
+            return True
+        await self._publish(rows, fences, deadline_s)
+        if self._pace is not None:
+            await self._pace.wait(stopping)
+        return True
+
+    async def _publish(self, rows: Sequence[asyncpg.Record], fences: Mapping[int, int], deadline_s: float) -> None:
+        prefix = self._settings.kafka_topic_prefix
+        sent = [row for row in rows if not row["overtaken"]]
+        acknowledged = await self._publisher.publish(
+            [Message(prefix + row["topic"], row["key"].encode(), row["body"], HEADERS) for row in sent],
+            deadline_s=deadline_s,
+        )
+        reached: dict[tuple[str, int], int] = {}
+        for row, ack in zip(sent, acknowledged, strict=True):
+            reached[row["topic"], ack.partition] = ack.offset
+            metrics.OUTBOX_PUBLISHED.labels(row["topic"]).inc()
+            if self._pace is not None:
+                self._pace.sent(row["topic"], ack, len(row["body"]))
+        async with self._database.connection() as connection, connection.transaction():
+            await connection.execute(MARK, [row["id"] for row in rows], list(fences), list(fences.values()))
+            if reached:
+                topics, partitions = zip(*reached, strict=True)
+                await connection.execute(ACKNOWLEDGE, list(topics), list(partitions), list(reached.values()))
+
+    async def _check_broker(self, connection: asyncpg.Connection) -> None:
+        """Find out whether the broker lost what it had acknowledged (wiped, replaced, topic made anew): then replay."""
+        await ensure_topics(self._settings, self._topics)
+        acknowledged = {
+            (row["topic"], row["partition"]): row["offset"]
+            for row in await connection.fetch("select * from outbox_acknowledged")
+        }
+        if not acknowledged:
+            return
+        ends = await self._ends(acknowledged)
+        lost = sorted(
+            {topic for (topic, partition), offset in acknowledged.items() if ends[topic, partition] <= offset}
+        )
+        for topic in lost:
+            async with connection.transaction():
+                await connection.execute("delete from outbox_acknowledged where topic = $1", topic)
+                count = await replay(connection, topic)
+            telemetry.logger().warning("broker_lost_its_log", topic=topic, replaying=count)
+
+    async def _ends(self, of: Mapping[tuple[str, int], int]) -> dict[tuple[str, int], int]:
+        consumer = AIOKafkaConsumer(**options(self._settings, f"assent-{self._database.service}-check"))
+        try:
+            async with asyncio.timeout(10):
+                await consumer.start()
+                prefix = self._settings.kafka_topic_prefix
+                topics = {topic for topic, _ in of}
+                present = await consumer.topics()
+                wanted = {
+                    TopicPartition(prefix + topic, partition): (topic, partition)
+                    for topic, partition in of
+                    if prefix + topic in present
+                    and partition in (consumer.partitions_for_topic(prefix + topic) or set())
+                }
+                ends = await consumer.end_offsets(list(wanted)) if wanted else {}
+                return dict.fromkeys(of, 0) | {wanted[tp]: end for tp, end in ends.items()} if topics else {}
+        except (KafkaError, OSError, TimeoutError) as error:
+            raise BrokerUnavailable(repr(error)) from error
+        finally:
+            await consumer.stop()
+
+    async def _seal_audit(self, connection: asyncpg.Connection) -> None:
+        fences = await self._seal.claim(connection)
+        if fences:
+            await audit.seal(connection, fences[0])
+
+    async def _measure(self, connection: asyncpg.Connection) -> None:
+        row = await connection.fetchrow(BACKLOG)
+        metrics.OUTBOX_PENDING.set(row["pending"])
+        metrics.OUTBOX_OLDEST_SECONDS.set(row["oldest"])
+
+    async def _idle(self, stopping: asyncio.Event) -> None:
+        """Until something is written, or a second: another process may write, too."""
+        written = asyncio.create_task(self._database.outbox_written.wait())
+        stop = asyncio.create_task(stopping.wait())
+        try:
+            await asyncio.wait({written, stop}, timeout=POLL_S, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            written.cancel()
+            stop.cancel()
+
+    async def _close(self) -> None:
+        try:
+            async with asyncio.timeout(3), self._database.connection() as connection:
+                await self._lease.release(connection)
+                await self._seal.release(connection)
+        except Exception as error:
+            if not is_transient(error):
+                raise
+            telemetry.logger().info("lease_not_released", reason=repr(error))
+        await self._publisher.close()
+        if self._pace is not None:
+            await self._pace.close()

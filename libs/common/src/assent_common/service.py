@@ -1,0 +1,134 @@
+"""A service's life: settings, schema, server and duties up; SIGTERM; everything down within ten seconds."""
+
+import asyncio
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import httpx
+import uvicorn
+from fastapi import APIRouter
+
+from assent_common import http_client, migrations, telemetry
+from assent_common.clock import Clock, SystemClock
+from assent_common.database import Database
+from assent_common.health import Health
+from assent_common.http import app as http_app
+from assent_common.identity.keys import Keys
+from assent_common.identity.tokens import Verifier
+from assent_common.kafka.topics import Topic
+from assent_common.outbox.relay import Relay
+from assent_common.settings import Settings
+from assent_common.supervise import Duty, supervise
+
+VERSION = "0.1.0"
+
+
+@dataclass
+class Runtime:
+    """What a service is built from; made once per process."""
+
+    name: str
+    settings: Settings
+    clock: Clock
+    database: Database
+    health: Health
+    client: httpx.AsyncClient
+
+
+@dataclass
+class Parts:
+    """What makes this service this one."""
+
+    title: str
+    description: str
+    package: str
+    routers: Sequence[APIRouter]
+    publishes: Sequence[Topic]
+    duties: Mapping[str, Duty]
+
+
+def runtime(name: str, settings: Settings, clock: Clock | None = None) -> Runtime:
+    telemetry.configure(name, settings.log_level)
+    clock = clock or SystemClock()
+    database = Database(
+        settings.database_url.get_secret_value(), service=name, clock=clock, pool_size=settings.database_pool_size
+    )
+    return Runtime(name, settings, clock, database, Health(clock), http_client.create())
+
+
+async def run(made: Runtime, parts: Parts, *, port: int) -> None:
+    """Serve until SIGTERM or SIGINT. Waits for Postgres; needs no Kafka to answer requests.
+
+    The order of stopping: streams and duties are told first, then the server stops taking requests, so that an open
+    stream cannot hold the process (uvicorn#451).
+    """
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    try:
+        await migrations.upgrade(made.database, parts.package)
+        server = _server(made, parts, port, stopping)
+        relay = Relay(made.settings, made.database, made.health, topics=parts.publishes)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(_stop_server(server, stopping))
+            for name, duty in {"relay": relay.run, **parts.duties}.items():
+                tasks.create_task(supervise(name, duty, stopping, made.health), name=name)
+            await server.serve()
+            stopping.set()
+    finally:
+        await made.client.aclose()
+        await made.database.close()
+
+
+def _server(made: Runtime, parts: Parts, port: int, stopping: asyncio.Event) -> uvicorn.Server:
+    settings = made.settings
+    keys = (
+        Keys(settings.oidc_issuer, settings.oidc_jwks_url, client=made.client, clock=made.clock)
+        if settings.oidc_issuer
+        else None
+    )
+    verifier = Verifier(
+        issuer=settings.oidc_issuer,
+        audience=settings.oidc_audience,
+        roles_claim=settings.oidc_roles_claim,
+        keys=keys,
+        service_tokens=settings.service_tokens,
+        clock=made.clock,
+    )
+    app = http_app.build(
+        title=parts.title,
+        version=VERSION,
+        description=parts.description,
+        routers=parts.routers,
+        database=made.database,
+        health=made.health,
+        authenticate=verifier.authenticate,
+    )
+    app.state.stopping = stopping
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port or port,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=5,
+        server_header=False,
+        lifespan="off",
+    )
+    return _QuietServer(config)
+
+
+class _QuietServer(uvicorn.Server):
+    """Leaves the signals to us."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def _stop_server(server: uvicorn.Server, stopping: asyncio.Event) -> None:
+    await stopping.wait()
+    server.should_exit = True

@@ -1,0 +1,56 @@
+"""Every setting of every service: one reader, one default, one sentence. All come from the environment."""
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """What all services share. Names are upper-cased behind `ASSENT_`: `database_url` is `ASSENT_DATABASE_URL`."""
+
+    model_config = SettingsConfigDict(env_prefix="ASSENT_", hide_input_in_errors=True)
+
+    database_url: SecretStr = Field(description="Postgres, e.g. postgresql://user:password@host:5432/catalog")
+    database_pool_size: int = Field(default=10, ge=2, description="Connections that one process keeps at the most")
+
+    kafka_bootstrap_servers: str = Field(default="127.0.0.1:9092", description="Brokers to ask first, host:port,…")
+    kafka_topic_prefix: str = Field(
+        default="", description="Put before every topic and group, where a cluster is shared"
+    )
+    kafka_partitions: int = Field(default=24, ge=1, description="Partitions of a topic that Assent creates")
+    kafka_replication_factor: int = Field(
+        default=-1, description="Replicas of such a topic; -1 is the broker's default"
+    )
+    kafka_security_protocol: str = Field(default="PLAINTEXT", description="PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL")
+    kafka_sasl_mechanism: str = Field(default="PLAIN", description="PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512")
+    kafka_sasl_username: str | None = Field(default=None, description="User for SASL")
+    kafka_sasl_password: SecretStr | None = Field(default=None, description="Password for SASL")
+    kafka_ssl_cafile: str | None = Field(default=None, description="CA certificates (PEM) instead of the system's")
+
+    outbox_max_ahead_bytes: int | None = Field(
+        default=None,
+        description="How far the relay may run ahead of the slowest consumer of a partition; only a broker that "
+        "keeps little needs it",
+    )
+
+    oidc_issuer: str | None = Field(default=None, description="The company's OIDC issuer, exactly as in `iss`")
+    oidc_audience: str = Field(default="assent", description="What `aud` must contain")
+    oidc_jwks_url: str | None = Field(
+        default=None, description="Where the keys are, if not where the issuer's discovery says"
+    )
+    oidc_roles_claim: str = Field(default="roles", description="The claim that lists roles; dots descend into objects")
+    service_tokens: dict[str, str] = Field(
+        default_factory=dict,
+        description="For machines without OIDC: name → SHA-256 (hex) of the token; the role is `service`",
+    )
+
+    host: str = Field(default="127.0.0.1", description="Address to listen on")
+    port: int = Field(default=0, ge=0, le=65535, description="Port to listen on; 0 takes the service's own")
+    log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR")
+
+    @field_validator("database_url")
+    @classmethod
+    def _postgres(cls, url: SecretStr) -> SecretStr:
+        scheme, separator, rest = url.get_secret_value().partition("://")
+        if scheme not in {"postgres", "postgresql", "postgresql+asyncpg"} or not separator:
+            raise ValueError("must be a postgresql:// URL")
+        return SecretStr(f"postgresql+asyncpg://{rest}")

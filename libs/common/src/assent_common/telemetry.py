@@ -1,0 +1,130 @@
+"""Logs as JSON lines, and traces: both carry the correlation id and the trace from one service to the next."""
+
+import logging
+import os
+import sys
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import orjson
+import structlog
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from assent_common import ids
+
+_correlation_id: ContextVar[str | None] = ContextVar("correlation_id", default=None)
+_w3c = TraceContextTextMapPropagator()
+_SECRETS = ("authorization", "password", "secret", "token", "database_url")
+
+tracer = trace.get_tracer("assent")
+
+
+def configure(service: str, level: str = "INFO") -> None:
+    """Once per process: JSON lines on stderr; spans go to `OTEL_EXPORTER_OTLP_ENDPOINT` where that is set.
+
+    Without it spans are still made, so that every event and log line carries its trace.
+    """
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _where,
+            _redact,
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(serializer=_to_json),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    structlog.contextvars.bind_contextvars(service=service)
+    logging.basicConfig(handlers=[_ToStructlog()], level=logging.WARNING, force=True)
+    provider = TracerProvider(resource=Resource.create({"service.name": service}))
+    if os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+
+        provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    trace.set_tracer_provider(provider)
+
+
+def logger() -> structlog.typing.FilteringBoundLogger:
+    log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+    return log
+
+
+def correlation_id() -> str:
+    """The id that ties together all that one cause led to; a new one where none came in."""
+    current = _correlation_id.get()
+    if current is None:
+        current = str(ids.new())
+        _correlation_id.set(current)
+    return current
+
+
+def traceparent() -> str | None:
+    """The current span as W3C Trace Context, or None outside of any."""
+    carrier: dict[str, str] = {}
+    _w3c.inject(carrier)
+    return carrier.get("traceparent")
+
+
+def context_of(parent: str | None) -> Context | None:
+    return _w3c.extract({"traceparent": parent}) if parent else None
+
+
+def link_to(parent: str | None) -> list[trace.Link]:
+    """A link to another trace, for what one cause does not contain: a batch, a decision days later."""
+    context = trace.get_current_span(context_of(parent)).get_span_context() if parent else None
+    return [trace.Link(context)] if context is not None and context.is_valid else []
+
+
+@contextmanager
+def correlated(correlation: str | None) -> Iterator[str]:
+    """Everything inside carries this correlation id (a new one for None)."""
+    current = correlation or str(ids.new())
+    token = _correlation_id.set(current)
+    with structlog.contextvars.bound_contextvars(correlation_id=current):
+        try:
+            yield current
+        finally:
+            _correlation_id.reset(token)
+
+
+@contextmanager
+def continuing(name: str, *, correlation: str | None, parent: str | None) -> Iterator[trace.Span]:
+    """A span that goes on where an event or a request came from."""
+    with correlated(correlation), tracer.start_as_current_span(name, context=context_of(parent)) as span:
+        yield span
+
+
+def _where(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    context = trace.get_current_span().get_span_context()
+    if context.is_valid:
+        event["trace_id"] = format(context.trace_id, "032x")
+    return event
+
+
+def _redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    for key in event:
+        if any(secret in key.lower() for secret in _SECRETS):
+            event[key] = "…"
+    return event
+
+
+def _to_json(event: Any, **_: Any) -> str:
+    return orjson.dumps(event, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+
+
+class _ToStructlog(logging.Handler):
+    """What libraries log, as our own lines."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        logger().log(record.levelno, record.getMessage(), logger=record.name, exc_info=record.exc_info)
