@@ -87,4 +87,6 @@ drop table outbox, outbox_position, outbox_acknowledged, leases, audit, idempote
 drop function audit_is_append_only();
 """
 
-TABLES = frozenset({"outbox", "outbox_position", "outbox_acknowledged", "leases", "audit", "idempotency_keys"})
+TABLES = frozenset(
+    {"outbox", "outbox_position", "outbox_acknowledged", "leases", "audit", "idempotency_keys", "source_census"}
+)

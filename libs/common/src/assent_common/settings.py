@@ -43,6 +43,12 @@ class Settings(BaseSettings):
         description="For machines without OIDC: name → SHA-256 (hex) of the token; the role is `service`",
     )
 
+    connector_url: str = Field(
+        default="http://127.0.0.1:8083",
+        description="The sagemaker-connector, to ask it for a replay of what is lacking",
+    )
+    service_token: SecretStr | None = Field(default=None, description="The token by which this service asks others")
+
     host: str = Field(default="127.0.0.1", description="Address to listen on")
     port: int = Field(default=0, ge=0, le=65535, description="Port to listen on; 0 takes the service's own")
     log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR")
