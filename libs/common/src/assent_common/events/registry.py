@@ -56,6 +56,8 @@ class Report(Payload):
     content_type: str | None = None
     #: SHA-256 of what was read, `sha256:…`; absent where nothing was.
     digest: str | None = None
+    #: The digest that the registry recorded for it (`ContentDigest`): another one means that the file was changed since.
+    recorded_digest: str | None = None
     status: MetricsStatus
     #: Why it could not be read, in words.
     reason: str | None = None
@@ -119,10 +121,17 @@ class ModelVersionObserved(Payload):
     #: SageMaker's `ModelApprovalStatus`.
     source_approval_status: str | None = None
     source_approval_description: str | None = None
+    #: SageMaker's `ModelPackageRegistrationType`: `Logged` or `Registered`.
+    registration_type: str | None = None
     life_cycle: LifeCycle | None = None
     artifacts: list[Artifact] = Field(default_factory=list)
     image: str | None = None
     image_digest: str | None = None
+    #: Where the model comes from in its own words: an MLflow run, a model hub (`SourceUri`).
+    source_uri: str | None = None
+    #: SageMaker's `Domain` and `Task`, as typed; `type` is what Assent makes of them.
+    domain: str | None = None
+    task: str | None = None
     #: The ARN or name of the training job, where the registry tells.
     training_job: str | None = None
     #: What made it: pipeline execution, commit, repository, project (`MetadataProperties`).

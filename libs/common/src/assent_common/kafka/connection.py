@@ -42,10 +42,12 @@ async def ensure_topics(settings: Settings, topics: Iterable[Topic]) -> None:
     try:
         await admin.start()
         present = set(await admin.list_topics())
+        brokers = len((await admin.describe_cluster())["brokers"])
+        replicas = settings.kafka_replication_factor or min(3, brokers)
         for topic in topics:
             name = topic.full_name(settings.kafka_topic_prefix)
             if name not in present:
-                await _create(admin, settings, topic, name)
+                await _create(admin, topic, name, settings.kafka_partitions, replicas)
     except (KafkaError, OSError) as error:
         # No reason to stop: where the topic is missing indeed, whoever uses it will be told so by the broker.
         telemetry.logger().info("topics_not_created", reason=repr(error))
@@ -53,14 +55,13 @@ async def ensure_topics(settings: Settings, topics: Iterable[Topic]) -> None:
         await admin.close()
 
 
-async def _create(admin: AIOKafkaAdminClient, settings: Settings, topic: Topic, name: str) -> None:
+async def _create(admin: AIOKafkaAdminClient, topic: Topic, name: str, partitions: int, replicas: int) -> None:
     keep = (
         {"cleanup.policy": "compact", "max.compaction.lag.ms": str(24 * 3600 * 1000)}
         if topic.compacted
         else {"cleanup.policy": "delete", "retention.ms": str(DEAD_LETTER_RETENTION_MS)}
     )
-    partitions = settings.kafka_partitions if topic.compacted else 1
-    new = NewTopic(name, partitions, settings.kafka_replication_factor, topic_configs=keep)
+    new = NewTopic(name, partitions if topic.compacted else 1, replicas, topic_configs=keep)
     try:
         answer = await admin.create_topics([new])
     except TopicAlreadyExistsError:
@@ -69,4 +70,4 @@ async def _create(admin: AIOKafkaAdminClient, settings: Settings, topic: Topic, 
     if refused:
         telemetry.logger().warning("topic_not_created", topic=name, reason=str(refused))
     else:
-        telemetry.logger().info("topic_created", topic=name, partitions=partitions)
+        telemetry.logger().info("topic_created", topic=name)
