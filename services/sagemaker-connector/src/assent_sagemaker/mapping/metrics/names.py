@@ -1,0 +1,126 @@
+"""Measurements to metrics by canonical names: `precision` whether the report says precision, weighted_precision or
+`macro avg`. The names are data, in `mapping.yaml`; a metric under another name than the report's keeps that one too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+from typing import TYPE_CHECKING, NamedTuple
+
+from assent_common.events.registry import Metric
+
+from assent_sagemaker.mapping.rules import rules, snake, squash
+
+if TYPE_CHECKING:
+    from assent_sagemaker.mapping.metrics.shapes import Measurement
+
+Way = tuple[str, ...]
+
+MAX_NAME = 200
+
+
+def canonical(measurements: Iterable[Measurement]) -> dict[str, Metric]:
+    """The metrics by name. Does not depend on the order of the measurements."""
+    best: dict[str, Metric] = {}
+    others: dict[str, Metric] = {}
+    for measurement in sorted(measurements, key=_by_rank):
+        recognised = _recognise(measurement.way, measurement.dataset)
+        if recognised.name and recognised.name not in best:
+            best[recognised.name] = _metric(recognised.name, measurement, recognised)
+        else:
+            own_name = recognised.own_name
+            if own_name == recognised.name:
+                own_name = ".".join(map(snake, measurement.way))[:MAX_NAME]
+            others.setdefault(own_name, _metric(own_name, measurement, recognised))
+    return others | best
+
+
+def known_name(word: str) -> str | None:
+    """The canonical name of a word that stands alone; none for one that names no metric."""
+    if is_skipped(word):
+        return None
+    return _recognise((word,), None).name
+
+
+def is_metric(way: Way) -> bool:
+    """Whether the way ends in a metric that Assent has a name for, train metrics included."""
+    _, rest = _dataset(_unwrapped(way))
+    return _joined(rest) in _synonyms()
+
+
+def is_skipped(key: str) -> bool:
+    word = snake(key)
+    return any(pattern.fullmatch(word) for pattern in rules().metrics.skipped)
+
+
+class _Recognised(NamedTuple):
+    #: The canonical name; none where there is none.
+    name: str | None
+    own_name: str
+    dataset: str | None
+    #: Which of several measurements of one metric it should be: the smallest.
+    rank: tuple[int, int]
+
+
+def _by_rank(measurement: Measurement) -> tuple[tuple[int, int], int, Way, float]:
+    rank = _recognise(measurement.way, measurement.dataset).rank
+    return rank, len(measurement.way), measurement.way, measurement.value
+
+
+def _recognise(way: Way, told: str | None) -> _Recognised:
+    order = list(rules().metrics.datasets)
+    unwrapped = _unwrapped(way)
+    found, rest = _dataset(unwrapped)
+    dataset = _datasets().get(squash(told)) if told else found
+    name, synonym = _synonyms().get(_joined(rest), (None, 0))
+    own_name = ".".join(map(snake, unwrapped))[:MAX_NAME] or "unnamed"
+    if dataset == "train":
+        # A number from training must not pass a check that asks for `accuracy`.
+        name, own_name = None, own_name if found else f"train_{own_name}"
+    return _Recognised(name, own_name, dataset or told, (order.index(dataset) if dataset else -1, synonym))
+
+
+def _metric(name: str, measurement: Measurement, recognised: _Recognised) -> Metric:
+    source_name = ".".join(_unwrapped(measurement.way))[:MAX_NAME]
+    return Metric(
+        value=measurement.value,
+        standard_deviation=measurement.standard_deviation,
+        dataset=recognised.dataset,
+        source_name=source_name if source_name != name else None,
+    )
+
+
+def _unwrapped(way: Way) -> Way:
+    """Without the segments that say nothing; the last one always stays."""
+    return (*(key for key in way[:-1] if snake(key) not in rules().metrics.wrappers), *way[-1:])
+
+
+def _dataset(way: Way) -> tuple[str | None, Way]:
+    """On which data it was measured, by the first segment or its prefix (`test`, `eval_`, `validation:`)."""
+    first, *rest = way
+    if rest and squash(first) in _datasets():
+        return _datasets()[squash(first)], tuple(rest)
+    prefix, _, remainder = snake(first).partition("_")
+    if remainder and prefix in _datasets():
+        return _datasets()[prefix], (remainder, *rest)
+    return None, way
+
+
+def _joined(way: Way) -> str:
+    return ".".join(map(squash, way))
+
+
+@cache
+def _synonyms() -> dict[str, tuple[str, int]]:
+    """Each way to say a metric, squashed; its canonical name; and how good a synonym it is, 0 the best."""
+    return {
+        ".".join(map(squash, word.split("."))): (name, rank)
+        for name, synonyms in rules().metrics.names.items()
+        for rank, word in enumerate((name, *synonyms))
+    }
+
+
+@cache
+def _datasets() -> dict[str, str]:
+    return {squash(word): name for name, words in rules().metrics.datasets.items() for word in words}

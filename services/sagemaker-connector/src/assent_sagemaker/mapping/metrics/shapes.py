@@ -1,0 +1,224 @@
+"""JSON to measurements: which of the known forms a report has, and where in it the numbers stand.
+
+Every form is recognised by what it holds, never by its file's name:
+
+* *monitor*: Model Monitor's statistics, `version` and `dataset` beside `…_metrics` groups of `{value, standard_deviation}`;
+* *pipelines*: the same groups as pipelines write them by convention, or a `metrics` group;
+* *clarify*: `analysis.json`, bias metrics by facet and value;
+* *scikit_learn*: `classification_report(output_dict=True)`, alone or nested;
+* *evidently*: version 0.7 and newer;
+* *named*: a list of `{name, value}`, Autopilot's candidate metrics among them;
+* *constraints*: thresholds, which are no measurements, so none are found;
+* *flat*: anything else; each number counts under its dotted path.
+
+A list of numbers is taken for one value per epoch where its key is the name of a metric, and then the last counts, for
+that is the model that was kept; any other list (a curve, predictions) is no measurement.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from assent_common.events.model import Json
+
+from assent_sagemaker.mapping.metrics.names import Way, is_metric, is_skipped
+from assent_sagemaker.mapping.metrics.numbers import number
+from assent_sagemaker.mapping.rules import rules, snake
+
+
+class Shape(StrEnum):
+    MONITOR = "monitor"
+    PIPELINES = "pipelines"
+    CLARIFY = "clarify"
+    SCIKIT_LEARN = "scikit_learn"
+    EVIDENTLY = "evidently"
+    NAMED = "named"
+    CONSTRAINTS = "constraints"
+    FLAT = "flat"
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    #: The keys from the report's root to the number, as they stand there.
+    way: Way
+    value: float
+    standard_deviation: float | None = None
+    dataset: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    shape: Shape
+    measurements: list[Measurement]
+    problem_kind: str | None = None
+
+
+def measurements(report: Json) -> Found:
+    match report:
+        case {"metrics": [*metrics]} if _is_evidently(metrics):
+            return Found(Shape.EVIDENTLY, list(_evidently(metrics)))
+        case dict() if _CLARIFY_SECTIONS & report.keys():
+            return Found(Shape.CLARIFY, list(_clarify(report)))
+        case dict() if any(key.endswith("_constraints") for key in report):
+            return Found(Shape.CONSTRAINTS, [])
+        case dict() if _is_scikit_learn(report):
+            return Found(Shape.SCIKIT_LEARN, list(_scikit_learn((), report)), _problem_of_classes(report))
+        case list():
+            return Found(Shape.NAMED, list(_walk((), report)))
+        case dict():
+            return Found(_grouped(report), list(_walk((), report)), _problem_of(report))
+    return Found(Shape.FLAT, [])
+
+
+def _grouped(report: Mapping[str, Json]) -> Shape:
+    if any(key == "metrics" or key.endswith("_metrics") for key in report):
+        return Shape.MONITOR if "version" in report and "dataset" in report else Shape.PIPELINES
+    return Shape.FLAT
+
+
+def _problem_of(report: Mapping[str, Json]) -> str | None:
+    """What the sections tell, two levels deep; nothing where they disagree."""
+    sections = rules().metrics.sections
+    inner = [value for value in report.values() if isinstance(value, dict)]
+    told = {sections[key] for part in (report, *inner) for key in part if key in sections}
+    told |= {_problem_of_classes(part) for part in inner if _is_scikit_learn(part)}
+    return told.pop() if len(told) == 1 else None
+
+
+# --- any form
+
+
+def _walk(way: Way, node: Json, dataset: str | None = None) -> Iterator[Measurement]:
+    if way and is_skipped(way[-1]):
+        return
+    match node:
+        case {"threshold": _}:
+            return
+        case {"value": value, **beside} if not isinstance(value, dict):
+            yield from _one(way, value, beside, dataset)
+        case dict() if _is_scikit_learn(node):
+            yield from _scikit_learn(way, node)
+        case dict():
+            for key, item in node.items():
+                yield from _walk((*way, key), item, dataset)
+        case [dict(), *_]:
+            for item in node:
+                yield from _named(way, item)
+        case list():
+            if way and is_metric(way):
+                epochs = [value for item in node if (value := number(item)) is not None]
+                yield from (Measurement(way, value, dataset=dataset) for value in epochs[-1:])
+        case _:
+            yield from _one(way, node, {}, dataset)
+
+
+def _one(way: Way, raw: Json, beside: Mapping[str, Json], dataset: str | None) -> Iterator[Measurement]:
+    if isinstance(raw, list):
+        yield from _walk(way, raw, dataset)
+        return
+    # A string of digits is a number where a metric's name says so; elsewhere it is an identifier.
+    if not way or (isinstance(raw, str) and not (beside or is_metric(way))):
+        return
+    value = number(raw)
+    if value is not None:
+        deviation = number(next((beside[key] for key in _DEVIATIONS if key in beside), None))
+        named = beside.get("dataset")
+        yield Measurement(way, value, deviation, named if isinstance(named, str) else dataset)
+
+
+_DEVIATIONS = ("standard_deviation", "std", "stddev", "std_dev")
+
+
+def _named(way: Way, item: Json) -> Iterator[Measurement]:
+    """One of a list of `{name, value}`: a model card's metric, Autopilot's `{MetricName, Value, Set}`."""
+    if not isinstance(item, dict):
+        return
+    fields = {snake(key): value for key, value in item.items()}
+    name = next(
+        (fields[key] for key in ("standard_metric_name", "metric_name", "name", "metric") if key in fields), None
+    )
+    if isinstance(name, str) and name and "value" in fields and "threshold" not in fields and not is_skipped(name):
+        dataset = fields.get("set") or fields.get("dataset")
+        yield from _one((*way, name), fields["value"], fields, dataset if isinstance(dataset, str) else None)
+
+
+# --- scikit-learn
+
+
+def _is_scikit_learn(node: Mapping[str, Json]) -> bool:
+    return any(isinstance(part := node.get(average), dict) and "precision" in part for average in _AVERAGES)
+
+
+def _scikit_learn(way: Way, report: Mapping[str, Json]) -> Iterator[Measurement]:
+    for key, part in report.items():
+        if isinstance(part, dict):
+            # A class may be labelled "precision" or "accuracy": its numbers stand under `class`.
+            root = (*way, key) if key in _AVERAGES else (*way, "class", key)
+            for name, item in part.items():
+                yield from _walk((*root, name), item)
+        else:
+            yield from _walk((*way, key), part)
+
+
+def _problem_of_classes(report: Mapping[str, Json]) -> str:
+    classes = sum(isinstance(part, dict) and key not in _AVERAGES for key, part in report.items())
+    return "binary_classification" if classes == 2 else "multiclass_classification"
+
+
+_AVERAGES = ("macro avg", "weighted avg", "micro avg", "samples avg")
+
+
+# --- Clarify
+
+
+_CLARIFY_SECTIONS = {"pre_training_bias_metrics", "post_training_bias_metrics", "explanations"}
+
+
+def _clarify(report: Mapping[str, Json]) -> Iterator[Measurement]:
+    for section in ("pre_training_bias_metrics", "post_training_bias_metrics"):
+        match report.get(section):
+            case {"facets": dict() as facets}:
+                for facet, groups in facets.items():
+                    for group in groups if isinstance(groups, list) else []:
+                        yield from _facet((section.removesuffix("_metrics"), facet), group)
+
+
+def _facet(way: Way, group: Json) -> Iterator[Measurement]:
+    match group:
+        case {"metrics": [*metrics], **rest}:
+            of_group = rest.get("value_or_threshold")
+            for metric in metrics:
+                match metric:
+                    case {"name": str() as name, "value": raw} if (value := number(raw)) is not None:
+                        yield Measurement((*way, str(of_group), name), value)
+
+
+# --- Evidently
+
+
+def _is_evidently(metrics: list[Json]) -> bool:
+    return any(isinstance(metric, dict) and _evidently_type(metric) is not None for metric in metrics)
+
+
+def _evidently_type(metric: Mapping[str, Json]) -> str | None:
+    match metric.get("config"):
+        case {"type": str() as kind} if kind.startswith("evidently:"):
+            return kind.rpartition(":")[2]
+    return None
+
+
+def _evidently(metrics: list[Json]) -> Iterator[Measurement]:
+    for metric in metrics:
+        kind = _evidently_type(metric) if isinstance(metric, dict) else None
+        if kind is None:
+            continue
+        column = metric["config"].get("column")
+        way = (snake(kind), column) if isinstance(column, str) else (snake(kind),)
+        match metric.get("value"):
+            case {"mean": mean, **rest} if (value := number(mean)) is not None:
+                yield Measurement(way, value, number(rest.get("std")))
+            case dict() as values:
+                numbers = ((key, number(item)) for key, item in values.items())
+                yield from (Measurement((*way, key), value) for key, value in numbers if value is not None)
+            case raw if (value := number(raw)) is not None:
+                yield Measurement(way, value)
