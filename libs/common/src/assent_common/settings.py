@@ -17,8 +17,10 @@ class Settings(BaseSettings):
         default="", description="Put before every topic and group, where a cluster is shared"
     )
     kafka_partitions: int = Field(default=24, ge=1, description="Partitions of a topic that Assent creates")
-    kafka_replication_factor: int = Field(
-        default=-1, description="Replicas of such a topic; -1 is the broker's default"
+    kafka_replication_factor: int | None = Field(
+        default=None,
+        ge=1,
+        description="Replicas of such a topic; unless set three, or one a broker where there are fewer",
     )
     kafka_security_protocol: str = Field(default="PLAINTEXT", description="PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL")
     kafka_sasl_mechanism: str = Field(default="PLAIN", description="PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512")

@@ -1,4 +1,4 @@
-"""JSON Schemas of all event types, generated from the models: `python -m assent_common.events.json_schemas` writes them."""
+"""JSON Schemas of all event types, from the models. `python -m assent_common.events.json_schemas` writes them."""
 
 import json
 from pathlib import Path
