@@ -2,8 +2,8 @@
 
 Every form is recognised by what it holds, never by its file's name:
 
-* *monitor*: Model Monitor's statistics, `version` and `dataset` beside `…_metrics` groups of `{value, standard_deviation}`;
-* *pipelines*: the same groups as pipelines write them by convention, or a `metrics` group;
+* *monitor*: Model Monitor's statistics, `version` and `dataset` beside `…_metrics` groups;
+* *pipelines*: the same groups of `{value, standard_deviation}` as pipelines write them, or a `metrics` group;
 * *clarify*: `analysis.json`, bias metrics by facet and value;
 * *scikit_learn*: `classification_report(output_dict=True)`, alone or nested;
 * *evidently*: version 0.7 and newer;
@@ -94,8 +94,8 @@ def _walk(way: Way, node: Json, dataset: str | None = None) -> Iterator[Measurem
     match node:
         case {"threshold": _}:
             return
-        case {"value": value, **beside} if not isinstance(value, dict):
-            yield from _one(way, value, beside, dataset)
+        case dict() if "value" in node and not isinstance(node["value"], dict):
+            yield from _one(way, node["value"], node, dataset)
         case dict() if _is_scikit_learn(node):
             yield from _scikit_learn(way, node)
         case dict():
@@ -134,12 +134,13 @@ def _named(way: Way, item: Json) -> Iterator[Measurement]:
     if not isinstance(item, dict):
         return
     fields = {snake(key): value for key, value in item.items()}
-    name = next(
-        (fields[key] for key in ("standard_metric_name", "metric_name", "name", "metric") if key in fields), None
-    )
+    name = next((fields[key] for key in _NAMES if key in fields), None)
     if isinstance(name, str) and name and "value" in fields and "threshold" not in fields and not is_skipped(name):
         dataset = fields.get("set") or fields.get("dataset")
         yield from _one((*way, name), fields["value"], fields, dataset if isinstance(dataset, str) else None)
+
+
+_NAMES = ("standard_metric_name", "metric_name", "name", "metric")
 
 
 # --- scikit-learn

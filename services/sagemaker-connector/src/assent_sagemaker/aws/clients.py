@@ -1,0 +1,74 @@
+"""One client per region and service, shared by all accounts."""
+
+import asyncio
+import random
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Any, Self
+
+from aiobotocore.config import AioConfig
+from aiobotocore.session import AioSession
+from assent_common.clock import Clock
+
+from assent_sagemaker.aws.credentials import AssumedRole, Credentials, CredentialsOfTheCall, OwnChain, acting_as
+from assent_sagemaker.aws.errors import translated
+
+_CONFIG = AioConfig(
+    connect_timeout=5,
+    read_timeout=60,
+    max_pool_connections=50,
+    # `adaptive` paces per client, which is wrong for a client that many accounts share: the limiter does that.
+    retries={"mode": "standard", "total_max_attempts": 4},
+    # Sessions of S3 Express are kept per bucket and client, so one account's would serve another.
+    s3={"disable_s3_express_session_auth": True},
+    user_agent_extra="assent",
+)
+
+
+class Clients:
+    """An async context manager: leaving it closes every client. Endpoints come from AWS's own settings."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._session = AioSession()
+        self._own = OwnChain(self._session.get_component("credential_provider"))
+        self._session.register_component("credential_provider", CredentialsOfTheCall())
+        self._clients: dict[tuple[str, str], Any] = {}
+        self._making = asyncio.Lock()
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        await self._stack.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.__aexit__(kind, error, trace)
+
+    async def of(self, service: str, region: str) -> Any:
+        """The client; made at the first call, which takes some milliseconds. Raises Refused for a region of no sort."""
+        async with self._making:
+            if (service, region) not in self._clients:
+                with translated("client"):
+                    making = self._session.create_client(service, region_name=region, config=_CONFIG)
+                    self._clients[service, region] = await self._stack.enter_async_context(making)
+        return self._clients[service, region]
+
+    @property
+    def own(self) -> Credentials:
+        """AWS's own chain."""
+        return self._own
+
+    def role(self, role_arn: str, external_id: str | None, region: str) -> Credentials:
+        """A role, assumed in the name of AWS's own chain at the region's STS."""
+
+        async def assume(**parameters: Any) -> dict[str, Any]:
+            sts = await self.of("sts", region)
+            with acting_as(self._own):
+                response: dict[str, Any] = await sts.assume_role(**parameters)
+                return response
+
+        return AssumedRole(
+            assume, role_arn=role_arn, external_id=external_id, clock=self._clock, jitter=random.SystemRandom()
+        )

@@ -1,0 +1,55 @@
+"""SageMaker's List operations: only summaries, but all of them: what two complete listings lack is gone."""
+
+from collections.abc import AsyncIterator
+
+from assent_sagemaker.aws.account import Account
+from assent_sagemaker.aws.limiter import Family
+from assent_sagemaker.aws.pages import Page, pages
+
+_PAGE_SIZE = 100
+
+
+def list_model_package_groups(account: Account, *, cross_account: bool = False) -> AsyncIterator[Page]:
+    """The account's own groups, or those that others share with it: one call never gives both."""
+    shared = {"CrossAccountFilterOption": "CrossAccount"} if cross_account else {}
+    return pages(
+        account,
+        "list_model_package_groups",
+        Family.LIST,
+        records=lambda response: response.get("ModelPackageGroupSummaryList", []),
+        identity=lambda record: record["ModelPackageGroupArn"],
+        SortBy="CreationTime",
+        SortOrder="Ascending",
+        MaxResults=_PAGE_SIZE,
+        **shared,
+    )
+
+
+def list_model_packages(account: Account, *, group: str | None = None) -> AsyncIterator[Page]:
+    """The versions of a group (by its name, a shared one by its ARN); without one, all packages, versioned or not."""
+    # Unversioned only, unless told: that is the default.
+    which = {"ModelPackageGroupName": group} if group else {"ModelPackageType": "Both"}
+    return pages(
+        account,
+        "list_model_packages",
+        Family.LIST,
+        records=lambda response: response.get("ModelPackageSummaryList", []),
+        identity=lambda record: record["ModelPackageArn"],
+        SortBy="CreationTime",
+        SortOrder="Ascending",
+        MaxResults=_PAGE_SIZE,
+        **which,
+    )
+
+
+def list_endpoints(account: Account) -> AsyncIterator[Page]:
+    return pages(
+        account,
+        "list_endpoints",
+        Family.LIST,
+        records=lambda response: response.get("Endpoints", []),
+        identity=lambda record: record["EndpointArn"],
+        SortBy="CreationTime",
+        SortOrder="Ascending",
+        MaxResults=_PAGE_SIZE,
+    )

@@ -1,0 +1,50 @@
+"""Pages as SageMaker really gives them."""
+
+from collections.abc import AsyncIterator, Callable, Hashable
+from dataclasses import dataclass
+from typing import Any
+
+from assent_sagemaker.aws.account import Account, Document
+from assent_sagemaker.aws.errors import TokenExpired
+from assent_sagemaker.aws.limiter import Family
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    #: May be empty: that is not the end.
+    records: list[Document]
+
+
+async def pages(
+    account: Account,
+    operation: str,
+    family: Family,
+    *,
+    records: Callable[[Document], list[Document]],
+    identity: Callable[[Document], Hashable],
+    **parameters: Any,
+) -> AsyncIterator[Page]:
+    """Page after page until the service says that there are no more. **Only then was everything seen**: an error in the
+    middle is raised (AwsError; TokenExpired means: start again), never taken for the end.
+
+    A record that comes twice, for the list may change under the pages, is given once.
+    """
+    seen: set[Hashable] = set()
+    tokens: set[str] = set()
+    token: str | None = None
+    while True:
+        more = {"NextToken": token} if token else {}
+        response = await account.call("sagemaker", operation, family, **parameters, **more)
+        fresh = []
+        for record in records(response):
+            if (known := identity(record)) not in seen:
+                seen.add(known)
+                fresh.append(record)
+        yield Page(fresh)
+        # An empty token ends the list as well as none.
+        token = response.get("NextToken") or None
+        if token is None:
+            return
+        if token in tokens:
+            raise TokenExpired(operation, "TokenRepeated", "the service gave a page token for the second time")
+        tokens.add(token)
