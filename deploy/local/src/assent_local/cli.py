@@ -1,0 +1,252 @@
+"""`assent`: the command line."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import Coroutine
+from enum import IntEnum
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import asyncpg
+import httpx
+import typer
+from assent_common import audit, http_client, telemetry
+from assent_common.identity.roles import Role
+from assent_common.kafka.connection import BrokerUnavailable
+from rich.console import Console
+
+from assent_local import dead_letters, demo, events
+from assent_local import up as runner
+
+app = typer.Typer(help="AI governance that plugs into the model registries you already have.", no_args_is_help=True)
+dlq_app = typer.Typer(help="Events that a service could not apply.", no_args_is_help=True)
+audit_app = typer.Typer(help="The log of who did what.", no_args_is_help=True)
+events_app = typer.Typer(help="What the services tell the world.", no_args_is_help=True)
+app.add_typer(dlq_app, name="dlq")
+app.add_typer(audit_app, name="audit")
+app.add_typer(events_app, name="events")
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+
+class Exit(IntEnum):
+    OK = 0
+    FAILED = 1
+    USAGE = 2
+    NOT_ALLOWED = 3
+    UNAVAILABLE = 4
+
+
+StateOption = Annotated[Path | None, typer.Option("--state", help="Folder of the `assent up` that is meant")]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document a line, for programs")]
+KafkaOption = Annotated[
+    str | None, typer.Option("--kafka", envvar="ASSENT_KAFKA_BOOTSTRAP_SERVERS", help="Brokers, host:port,…")
+]
+
+
+@app.command()
+def up(
+    json_: JsonOption = False,
+    state: Annotated[Path | None, typer.Option(help="Keep the data in this folder")] = None,
+    port_base: Annotated[int | None, typer.Option(help="First of seven ports")] = None,
+    simulator: Annotated[
+        bool | None, typer.Option(help="A simulated SageMaker; by default unless AWS is configured")
+    ] = None,
+) -> None:
+    """Start everything on this machine; Ctrl-C stops it all."""
+    _run(_up(json_, state, port_base, simulator))
+
+
+@app.command(name="demo")
+def demo_(
+    state: Annotated[Path | None, typer.Option(help="Keep the data in this folder")] = None,
+    port_base: Annotated[int | None, typer.Option(help="First of seven ports")] = None,
+) -> None:
+    """Start everything, tell the story of one model version, check every step, stop."""
+    _run(demo.tell(out, state=state, port_base=port_base))
+
+
+@app.command()
+def token(
+    role: Annotated[list[Role], typer.Option(help="A role; may be repeated")],
+    subject: Annotated[str | None, typer.Option(help="Who; the role's name by default")] = None,
+    state: StateOption = None,
+) -> None:
+    """Mint a token of the development issuer of `assent up`."""
+    issuer = runner.issuer_of(_state(state))
+    print(issuer.mint(subject or role[0].value, *(r.value for r in role)))  # noqa: T201 - for $(assent token …)
+
+
+@app.command()
+def gate(
+    model_version: Annotated[str, typer.Argument(help="The model version: its ARN, or its id")],
+    use_case: Annotated[str | None, typer.Option(help="Key of the use case")] = None,
+    environment: Annotated[str | None, typer.Option(help="Where it is to be deployed")] = None,
+    url: Annotated[str, typer.Option(envvar="ASSENT_WORKFLOW_URL", help="The workflow service")] = "",
+    bearer: Annotated[str, typer.Option("--token", envvar="ASSENT_TOKEN", help="A bearer token")] = "",
+    json_: JsonOption = False,
+) -> None:
+    """Ask whether a model version may be deployed. Exit 0: yes; 3: no; 4: nobody answered, so no."""
+    _run(_gate(model_version, use_case, environment, url, bearer, json_))
+
+
+@dlq_app.command(name="list")
+def dlq_list(consumer: str, kafka: KafkaOption = None, prefix: str = "", json_: JsonOption = False) -> None:
+    """Show what CONSUMER (catalog-api, workflow, sagemaker-connector) could not apply, and why."""
+    _run(dead_letters.show(out, _kafka(kafka), consumer, prefix=prefix, as_json=json_))
+
+
+@dlq_app.command(name="redrive")
+def dlq_redrive(consumer: str, kafka: KafkaOption = None, prefix: str = "") -> None:
+    """Send what CONSUMER could not apply to its topic again. What it has applied since is not changed by it."""
+    _run(dead_letters.redrive(out, _kafka(kafka), consumer, prefix=prefix))
+
+
+@events_app.command(name="tail")
+def events_tail(
+    kafka: KafkaOption = None,
+    type_: Annotated[str, typer.Option("--type", help="Only types that begin so, e.g. assent.governance")] = "assent.",
+    from_start: Annotated[bool, typer.Option(help="From the oldest event that is kept")] = False,
+    json_: JsonOption = False,
+) -> None:
+    """Follow the events as they come."""
+    _run(events.tail(out, _kafka(kafka), type_, from_start=from_start, as_json=json_))
+
+
+@audit_app.command(name="verify")
+def audit_verify(
+    database_url: Annotated[str, typer.Option(envvar="ASSENT_DATABASE_URL", help="The service's database")],
+) -> None:
+    """Walk the chain of the audit log. Exit 1, naming the first record that does not hold."""
+    _run(_verify(database_url))
+
+
+def main() -> None:
+    app()
+
+
+async def _up(json_: bool, state: Path | None, port_base: int | None, simulator: bool | None) -> None:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    starting = asyncio.current_task()
+    assert starting is not None
+
+    def stop() -> None:
+        stopping.set()
+        starting.cancel()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+    say = (lambda _: None) if json_ else (lambda text: err.print(f"[dim]{text} …[/]"))
+    try:
+        async with runner.up(
+            state=state, port_base=port_base, simulator=simulator, stopping=stopping, say=say
+        ) as local:
+            if json_:
+                print(local.line(), flush=True)  # noqa: T201
+            else:
+                _welcome(local)
+            await stopping.wait()
+    except asyncio.CancelledError:
+        if not stopping.is_set():
+            raise
+
+
+def _welcome(local: runner.Local) -> None:
+    out.print("\n[bold green]Assent is up.[/]\n")
+    for name, url in local.urls.items():
+        out.print(f"  {name:<20} {url}" + ("" if name == "sagemaker" else "/docs"))
+    out.print(f"  {'kafka':<20} {local.kafka}")
+    out.print(f"  {'data and logs':<20} {local.state}\n")
+    out.print("What to do next, in another terminal:\n")
+    out.print("  TOKEN=$(assent token --role data_scientist --subject ada)")
+    out.print(f'  curl -H "Authorization: Bearer $TOKEN" {local.urls["catalog-api"]}/v1/model-versions')
+    out.print("  assent events tail --from-start\n")
+    out.print("[dim]Ctrl-C stops everything.[/]")
+
+
+async def _gate(
+    model_version: str, use_case: str | None, environment: str | None, url: str, bearer: str, json_: bool
+) -> None:
+    if not url:
+        here = runner.running()
+        _require(here is not None, "name the workflow service: --url, or ASSENT_WORKFLOW_URL")
+        assert here is not None
+        local = json.loads((here / "up.json").read_text())
+        url = local["urls"]["workflow"]
+        bearer = bearer or runner.issuer_of(here).mint("cli", Role.VIEWER)
+    question = {"model_version": model_version, "use_case": use_case, "environment": environment}
+    try:
+        async with http_client.create() as client:
+            answer = await client.post(
+                f"{url.rstrip('/')}/v1/gate",
+                json={name: value for name, value in question.items() if value is not None},
+                headers={"Authorization": f"Bearer {bearer}"},
+            )
+    except httpx.HTTPError as error:
+        _end(Exit.UNAVAILABLE, f"the gate does not answer ({error!r}); that is no permission")
+    if answer.status_code != 200:
+        _end(Exit.UNAVAILABLE, f"the gate answers {answer.status_code}: {answer.text[:500]}")
+    verdict = answer.json()
+    if json_:
+        print(json.dumps(verdict))  # noqa: T201
+    else:
+        out.print("[green]allow[/]" if verdict["allow"] else "[red]deny[/]")
+        for reason in verdict["reasons"]:
+            out.print(f"  {reason}", markup=False)
+    if not verdict["allow"]:
+        raise typer.Exit(Exit.NOT_ALLOWED)
+
+
+async def _verify(database_url: str) -> None:
+    connection = await asyncpg.connect(database_url.replace("postgresql+asyncpg://", "postgresql://"), timeout=10)
+    try:
+        count = await audit.verify(connection)
+    except audit.Tampered as tampered:
+        _end(Exit.FAILED, str(tampered))
+    finally:
+        await connection.close()
+    out.print(f"{count} audit records hold")
+
+
+def _run(main_: Coroutine[Any, Any, None]) -> None:
+    telemetry.configure("cli", os.environ.get("ASSENT_LOG_LEVEL", "ERROR"))
+    try:
+        asyncio.run(main_)
+    except (runner.NotReady, demo.NotTrue) as error:
+        _end(Exit.FAILED, str(error))
+    except (BrokerUnavailable, OSError) as error:
+        _end(Exit.UNAVAILABLE, repr(error))
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _state(given: Path | None) -> Path:
+    state = given or runner.running()
+    _require(state is not None, "no `assent up` runs; start one, or name its folder with --state")
+    assert state is not None
+    _require((state / "issuer-url").exists(), f"{state} is not the folder of an `assent up`")
+    return state
+
+
+def _kafka(given: str | None) -> str:
+    if given:
+        return given
+    here = runner.running()
+    _require(here is not None, "name the brokers: --kafka, or ASSENT_KAFKA_BOOTSTRAP_SERVERS")
+    assert here is not None
+    return str(json.loads((here / "up.json").read_text())["kafka"])
+
+
+def _require(condition: bool, otherwise: str) -> None:
+    if not condition:
+        _end(Exit.USAGE, otherwise)
+
+
+def _end(code: Exit, words: str) -> NoReturn:
+    err.print(words, markup=False, style="red")
+    sys.exit(code)

@@ -1,0 +1,26 @@
+"""`python -m assent_local.leash MODULE [ARG …]`: run a module in a process that ends when its starter dies.
+
+Without it a `kill -9` of the runner would leave services behind. Linux only; elsewhere they are left.
+"""
+
+import ctypes
+import os
+import runpy
+import signal
+import sys
+
+_PR_SET_PDEATHSIG = 1
+
+
+def main() -> None:
+    starter = os.getppid()
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != starter:
+            sys.exit(1)
+    module, sys.argv = sys.argv[1], sys.argv[1:]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main()
