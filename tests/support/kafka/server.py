@@ -1,0 +1,167 @@
+"""One node of Apache Kafka (KRaft, broker and controller in one) that a test may stop, kill, freeze and wipe."""
+
+import asyncio
+import base64
+import os
+import shutil
+import signal
+from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
+from pathlib import Path
+
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import KafkaError
+from assent_local.ports import free_port
+
+from tests.support.kafka import jars
+
+READY_WITHIN_S = 60.0
+STOPPED_WITHIN_S = 15.0
+PARTITIONS = 6
+
+# One small JVM: no time for the second compiler to pay off, no cores for a parallel collector.
+JAVA = ("java", "-Xms64m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.awt.headless=true")
+
+PROPERTIES = """
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller_port}
+listeners=BROKER://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
+advertised.listeners=BROKER://127.0.0.1:{port}
+listener.security.protocol.map=BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT
+inter.broker.listener.name=BROKER
+controller.listener.names=CONTROLLER
+log.dirs={logs}
+num.partitions={partitions}
+auto.create.topics.enable=true
+offsets.topic.num.partitions=4
+offsets.topic.replication.factor=1
+group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=500
+log.cleaner.dedupe.buffer.size=4194304
+"""
+
+
+class KafkaFailed(Exception):
+    """The node did not start; the end of its log says why."""
+
+
+class Kafka:
+    """Its address stays the same from one start to the next, and so does what it holds, until it is wiped."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._port = free_port()
+        self._controller_port = free_port()
+        self._process: Process | None = None
+        self.bootstrap_servers = f"127.0.0.1:{self._port}"
+
+    async def start(self) -> None:
+        """Returns once it serves metadata."""
+        classes = f"{await asyncio.to_thread(jars.fetched)}/*"
+        if not self._logs.exists():
+            await self._format(classes)
+        with self._log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *(*JAVA, f"-Dlog4j2.configurationFile={jars.HERE / 'log4j2.yaml'}", "-cp", classes),
+                *("kafka.Kafka", str(self._properties)),
+                stdin=DEVNULL,
+                stdout=log,
+                stderr=STDOUT,
+                start_new_session=True,
+            )
+        try:
+            await self._until_ready(self._process)
+        except BaseException:
+            await self.kill()
+            raise
+
+    async def stop(self) -> None:
+        """Orderly: everything is on the disk and clients are told."""
+        await self._end(signal.SIGTERM)
+
+    async def kill(self) -> None:
+        await self._end(signal.SIGKILL)
+
+    def pause(self) -> None:
+        """Freeze it: connections stay open and nobody answers."""
+        self._running.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._running.send_signal(signal.SIGCONT)
+
+    def wipe(self) -> None:
+        """Forget everything, while it is down: it comes back as another, empty cluster at the same address."""
+        assert self._process is None
+        shutil.rmtree(self._logs)
+
+    @property
+    def _logs(self) -> Path:
+        return self._folder / "logs"
+
+    @property
+    def _log(self) -> Path:
+        return self._folder / "kafka.log"
+
+    @property
+    def _properties(self) -> Path:
+        return self._folder / "server.properties"
+
+    @property
+    def _running(self) -> Process:
+        assert self._process is not None
+        return self._process
+
+    async def _format(self, classes: str) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._properties.write_text(
+            PROPERTIES.format(
+                port=self._port, controller_port=self._controller_port, logs=self._logs, partitions=PARTITIONS
+            )
+        )
+        cluster_id = base64.urlsafe_b64encode(b"\0" + os.urandom(15)).decode().rstrip("=")
+        process = await asyncio.create_subprocess_exec(
+            *(*JAVA, f"-Dlog4j2.configurationFile={jars.HERE / 'log4j2.yaml'}", "-cp", classes),
+            *("kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(self._properties)),
+            stdin=DEVNULL,
+            stdout=PIPE,
+            stderr=STDOUT,
+        )
+        output, _ = await process.communicate()
+        if process.returncode != 0:
+            raise KafkaFailed(output.decode(errors="replace"))
+
+    async def _until_ready(self, process: Process) -> None:
+        async with asyncio.timeout(READY_WITHIN_S):
+            while not await self._answers():
+                if process.returncode is not None:
+                    raise KafkaFailed(self._log.read_text(errors="replace")[-4000:])
+                await asyncio.sleep(0.05)
+
+    async def _answers(self) -> bool:
+        # aiokafka logs an error for each refusal; here they are expected.
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", self._port)
+        except OSError:
+            return False
+        writer.close()
+        client = AIOKafkaClient(bootstrap_servers=self.bootstrap_servers)
+        try:
+            await client.bootstrap()
+            return bool(client.cluster.brokers())
+        except KafkaError:
+            return False
+        finally:
+            await client.close()
+
+    async def _end(self, how: signal.Signals) -> None:
+        process, self._process = self._process, None
+        if process is None or process.returncode is not None:
+            return
+        process.send_signal(how)
+        process.send_signal(signal.SIGCONT)
+        try:
+            async with asyncio.timeout(STOPPED_WITHIN_S):
+                await process.wait()
+        except TimeoutError:
+            process.kill()
+            await process.wait()
