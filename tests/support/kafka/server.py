@@ -21,6 +21,7 @@ PARTITIONS = 6
 # One small JVM: no time for the second compiler to pay off, no cores for a parallel collector.
 JAVA = ("java", "-Xms64m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.awt.headless=true")
 
+# A killed broker may register again only when its session is over: a short one, so that tests need not wait for it.
 PROPERTIES = """
 process.roles=broker,controller
 node.id=1
@@ -37,6 +38,8 @@ offsets.topic.num.partitions=4
 offsets.topic.replication.factor=1
 group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=500
+broker.heartbeat.interval.ms=250
+broker.session.timeout.ms=1500
 log.cleaner.dedupe.buffer.size=4194304
 """
 

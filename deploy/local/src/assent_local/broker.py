@@ -9,7 +9,8 @@ with librdkafka 2.16:
 * It has no admin API: topics come into being with 4 partitions when they are first written to or asked about, unless
   `create_topic` made them before. There is no compaction, and ListGroups is missing. OffsetFetch must name its
   partitions.
-* It refuses a second member in a group (`InvalidRequestError`), and the first then has to join again.
+* It refuses a second member in a group (`InvalidRequestError`), and the first then has to join again. Who joins a group
+  that somebody left, in whatever way, waits for its session timeout less a second.
 * Its port is its own choice: whoever starts it tells the others.
 
 The Python package reaches none of the knobs of the mock cluster (number of partitions, delay of a group's first join,

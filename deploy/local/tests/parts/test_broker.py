@@ -81,6 +81,8 @@ async def read(broker: Broker, count: int) -> list[bytes]:
         group_id="catalog",
         enable_auto_commit=False,
         auto_offset_reset="earliest",
+        session_timeout_ms=2_000,
+        heartbeat_interval_ms=500,
     )
     values: list[bytes] = []
     async with asyncio.timeout(10):

@@ -1,0 +1,66 @@
+# Everything runs in .venv, which `make setup` makes and keeps in step with uv.lock.
+
+.DEFAULT_GOAL := help
+
+BIN := .venv/bin
+READY := .venv/.ready
+UV_VERSION := $(shell sed -n '/^name = "uv"$$/{n;s/version = "\(.*\)"/\1/p;}' uv.lock)
+PROJECTS := pyproject.toml $(wildcard libs/*/pyproject.toml services/*/pyproject.toml deploy/*/pyproject.toml)
+SERVICES := $(wildcard services/*)
+
+# The first that can make an environment. From 3.15 on, two libraries have no wheels yet.
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys, ensurepip, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null \
+	&& echo $$python && break; done)
+
+.PHONY: help setup test demo lint style types layers format clean
+
+help:  ## Say what there is
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
+
+setup: $(READY)  ## Make .venv with everything in it
+
+$(READY): uv.lock $(PROJECTS) | $(BIN)/uv
+	$(BIN)/uv sync --locked --quiet
+	@touch $@
+
+$(BIN)/uv:
+	@test -n "$(PYTHON)" || { \
+		echo "Assent needs Python 3.11, 3.12, 3.13 or 3.14 with its venv module, and found none."; \
+		echo "On Debian and Ubuntu: apt install python3-venv. Elsewhere on the disk: make setup PYTHON=/path/to/python3"; \
+		exit 1; } >&2
+	$(PYTHON) -m venv --clear .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+test: $(READY)  ## Run every test, on real Postgres and Apache Kafka
+	$(BIN)/pytest -n 2 --dist loadfile
+
+demo: $(READY)  ## Tell the whole story on the terminal, from SageMaker to the gate
+	$(BIN)/assent demo
+
+lint: style types layers  ## Check style, types and layers
+
+style: $(READY)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+# A service's tests are checked from its own folder: "sagemaker-connector" cannot be a part of a module's name.
+types: $(READY)
+	$(BIN)/mypy --strict conftest.py libs deploy tests $(SERVICES:%=%/src)
+	@for service in $(SERVICES); do \
+		if [ -d $$service/tests ]; then \
+			echo "MYPYPATH=$$service $(BIN)/mypy --strict $$service/tests"; \
+			MYPYPATH=$$service $(BIN)/mypy --strict $$service/tests || exit 1; \
+		fi; \
+	done
+
+layers: $(READY)
+	$(BIN)/lint-imports
+
+format: $(READY)  ## Put the code in shape
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+clean:  ## Remove what was made here
+	rm -rf .venv .assent .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
