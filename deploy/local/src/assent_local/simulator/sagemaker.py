@@ -1,0 +1,63 @@
+"""SageMaker's API: each request and each answer held against the service's own shapes."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import orjson
+from assent_common.clock import Clock
+
+from assent_local.simulator.caller import Caller
+from assent_local.simulator.errors import AwsError, invalid
+from assent_local.simulator.faults import Dials
+from assent_local.simulator.pages import Pages
+from assent_local.simulator.registry import PackageListener, Registry
+from assent_local.simulator.search import Search, SearchIndex
+from assent_local.simulator.serving import Serving
+from assent_local.simulator.shapes import Mismatch, Shapes
+from assent_local.simulator.store import Document, Record, Store
+from assent_local.simulator.tags import Tagging
+from assent_local.simulator.training import Training
+
+Operation = Callable[[Caller, Mapping[str, Any]], Document | Record | bytes]
+
+
+class SageMaker:
+    def __init__(self, store: Store, dials: Dials, clock: Clock, changed: PackageListener) -> None:
+        self._shapes = Shapes("sagemaker")
+        pages = Pages(dials)
+        index = SearchIndex(store, dials, clock)
+        self._operations: dict[str, Operation] = {
+            **Registry(store, pages, clock, changed).operations,
+            **Search(store, index, pages, self._shapes).operations,
+            **Tagging(store).operations,
+            **Serving(store, pages, clock).operations,
+            **Training(store, clock).operations,
+        }
+
+    @property
+    def operations(self) -> frozenset[str]:
+        return frozenset(self._operations)
+
+    def call(self, operation: str, caller: Caller, request: Mapping[str, Any]) -> bytes:
+        """The answer in JSON. Raises AwsError for a refusal, Mismatch for an answer that SageMaker could not give."""
+        if operation not in self._operations:
+            raise AwsError("UnknownOperationException", f"{operation} is not simulated.")
+        try:
+            self._shapes.input(operation)(request, "")
+        except Mismatch as mismatch:
+            raise invalid(str(mismatch)) from mismatch
+        answer = self._operations[operation](caller, request)
+        if isinstance(answer, Record):
+            return self._rendered(operation, answer)
+        if isinstance(answer, bytes):
+            return answer
+        self._shapes.output(operation)(answer, "")
+        return orjson.dumps(answer)
+
+    def _rendered(self, operation: str, record: Record) -> bytes:
+        """Once a record: until it changes, the same bytes answer."""
+        body = record.rendered.get(operation)
+        if body is None:
+            self._shapes.output(operation)(record.document, "")
+            body = record.rendered[operation] = orjson.dumps(record.document)
+        return body
