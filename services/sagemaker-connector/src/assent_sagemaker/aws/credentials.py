@@ -7,7 +7,7 @@ the request is signed. 200 accounts over one client, each request signed with th
 
 import asyncio
 import random
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime, timedelta
@@ -60,6 +60,11 @@ class CredentialsOfTheCall:
     async def get_account_id(self) -> str | None:
         account_id: str | None = (await self.get_frozen_credentials()).account_id
         return account_id
+
+    def get_deferred_property(self, name: str) -> Callable[[], Awaitable[str | None]]:
+        if name != "account_id":
+            raise AttributeError(name)
+        return self.get_account_id
 
     async def load_credentials(self) -> "CredentialsOfTheCall":
         """botocore asks its `credential_provider` component for credentials by this name."""

@@ -20,10 +20,14 @@ from botocore.exceptions import (
     BotoCoreError,
     ClientError,
     CredentialRetrievalError,
+    FlexibleChecksumError,
     HTTPClientError,
     IncompleteReadError,
     NoCredentialsError,
     PartialCredentialsError,
+)
+from botocore.exceptions import (
+    ConnectionError as BotoConnectionError,
 )
 from botocore.parsers import ResponseParserError
 
@@ -117,6 +121,17 @@ _GONE_WORDS = ("does not exist", "not found", "could not find", "no longer exist
 _TOKEN_WORDS = ("nexttoken", "next token", "pagination token", "paginationtoken")
 
 
+_OF_THE_WIRE = (
+    HTTPClientError,
+    BotoConnectionError,
+    IncompleteReadError,
+    FlexibleChecksumError,
+    ResponseParserError,
+    aiohttp.ClientError,
+    TimeoutError,
+)
+
+
 @contextmanager
 def translated(operation: str) -> Iterator[None]:
     """Raises AwsError for what botocore and the wire raise; anything else is a fault of ours and passes."""
@@ -126,7 +141,7 @@ def translated(operation: str) -> Iterator[None]:
         raise meaning(operation, error.response) from error
     except (NoCredentialsError, PartialCredentialsError, CredentialRetrievalError) as error:
         raise Denied(operation, type(error).__name__, str(error)) from error
-    except (HTTPClientError, IncompleteReadError, ResponseParserError, aiohttp.ClientError, TimeoutError) as error:
+    except _OF_THE_WIRE as error:
         raise Unavailable(operation, type(error).__name__, str(error)) from error
     except BotoCoreError as error:
         raise Refused(operation, type(error).__name__, str(error)) from error

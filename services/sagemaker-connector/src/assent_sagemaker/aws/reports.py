@@ -50,7 +50,7 @@ def _split(uri: str) -> tuple[str, str]:
 
 
 async def _body(stream: Any, length: int | None) -> bytes | None:
-    """The body; none as soon as it is too large: leaving the stream half read drops the connection, draining nothing."""
+    """The body; none as soon as it is too large: a stream left half read is dropped, not drained."""
     async with stream:
         if length is not None and length > MAX_BYTES:
             return None

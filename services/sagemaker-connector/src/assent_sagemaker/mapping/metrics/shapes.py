@@ -133,7 +133,7 @@ def _named(way: Way, item: Json) -> Iterator[Measurement]:
     """One of a list of `{name, value}`: a model card's metric, Autopilot's `{MetricName, Value, Set}`."""
     if not isinstance(item, dict):
         return
-    fields = {snake(key): value for key, value in item.items()}
+    fields = {snake(key): item[key] for key in sorted(item)}
     name = next((fields[key] for key in _NAMES if key in fields), None)
     if isinstance(name, str) and name and "value" in fields and "threshold" not in fields and not is_skipped(name):
         dataset = fields.get("set") or fields.get("dataset")
