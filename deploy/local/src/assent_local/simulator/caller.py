@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 DEFAULT_ACCOUNT = "123456789012"
-DEFAULT_REGION = "us-east-1"
+DEFAULT_REGION = "eu-central-1"
 
 _ALPHABET = string.ascii_uppercase + string.digits
 

@@ -68,7 +68,7 @@ async def running(
     try:
         app = App(store, clock, faults or Faults(), events_queue)
         if company and store.empty:
-            demo.move_in(store, app.buckets, clock.now())
+            demo.move_in(store, clock.now())
         if events_queue:
             app.queues.make(Place(DEFAULT_ACCOUNT, DEFAULT_REGION), events_queue)
         async with _served(app, listener):
