@@ -8,6 +8,7 @@ import asyncio
 import fcntl
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -90,18 +91,24 @@ def _is_keeper(pid: int) -> bool:
         return False
 
 
-async def _keep(server: Server, run: Path, controller: psutil.Process) -> None:
-    over = asyncio.Event()
+async def _keep(server: str, run: Path, controller: psutil.Process) -> None:
+    this = asyncio.current_task()
+    assert this is not None
     for each in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(each, over.set)
+        asyncio.get_running_loop().add_signal_handler(each, this.cancel)
     async with _SERVERS[server](run / server) as address:
         print(json.dumps(address), flush=True)  # noqa: T201 - the one who started us reads it
-        while not over.is_set() and controller.is_running() and controller.status() != psutil.STATUS_ZOMBIE:
-            try:
-                async with asyncio.timeout(0.5):
-                    await over.wait()
-            except TimeoutError:
-                continue
+        while _runs(controller):
+            await asyncio.sleep(0.5)
+    # Killed without a chance to clean up, so nobody else is left to do it.
+    shutil.rmtree(run, ignore_errors=True)
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 @asynccontextmanager
@@ -135,7 +142,9 @@ _SERVERS = {"postgres": _postgres, "kafka": _kafka, "embedded_broker": _embedded
 
 if __name__ == "__main__":
     try:
-        asyncio.run(_keep(sys.argv[1], Path(sys.argv[2]), psutil.Process(int(sys.argv[3]))))  # type: ignore[arg-type]
+        asyncio.run(_keep(sys.argv[1], Path(sys.argv[2]), psutil.Process(int(sys.argv[3]))))
+    except asyncio.CancelledError:
+        pass
     except Exception:
         print(json.dumps({"error": traceback.format_exc()}), flush=True)  # noqa: T201
         raise

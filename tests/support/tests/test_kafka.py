@@ -10,9 +10,9 @@ from aiokafka.errors import KafkaError
 from tests.support.plugin import OwnKafka
 
 
-async def test_the_shared_one_makes_topics_of_six_partitions(kafka: str, topic_prefix: str) -> None:
+async def test_the_shared_one_makes_topics_of_several_partitions(kafka: str, topic_prefix: str) -> None:
     await send(kafka, f"{topic_prefix}models", b"churn")
-    assert len(await partitions_of(kafka, f"{topic_prefix}models")) == 6
+    assert len(await partitions_of(kafka, f"{topic_prefix}models")) > 1
     assert await read(kafka, f"{topic_prefix}models") == [b"churn"]
 
 
