@@ -130,13 +130,14 @@ class Postgres(Databases):
         for how in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
             postmaster = _postmaster_of(self._data)
             if postmaster is None:
-                return
+                break
             postmaster.send_signal(how)
             with suppress(TimeoutError):
                 async with asyncio.timeout(FAST_SHUTDOWN_WITHIN_S):
                     # Not our child: there is nothing to wait for but its absence.
                     while _postmaster_of(self._data) is not None:
                         await asyncio.sleep(0.02)
+        _forget_stranger(self._data)
 
     async def _initialise(self) -> None:
         unfinished = self._state_dir / "data.unfinished"
@@ -281,12 +282,32 @@ def _unprivileged(command: Sequence[str], data: Path) -> Sequence[str]:
 
 def _postmaster_of(data: Path) -> psutil.Process | None:
     """The server that runs on `data`. The pid file alone proves nothing: by now its pid may be a stranger's."""
+    pid = _noted_pid(data)
+    if pid is None:
+        return None
     try:
-        process = psutil.Process(int((data / "postmaster.pid").read_text().partition("\n")[0]))
+        process = psutil.Process(pid)
         command = process.cmdline()
-    except (FileNotFoundError, ValueError, psutil.Error):
+    except psutil.Error:
         return None
     return process if "-D" in command and str(data) in command else None
+
+
+def _forget_stranger(data: Path) -> None:
+    """Postgres would not start while the pid in its file lives, whoever that is.
+
+    The file of a dead one stays: by it Postgres sees whether processes of its own are still at the data.
+    """
+    pid = _noted_pid(data)
+    if pid is not None and psutil.pid_exists(pid):
+        (data / "postmaster.pid").unlink(missing_ok=True)
+
+
+def _noted_pid(data: Path) -> int | None:
+    try:
+        return int((data / "postmaster.pid").read_text().partition("\n")[0])
+    except (FileNotFoundError, ValueError):
+        return None
 
 
 def _quoted(identifier: str) -> str:
