@@ -39,7 +39,7 @@ PACES: dict[Family, Pace] = {
     Family.SEARCH: Pace(start=5, ceiling=20),
     Family.LIST: Pace(start=5, ceiling=20),
     Family.DESCRIBE: Pace(start=10, ceiling=50, growth=0.5),
-    Family.TAGS: Pace(start=5, ceiling=20),
+    Family.TAGS: Pace(start=10, ceiling=30),
     Family.UPDATE: Pace(start=2, ceiling=5),
     # S3 bears thousands: the bucket is only a brake for a store that is not S3.
     Family.OBJECTS: Pace(start=100, ceiling=500, growth=10),

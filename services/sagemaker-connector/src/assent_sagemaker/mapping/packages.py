@@ -63,7 +63,7 @@ def model_version(
         task=package.task,
         training_job=_training_job(package),
         provenance=_provenance(package),
-        tags={**tags, **tag_map(package.tags)},
+        tags={**tag_map(package.tags), **tags},
         properties=package.customer_metadata_properties,
         created_at=package.creation_time,
         created_by=package.created_by.who if package.created_by else None,

@@ -47,6 +47,9 @@ def _safe(value: object, depth: int) -> Json:
             return b64encode(value).decode()
         case Mapping():
             return {clean(str(key)): _safe(item, depth - 1) for key, item in value.items()}
+        case list() if set(map(type, value)) == {float}:
+            # A sketch or a curve has millions of them.
+            return [item if math.isfinite(item) else None for item in value]
         case list() | tuple():
             return [_safe(item, depth - 1) for item in value]
         case set() | frozenset():

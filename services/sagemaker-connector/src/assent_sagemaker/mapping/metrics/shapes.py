@@ -18,12 +18,16 @@ that is the model that was kept; any other list (a curve, predictions) is no mea
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import islice
 
 from assent_common.events.model import Json
 
 from assent_sagemaker.mapping.metrics.names import Way, is_metric, is_skipped
 from assent_sagemaker.mapping.metrics.numbers import number
 from assent_sagemaker.mapping.rules import rules, snake
+
+MAX_MEASUREMENTS = 5000
+"""What holds more numbers is data rather than a report: the first in the order of their keys are looked at."""
 
 
 class Shape(StrEnum):
@@ -64,9 +68,10 @@ def measurements(report: Json) -> Found:
         case dict() if _is_scikit_learn(report):
             return Found(Shape.SCIKIT_LEARN, list(_scikit_learn((), report)), _problem_of_classes(report))
         case list():
-            return Found(Shape.NAMED, list(_walk((), report)))
+            return Found(Shape.NAMED, list(islice(_walk((), report), MAX_MEASUREMENTS)))
         case dict():
-            return Found(_grouped(report), list(_walk((), report)), _problem_of(report))
+            found = list(islice(_walk((), report), MAX_MEASUREMENTS))
+            return Found(_grouped(report), found, _problem_of(report))
     return Found(Shape.FLAT, [])
 
 
@@ -99,8 +104,8 @@ def _walk(way: Way, node: Json, dataset: str | None = None) -> Iterator[Measurem
         case dict() if _is_scikit_learn(node):
             yield from _scikit_learn(way, node)
         case dict():
-            for key, item in node.items():
-                yield from _walk((*way, key), item, dataset)
+            for key in sorted(node):
+                yield from _walk((*way, key), node[key], dataset)
         case [dict(), *_]:
             for item in node:
                 yield from _named(way, item)
