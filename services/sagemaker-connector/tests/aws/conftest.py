@@ -1,6 +1,7 @@
 """moto's server as the second opinion on AWS."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
+from functools import cache
 from typing import Any
 
 import pytest
@@ -28,8 +29,11 @@ def aws() -> Iterator[str]:
 def registry(aws: str) -> Callable[[str], Any]:
     """A plain client of the service, with which the tests prepare what the connector will find."""
 
+    session = get_session()
+
+    @cache
     def client(service: str) -> Any:
-        return get_session().create_client(
+        return session.create_client(
             service, region_name=REGION, endpoint_url=aws, aws_access_key_id="test", aws_secret_access_key="test"
         )
 
