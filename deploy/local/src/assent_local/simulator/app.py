@@ -20,7 +20,7 @@ from assent_local.simulator.faults import Dials, Faults, ServerFault
 from assent_local.simulator.s3 import Buckets
 from assent_local.simulator.sagemaker import SageMaker
 from assent_local.simulator.seed import Seed, Seeds
-from assent_local.simulator.shapes import Mismatch, Shapes
+from assent_local.simulator.shapes import Mismatch, shapes_of
 from assent_local.simulator.sqs import Queues
 from assent_local.simulator.store import Store
 from assent_local.simulator.sts import Tokens
@@ -47,7 +47,7 @@ class App:
         self._seeds = Seeds(store, self.sagemaker)
         self.buckets = Buckets(store, self.dials, clock, self._seeds.report)
         self._tokens = Tokens(self.dials, clock)
-        self._sqs_shapes = Shapes("sqs")
+        self._sqs_shapes = shapes_of("sqs")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}

@@ -13,7 +13,7 @@ from assent_local.simulator.pages import Pages
 from assent_local.simulator.registry import PackageListener, Registry
 from assent_local.simulator.search import Search, SearchIndex
 from assent_local.simulator.serving import Serving
-from assent_local.simulator.shapes import Mismatch, Shapes
+from assent_local.simulator.shapes import Mismatch, shapes_of
 from assent_local.simulator.store import Document, Record, Store
 from assent_local.simulator.tags import Tagging
 from assent_local.simulator.training import Training
@@ -23,7 +23,7 @@ Operation = Callable[[Caller, Mapping[str, Any]], Document | Record | bytes]
 
 class SageMaker:
     def __init__(self, store: Store, dials: Dials, clock: Clock, changed: PackageListener) -> None:
-        self._shapes = Shapes("sagemaker")
+        self._shapes = shapes_of("sagemaker")
         pages = Pages(dials)
         index = SearchIndex(store, dials, clock)
         self._operations: dict[str, Operation] = {

@@ -20,6 +20,12 @@ class Mismatch(ValueError):
     """A value that its shape does not allow."""
 
 
+@cache
+def shapes_of(service: str) -> "Shapes":
+    """Read once a process: SageMaker's model is large."""
+    return Shapes(service)
+
+
 class Shapes:
     """One service's shapes, as checks of documents in wire form: timestamps are epoch seconds."""
 
