@@ -25,11 +25,14 @@ select at, actor, action, subject, details::jsonb, correlation_id
 LAST = "select seq, hash from audit where seq is not null order by seq desc limit 1"
 # Index: audit_unsealed.
 UNSEALED = "select * from audit where seq is null order by id limit $1"
+# The lease cannot pass to another until the transaction ends.
+HOLD = "select from leases where duty = 'audit-sealer' and fence = $1 for share"
 SEAL = """
 update audit a set seq = s.seq, previous = s.previous, hash = s.hash
   from unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[]) as s(id, seq, previous, hash)
- where a.id = s.id and exists (select from leases where duty = 'audit-sealer' and fence = $5)
+ where a.id = s.id
 """
+SEALED_AT_ONCE = 1000
 SEALED = "select * from audit where seq > $1 order by seq limit 1000"
 
 
@@ -57,9 +60,11 @@ async def insert(connection: asyncpg.Connection, records: Sequence[Record]) -> N
         await connection.execute(INSERT, at, actor, action, subject, texts, correlation)
 
 
-async def seal(connection: asyncpg.Connection, fence: int, limit: int = 1000) -> int:
-    """Chain what is not chained yet, in the order of ids. Returns how many. For the holder of `audit-sealer` only."""
+async def seal(connection: asyncpg.Connection, fence: int, limit: int = SEALED_AT_ONCE) -> int:
+    """Chain what is not chained yet, in the order of ids. Returns how many: none without the lease `audit-sealer`."""
     async with connection.transaction():
+        if await connection.fetchrow(HOLD, fence) is None:
+            return 0
         last = await connection.fetchrow(LAST)
         seq, previous = (last["seq"], last["hash"]) if last else (0, GENESIS)
         rows = await connection.fetch(UNSEALED, limit)
@@ -70,7 +75,7 @@ async def seal(connection: asyncpg.Connection, fence: int, limit: int = 1000) ->
             chain.append((row["id"], seq, previous, digest))
             previous = digest
         if chain:
-            await connection.execute(SEAL, *map(list, zip(*chain, strict=True)), fence)
+            await connection.execute(SEAL, *map(list, zip(*chain, strict=True)))
     return len(chain)
 
 
@@ -101,6 +106,7 @@ def _hash(seq: int, previous: str, row: Any) -> str:
         {
             "seq": seq,
             "previous": previous,
+            "id": row["id"],
             "at": to_utc(row["at"]).isoformat(timespec="microseconds"),
             "actor": row["actor"],
             "action": row["action"],

@@ -1,9 +1,9 @@
-"""One value, one text: canonical JSON (RFC 8785 for the values that Assent keeps) and digests of it."""
+"""One value, one text: canonical JSON (RFC 8785) and digests of it."""
 
 import hashlib
-import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from json.encoder import encode_basestring
 from typing import Any, NewType
 
 CanonicalJson = NewType("CanonicalJson", bytes)
@@ -11,14 +11,12 @@ ContentHash = NewType("ContentHash", str)
 
 
 def dumps(value: Any) -> CanonicalJson:
-    """Canonical JSON: keys sorted by UTF-16 code units, no white space, whole floats written as integers.
+    """Canonical JSON: keys sorted by UTF-16 code units, no white space, numbers as ECMAScript writes them.
 
     Raises ValueError for NaN, infinities and integers beyond 2**53, which JSON readers do not agree on, and for
     lone surrogates; TypeError for what is not JSON.
     """
-    return CanonicalJson(
-        json.dumps(_normal(value), ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-    )
+    return CanonicalJson(_text(value).encode())
 
 
 def digest(value: Any) -> ContentHash:
@@ -26,22 +24,47 @@ def digest(value: Any) -> ContentHash:
     return ContentHash("sha256:" + hashlib.sha256(dumps(value)).hexdigest())
 
 
-def _normal(value: Any) -> Any:
+def _text(value: Any) -> str:
     match value:
-        case None | bool() | str():
-            return value
+        case None:
+            return "null"
+        case bool():
+            return "true" if value else "false"
+        case str():
+            return encode_basestring(value)
         case int():
             if abs(value) > 2**53:
                 raise ValueError(f"{value} is beyond what JSON readers agree on")
-            return value
+            return str(value)
         case float():
-            if not math.isfinite(value):
-                raise ValueError("NaN and infinity are not JSON")
-            return int(value) if value.is_integer() and abs(value) <= 2**53 else value
+            return _number(value)
         case Mapping():
             if not all(isinstance(key, str) for key in value):
                 raise TypeError("a JSON object's keys are strings")
-            return {key: _normal(value[key]) for key in sorted(value, key=lambda k: k.encode("utf-16-be"))}
-        case Sequence():
-            return [_normal(item) for item in value]
+            keys = sorted(value, key=lambda key: key.encode("utf-16-be"))
+            return "{" + ",".join(f"{encode_basestring(key)}:{_text(value[key])}" for key in keys) + "}"
+        case list() | tuple():
+            return "[" + ",".join(map(_text, value)) + "]"
     raise TypeError(f"{type(value).__name__} is not JSON")
+
+
+def _number(value: float) -> str:
+    """As ECMAScript's Number::toString: the shortest digits that read back as the same double, and its exponents."""
+    if not math.isfinite(value):
+        raise ValueError("NaN and infinity are not JSON")
+    if value == 0:
+        return "0"
+    sign = "-" if value < 0 else ""
+    mantissa, _, exponent = repr(abs(value)).partition("e")
+    whole, _, fraction = mantissa.partition(".")
+    digits = (whole + fraction).lstrip("0")
+    # The value is 0.digits times ten to the point.
+    point = int(exponent or 0) + len(whole) - (len(whole + fraction) - len(digits))
+    digits = digits.rstrip("0")
+    if 0 < point <= 21:
+        body = digits.ljust(point, "0") if len(digits) <= point else f"{digits[:point]}.{digits[point:]}"
+    elif -6 < point <= 0:
+        body = "0." + "0" * -point + digits
+    else:
+        body = digits[0] + ("." + digits[1:] if len(digits) > 1 else "") + f"e{point - 1:+d}"
+    return sign + body

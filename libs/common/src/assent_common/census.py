@@ -7,6 +7,7 @@ error anywhere. Counting does.
 import asyncio
 from collections.abc import Mapping
 from typing import NamedTuple
+from urllib.parse import quote
 
 import asyncpg
 import httpx
@@ -119,7 +120,7 @@ class Watch:
         self._asked_at[source] = now
         try:
             answer = await self._client.post(
-                f"{self._connector_url}/v1/sources/{source}/replay",
+                f"{self._connector_url}/v1/sources/{quote(source, safe='')}/replay",
                 headers={"Authorization": f"Bearer {self._token}"},
             )
             telemetry.logger().warning("asked_for_replay", source=source, status=answer.status_code)

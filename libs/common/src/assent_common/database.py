@@ -11,11 +11,15 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
+from assent_common import telemetry
 from assent_common.clock import Clock
 from assent_common.uow import UnitOfWork
 
-_TRANSIENT_STATES = ("08", "40", "53", "55P03", "57P")
-"""Connection lost, rolled back in a conflict, out of resources, lock not to be had, server going down."""
+_TRANSIENT_STATES = ("08", "25006", "28", "3D", "40", "53", "55P03", "57014", "57P", "58")
+"""Connection lost, a standby where the primary was, not let in, no such database (yet), rolled back in a conflict, out
+of resources, lock not to be had, cancelled, server going down, a disk that fails: the database's fault, never the
+statement's.
+"""
 
 
 class Database:
@@ -44,10 +48,11 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[UnitOfWork]:
         """A unit of work: committed with its audit records and events when the block ends, undone when it raises."""
-        async with self._sessions() as session, session.begin():
-            uow = UnitOfWork(session, service=self.service, clock=self.clock)
-            yield uow
-            wrote_events = await uow.flush()
+        with telemetry.one_cause():
+            async with self._sessions() as session, session.begin():
+                uow = UnitOfWork(session, service=self.service, clock=self.clock)
+                yield uow
+                wrote_events = await uow.flush()
         if wrote_events:
             self.outbox_written.set()
 
@@ -76,8 +81,11 @@ class Database:
 
 def is_transient(error: BaseException) -> bool:
     """Whether the same statement may succeed later without anybody changing anything."""
-    if isinstance(error, PoolTimeout | ConnectionError | TimeoutError | asyncpg.InterfaceError):
+    if isinstance(error, PoolTimeout | TimeoutError):
         return True
+    if isinstance(error, asyncpg.InterfaceError):
+        # Others of this class, DataError among them, blame the statement or its values.
+        return "connection is closed" in str(error) or "connection was closed" in str(error)
     if isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
         return True
     if isinstance(error, DBAPIError):

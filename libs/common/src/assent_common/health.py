@@ -9,6 +9,8 @@ from assent_common.clock import Clock
 
 
 class State(StrEnum):
+    #: Has not worked yet.
+    STARTING = "starting"
     WORKING = "working"
     #: Tried again all the time; recovers by itself.
     FAILING = "failing"
@@ -30,8 +32,16 @@ class Health:
         self._clock = clock
         self.components: dict[str, Component] = {}
 
+    def starting(self, name: str) -> None:
+        self._report(name, State.STARTING, None)
+
     def working(self, name: str) -> None:
         self._report(name, State.WORKING, None)
+
+    def recovered(self, name: str) -> None:
+        """Working again, for what is only mentioned when it fails."""
+        if name in self.components:
+            self.working(name)
 
     def failing(self, name: str, detail: str) -> None:
         self._report(name, State.FAILING, detail)
@@ -43,7 +53,8 @@ class Health:
         before = self.components.get(name)
         if before is None or before.state is not state:
             self.components[name] = Component(state, detail, self._clock.now())
-            log = telemetry.logger().info if state is State.WORKING else telemetry.logger().warning
+            fine = state in (State.STARTING, State.WORKING)
+            log = telemetry.logger().info if fine else telemetry.logger().warning
             log("component", component=name, state=state.value, detail=detail)
         elif before.detail != detail:
             self.components[name] = Component(state, detail, before.since)

@@ -20,7 +20,7 @@ OUTBOX_REPLAYED = Counter("assent_outbox_replayed_total", "Events published agai
 PRODUCER_REBUILDS = Counter(
     "assent_producer_rebuilds_total", "Producers thrown away. More than a few an hour: the broker is unwell."
 )
-CONSUMED = Counter("assent_consumer_records_total", "Events applied.", ["topic"])
+CONSUMED = Counter("assent_consumer_records_total", "Events applied.", ["group"])
 CONSUMER_LAG = Gauge(
     "assent_consumer_lag_records",
     "Events not yet read. Rising: the database is slow or the consumer stopped.",

@@ -69,7 +69,8 @@ async def run(made: Runtime, parts: Parts, *, port: int) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     try:
-        await migrations.upgrade(made.database, parts.package)
+        if not await _upgraded(made, parts, stopping):
+            return
         server = _server(made, parts, port, stopping)
         relay = Relay(made.settings, made.database, made.health, topics=parts.publishes)
         async with asyncio.TaskGroup() as tasks:
@@ -81,6 +82,20 @@ async def run(made: Runtime, parts: Parts, *, port: int) -> None:
     finally:
         await made.client.aclose()
         await made.database.close()
+
+
+async def _upgraded(made: Runtime, parts: Parts, stopping: asyncio.Event) -> bool:
+    """False if the service is to stop before its database has come."""
+    upgrade = asyncio.create_task(migrations.upgrade(made.database, parts.package))
+    stop = asyncio.create_task(stopping.wait())
+    await asyncio.wait({upgrade, stop}, return_when=asyncio.FIRST_COMPLETED)
+    stop.cancel()
+    if not upgrade.done():
+        upgrade.cancel()
+        await asyncio.wait({upgrade})
+        return False
+    await upgrade
+    return True
 
 
 def _server(made: Runtime, parts: Parts, port: int, stopping: asyncio.Event) -> uvicorn.Server:

@@ -18,6 +18,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from assent_common import ids
+from assent_common.events.envelope import CloudEvent
 
 _correlation_id: ContextVar[str | None] = ContextVar("correlation_id", default=None)
 _w3c = TraceContextTextMapPropagator()
@@ -61,12 +62,8 @@ def logger() -> structlog.typing.FilteringBoundLogger:
 
 
 def correlation_id() -> str:
-    """The id that ties together all that one cause led to; a new one where none came in."""
-    current = _correlation_id.get()
-    if current is None:
-        current = str(ids.new())
-        _correlation_id.set(current)
-    return current
+    """The id that ties together all that one cause led to; a new one outside of any."""
+    return _correlation_id.get() or str(ids.new())
 
 
 def traceparent() -> str | None:
@@ -99,9 +96,27 @@ def correlated(correlation: str | None) -> Iterator[str]:
 
 
 @contextmanager
+def one_cause() -> Iterator[str]:
+    """Everything inside has one cause: the one that it is done for, or else one of its own."""
+    current = _correlation_id.get()
+    if current is not None:
+        yield current
+    else:
+        with correlated(None) as new:
+            yield new
+
+
+@contextmanager
 def continuing(name: str, *, correlation: str | None, parent: str | None) -> Iterator[trace.Span]:
     """A span that goes on where an event or a request came from."""
     with correlated(correlation), tracer.start_as_current_span(name, context=context_of(parent)) as span:
+        yield span
+
+
+@contextmanager
+def caused_by(event: CloudEvent) -> Iterator[trace.Span]:
+    """What one event leads to: its correlation id and its trace go on."""
+    with continuing(f"on {event.type}", correlation=event.correlationid, parent=event.traceparent) as span:
         yield span
 
 

@@ -5,12 +5,13 @@ exactly what was committed.
 """
 
 import re
+from functools import cached_property
 from typing import Annotated, Any, Literal, cast
 
 import orjson
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
-from assent_common import ids
+from assent_common import ids, strict_json
 from assent_common.events import catalog, governance, registry
 from assent_common.events.model import Payload, UtcTime
 
@@ -19,10 +20,10 @@ DATASCHEMA = "https://assent.dev/schemas/{type}.json"
 
 TYPES: dict[str, type[Payload]] = {**registry.TYPES, **catalog.TYPES, **governance.TYPES}
 
-#: U+0000, which Postgres takes neither in text nor in jsonb: an escape behind an even number of backslashes.
-_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 #: `traceparent` of W3C Trace Context.
 _TRACEPARENT = re.compile(r"^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$")
+
+MAX_DEPTH = 64
 
 MAX_BYTES = 1_000_000
 """What the broker takes by default (`max.message.bytes`). A producer of larger state must trim it."""
@@ -38,8 +39,6 @@ class UnknownEventType(UnreadableEvent):
 
 class CloudEvent(Payload):
     """An event: the whole state of one entity, and the `sequence` that grows with each change of it."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
 
     specversion: Literal["1.0"] = "1.0"
     id: Annotated[str, Field(min_length=1)]
@@ -61,14 +60,14 @@ class CloudEvent(Payload):
     def number(self) -> int:
         return int(self.sequence)
 
-    @property
+    @cached_property
     def payload(self) -> Payload:
         """The payload as its own type. Raises UnknownEventType, or UnreadableEvent naming the field at fault."""
         model = TYPES.get(self.type)
         if model is None:
             raise UnknownEventType(f"unknown event type {self.type!r}")
         try:
-            return model.model_validate_json(orjson.dumps(self.data))
+            return model.model_validate(self.data)
         except ValidationError as error:
             raise UnreadableEvent(_first(error, "data")) from error
 
@@ -109,11 +108,11 @@ def from_bytes(body: bytes | None) -> CloudEvent:
     if not body:
         raise UnreadableEvent("empty message")
     try:
-        event = CloudEvent.model_validate_json(body)
+        event = CloudEvent.model_validate(strict_json.loads(body, max_depth=MAX_DEPTH))
     except ValidationError as error:
         raise UnreadableEvent(_first(error, "event")) from error
-    if _NUL.search(body):
-        raise UnreadableEvent("event: contains the character U+0000")
+    except ValueError as error:
+        raise UnreadableEvent(f"event: {error}") from error
     if event.traceparent is not None and not _TRACEPARENT.match(event.traceparent):
         return event.model_copy(update={"traceparent": None})
     return event

@@ -26,4 +26,4 @@ Json = Any
 class Payload(BaseModel):
     """The `data` of an event. Readers ignore fields they do not know: within a `.v1` fields are only added."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)

@@ -56,7 +56,7 @@ class Report(Payload):
     content_type: str | None = None
     #: SHA-256 of what was read, `sha256:…`; absent where nothing was.
     digest: str | None = None
-    #: The digest that the registry recorded for it (`ContentDigest`): another one means that the file was changed since.
+    #: The digest that the registry recorded for it (`ContentDigest`): another means that the file was changed since.
     recorded_digest: str | None = None
     status: MetricsStatus
     #: Why it could not be read, in words.

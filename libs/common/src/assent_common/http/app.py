@@ -5,10 +5,12 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.dependencies.models import Dependant
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, iter_route_contexts
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
+from assent_common import strict_json
 from assent_common.database import Database, is_transient
 from assent_common.health import Health, State
 from assent_common.http import problems
@@ -19,6 +21,19 @@ Authenticate = Callable[[str], Awaitable[Principal]]
 
 OPEN = frozenset({"/health/live", "/health/ready", "/metrics", "/openapi.json", "/docs"})
 """The only routes without a token."""
+
+
+MAX_DEPTH = 32
+
+
+class StrictRequest(Request):
+    """A request whose JSON is read strictly: what Postgres could not keep is refused at the door."""
+
+    async def json(self) -> Any:
+        try:
+            return strict_json.loads(await self.body(), max_depth=MAX_DEPTH)
+        except ValueError as error:
+            raise HTTPException(400, f"the body is not JSON that is taken here: {error}") from error
 
 
 class StrictRoute(APIRoute):
@@ -38,7 +53,7 @@ class StrictRoute(APIRoute):
                         for name in unknown
                     ],
                 )
-            return await handle(request)
+            return await handle(StrictRequest(request.scope, request.receive))
 
         return strict
 
@@ -71,6 +86,7 @@ def build(
         version=version,
         description=description,
         redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
         separate_input_output_schemas=False,
         generate_unique_id_function=lambda route: route.name,
     )
@@ -88,21 +104,19 @@ def build(
 def access_table(app: FastAPI) -> dict[tuple[str, str], frozenset[Role]]:
     """(method, path) → the roles that may call it, read from the routes themselves."""
     table: dict[tuple[str, str], frozenset[Role]] = {}
-    for route in _routes(app):
-        if route.path in OPEN:
+    # Not app.routes: since FastAPI 0.165 that holds the included routers, not their routes.
+    for route in iter_route_contexts(app.routes):
+        path = route.path or repr(route.original_route)
+        if path in OPEN:
             continue
+        if not isinstance(route.original_route, APIRoute):
+            raise TypeError(f"{path} cannot say which roles may call it")
         allowed = [r for d in _all(route.dependant) if (r := getattr(d.call, "roles", None)) is not None]
         if len(allowed) != 1:
-            raise TypeError(f"{route.path} must say exactly once which roles may call it")
+            raise TypeError(f"{path} must say exactly once which roles may call it")
         for method in route.methods or ():
-            table[method, route.path] = allowed[0]
+            table[method, path] = allowed[0]
     return table
-
-
-def _routes(app: FastAPI) -> Iterator[APIRoute]:
-    for route in app.routes:
-        if isinstance(route, APIRoute):
-            yield route
 
 
 def _operations(database: Database, health: Health) -> APIRouter:

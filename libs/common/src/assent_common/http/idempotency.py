@@ -43,8 +43,7 @@ async def once(
     if kept is not None:
         if kept["request"] != fingerprint:
             raise Invalid("this Idempotency-Key was used for another request")
-        headers = orjson.loads(kept["headers"])
-        return Response(kept["body"], kept["status"], headers | {"Idempotency-Replayed": "true"})
+        return Response(kept["body"], kept["status"], kept["headers"] | {"Idempotency-Replayed": "true"})
     answer = await act()
     headers = {name: value for name, value in answer.headers.items() if name != "content-length"}
     await connection.execute(

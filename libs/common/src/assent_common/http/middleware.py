@@ -6,18 +6,16 @@ Not a `BaseHTTPMiddleware`: its cancellation leaks pool connections (sqlalchemy#
 import re
 import time
 
-from opentelemetry.trace import SpanKind
+from opentelemetry.trace import Span, SpanKind
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from assent_common import metrics, telemetry
 from assent_common.http import problems
 
 MAX_BODY_BYTES = 1_000_000
-_ID = re.compile(r"^[A-Za-z0-9._-]{1,100}$")
-
-
-class _BodyTooLarge(Exception):
-    pass
+_ID = re.compile(r"[A-Za-z0-9._-]{1,100}")
+_METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 
 class Edge:
@@ -34,14 +32,14 @@ class Edge:
         given = headers.get("x-request-id", "")
         parent = headers.get("traceparent")
         with (
-            telemetry.correlated(given if _ID.match(given) else None) as correlation,
+            telemetry.correlated(given if _ID.fullmatch(given) else None) as correlation,
             telemetry.tracer.start_as_current_span(
-                f"{scope['method']} {scope['path']}", context=telemetry.context_of(parent), kind=SpanKind.SERVER
-            ),
+                scope["method"], context=telemetry.context_of(parent), kind=SpanKind.SERVER
+            ) as span,
         ):
-            await self._answer(scope, receive, send, correlation)
+            await self._answer(scope, receive, send, correlation, span)
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send, correlation: str) -> None:
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, correlation: str, span: Span) -> None:
         started_at = time.perf_counter()
         status = 0
         taken = 0
@@ -51,7 +49,8 @@ class Edge:
             message = await receive()
             taken += len(message.get("body", b""))
             if taken > MAX_BODY_BYTES:
-                raise _BodyTooLarge
+                # FastAPI takes anything else that is raised while it reads the body for a body that cannot be parsed.
+                raise HTTPException(413, f"a body has at most {MAX_BODY_BYTES} bytes")
             return message
 
         async def stamped(message: Message) -> None:
@@ -64,11 +63,14 @@ class Edge:
 
         try:
             await self._app(scope, limited, stamped)
-        except _BodyTooLarge:
-            if not status:
-                refusal = problems.answer(problems.TooLarge(f"a body has at most {MAX_BODY_BYTES} bytes"))
-                await refusal(scope, receive, stamped)
+        except Exception as error:
+            # Here rather than in a handler of Starlette's, which answers outside of this, without id and metric.
+            refusal = problems.unexpected(error)
+            if status:
+                raise
+            await refusal(scope, receive, stamped)
         finally:
+            span.update_name(f"{scope['method']} {_route(scope)}")
             telemetry.logger().info(
                 "request",
                 method=scope["method"],
@@ -79,7 +81,11 @@ class Edge:
 
 
 def _measure(scope: Scope, status: int, seconds: float) -> None:
-    # The route's template, never the path: a metric must not grow with the catalogue.
-    route = getattr(scope.get("route"), "path", "unknown")
-    metrics.HTTP_REQUESTS.labels(scope["method"], route, status).inc()
-    metrics.HTTP_SECONDS.labels(scope["method"], route).observe(seconds)
+    method = scope["method"] if scope["method"] in _METHODS else "other"
+    metrics.HTTP_REQUESTS.labels(method, _route(scope), status).inc()
+    metrics.HTTP_SECONDS.labels(method, _route(scope)).observe(seconds)
+
+
+def _route(scope: Scope) -> str:
+    """The route's template, never the path: a metric must not grow with the catalogue."""
+    return getattr(scope.get("route"), "path", "unknown")

@@ -8,12 +8,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
+import orjson
 from joserfc.errors import JoseError
-from joserfc.jwk import KeySet
+from joserfc.jwk import ECKey, JWKRegistry, KeySet, OKPKey, RSAKey
 
 from assent_common import telemetry
 from assent_common.clock import Clock
 
+FIRST_FETCH_S = 1
 REFETCH_S = 30
 REFRESH_S = 600
 STALE_S = 24 * 3600
@@ -37,11 +39,17 @@ class Keys:
         self._fetched_at = 0.0
         self._tried_at = float("-inf")
         self._lock = asyncio.Lock()
+        self._refreshing: asyncio.Task[None] | None = None
 
     async def find(self, kid: str | None) -> KeySet:
-        """The keys, with `kid` among them if the issuer has it. Raises KeysUnavailable."""
-        if self._keys is None or self._age() > REFRESH_S or not self._has(kid):
+        """The keys, with `kid` among them if the issuer has it. Raises KeysUnavailable.
+
+        Keys that are due to be read again are used while that happens: an issuer that hangs delays nobody.
+        """
+        if self._keys is None or not self._has(kid) or self._age() > STALE_S:
             await self._fetch(kid)
+        elif self._age() > REFRESH_S and (self._refreshing is None or self._refreshing.done()):
+            self._refreshing = asyncio.create_task(self._fetch(kid))
         if self._keys is None or self._age() > STALE_S:
             raise KeysUnavailable("the issuer's keys cannot be read")
         return self._keys
@@ -57,13 +65,13 @@ class Keys:
             if self._keys is not None and self._has(kid) and self._age() <= REFRESH_S:
                 return
             now = self._clock.now().timestamp()
-            if now - self._tried_at < (REFETCH_S if self._keys is not None else 1):
+            if now - self._tried_at < (REFETCH_S if self._keys is not None else FIRST_FETCH_S):
                 return
             self._tried_at = now
             try:
                 document = await self._get(self._jwks_url or await self._discover())
-                self._keys, self._fetched_at = KeySet.import_key_set(document), now
-            except (httpx.HTTPError, ValueError, KeyError, TypeError, JoseError) as error:
+                self._keys, self._fetched_at = _usable(document), now
+            except (httpx.HTTPError, TimeoutError, ValueError, KeyError, TypeError) as error:
                 telemetry.logger().warning("issuer_keys_not_read", issuer=self._issuer, reason=repr(error))
 
     async def _discover(self) -> str:
@@ -76,14 +84,32 @@ class Keys:
         parts = urlsplit(url)
         if parts.scheme != "https" and parts.hostname not in _LOOPBACK:
             raise ValueError(f"{url} is not https")
-        async with asyncio.timeout(5), self._client.stream("GET", url, follow_redirects=False) as response:
-            response.raise_for_status()
+        # As it is: what is compressed could be far larger than it looks.
+        plain = {"Accept": "application/json", "Accept-Encoding": "identity"}
+        async with asyncio.timeout(5), self._client.stream("GET", url, headers=plain, follow_redirects=False) as answer:
+            answer.raise_for_status()
             body = b""
-            async for chunk in response.aiter_bytes():
+            async for chunk in answer.aiter_raw():
                 body += chunk
                 if len(body) > MAX_BYTES:
                     raise ValueError(f"{url} answers more than {MAX_BYTES} bytes")
-        document = httpx.Response(200, content=body).json()
+        document = orjson.loads(body)
         if not isinstance(document, dict):
             raise TypeError(f"{url} is no JSON object")
         return document
+
+
+def _usable(document: Any) -> KeySet:
+    """The public keys that are for signatures. One of a kind that we do not know takes none of the others away."""
+    keys: list[RSAKey | ECKey | OKPKey] = []
+    for each in document["keys"]:
+        try:
+            key = JWKRegistry.import_key(each)
+        except (JoseError, ValueError, TypeError, KeyError) as error:
+            telemetry.logger().info("issuer_key_not_usable", reason=repr(error))
+        else:
+            if isinstance(key, RSAKey | ECKey | OKPKey) and each.get("use", "sig") == "sig":
+                keys.append(key)
+    if not keys:
+        raise ValueError("no key for signatures among the issuer's")
+    return KeySet(list(keys))

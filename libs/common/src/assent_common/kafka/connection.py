@@ -1,17 +1,22 @@
 """How any client of ours reaches the brokers."""
 
+import asyncio
 import ssl
 from collections.abc import Iterable
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError
+from aiokafka.errors import IncompatibleBrokerVersion, KafkaError, TopicAlreadyExistsError
 
 from assent_common import telemetry
+from assent_common.kafka.disposal import close_admin
 from assent_common.kafka.topics import Topic
 from assent_common.settings import Settings
 
 DEAD_LETTER_RETENTION_MS = 90 * 24 * 3600 * 1000
+#: Whatever fits into any topic fits into it with the reason added.
+DEAD_LETTER_MAX_BYTES = 4 * 1024 * 1024
+ANSWER_WITHIN_S = 10.0
 
 
 class BrokerUnavailable(Exception):
@@ -37,34 +42,43 @@ def options(settings: Settings, client: str) -> dict[str, Any]:
 
 
 async def ensure_topics(settings: Settings, topics: Iterable[Topic]) -> None:
-    """Create the topics that are not there. A broker without an admin API makes them when they are first written to."""
+    """Create the topics that are not there. Raises BrokerUnavailable.
+
+    A broker that takes no such orders, the embedded one or one that does not let us, has them or makes them when they
+    are first written to.
+    """
     admin = AIOKafkaAdminClient(**options(settings, "assent-admin"))
     try:
-        await admin.start()
-        present = set(await admin.list_topics())
-        brokers = len((await admin.describe_cluster())["brokers"])
-        replicas = settings.kafka_replication_factor or min(3, brokers)
-        for topic in topics:
-            name = topic.full_name(settings.kafka_topic_prefix)
-            if name not in present:
-                await _create(admin, topic, name, settings.kafka_partitions, replicas)
-    except (KafkaError, OSError) as error:
-        # No reason to stop: where the topic is missing indeed, whoever uses it will be told so by the broker.
-        telemetry.logger().info("topics_not_created", reason=repr(error))
+        async with asyncio.timeout(ANSWER_WITHIN_S):
+            await admin.start()
+            present = set(await admin.list_topics())
+            brokers = len((await admin.describe_cluster())["brokers"])
+            replicas = settings.kafka_replication_factor or min(3, brokers)
+            for topic in topics:
+                name = topic.full_name(settings.kafka_topic_prefix)
+                if name not in present:
+                    await _create(admin, topic, name, settings.kafka_partitions, replicas)
+    except (KafkaError, OSError, TimeoutError) as error:
+        raise BrokerUnavailable(repr(error)) from error
     finally:
-        await admin.close()
+        await close_admin(admin)
 
 
 async def _create(admin: AIOKafkaAdminClient, topic: Topic, name: str, partitions: int, replicas: int) -> None:
     keep = (
         {"cleanup.policy": "compact", "max.compaction.lag.ms": str(24 * 3600 * 1000)}
         if topic.compacted
-        else {"cleanup.policy": "delete", "retention.ms": str(DEAD_LETTER_RETENTION_MS)}
+        else {
+            "cleanup.policy": "delete",
+            "retention.ms": str(DEAD_LETTER_RETENTION_MS),
+            "max.message.bytes": str(DEAD_LETTER_MAX_BYTES),
+        }
     )
     new = NewTopic(name, partitions if topic.compacted else 1, replicas, topic_configs=keep)
     try:
         answer = await admin.create_topics([new])
-    except TopicAlreadyExistsError:
+    except IncompatibleBrokerVersion as error:
+        telemetry.logger().info("topic_not_created", topic=name, reason=repr(error))
         return
     refused = [error for error in answer.topic_errors if error[1] not in (0, TopicAlreadyExistsError.errno)]
     if refused:

@@ -14,6 +14,7 @@ from assent_common.events.envelope import CloudEvent, UnknownEventType, Unreadab
 from assent_common.health import Health
 from assent_common.kafka.connection import BrokerUnavailable, ensure_topics, options
 from assent_common.kafka.dead_letters import DeadLetter, DeadLetters, TooManyDeadLetters
+from assent_common.kafka.disposal import stop_consumer
 from assent_common.kafka.topics import Topic
 from assent_common.settings import Settings
 from assent_common.supervise import pause
@@ -25,7 +26,14 @@ Apply = Callable[[UnitOfWork, Sequence[CloudEvent]], Awaitable[None]]
 They come in order per entity, any of them perhaps for the second time or overtaken by a later one that was seen
 before: `sequence` decides. To raise means that nothing of this batch happens; a batch that raises is tried again one
 by one, and what raises alone goes to the dead letters, but for a database that is not there, which is waited for.
+What is emitted for one of them belongs inside `telemetry.caused_by(event)`: so it carries on its trace.
 """
+
+COMMIT_WITHIN_S = 10.0
+
+
+class _Stopping(Exception):
+    """The service stops, and what is in hand was not applied."""
 
 
 class _Readable(NamedTuple):
@@ -55,30 +63,32 @@ class Consumer:
         self._topics = topics
         self._apply = apply
         self._batch = batch
+        self._name = f"kafka:{self._group}"
+        self._health.starting(self._name)
+        self._positions: dict[TopicPartition, int] = {}
         self._dead_letters = DeadLetters(settings, group, service_version=service_version)
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Until `stopping`. Survives broker and database; ends early only with TooManyDeadLetters."""
-        name = f"kafka:{self._group}"
         backoff_s = 0.5
         try:
             while not stopping.is_set():
                 try:
-                    await self._consume(stopping, name)
+                    await self._consume(stopping)
                 except (KafkaError, OSError, TimeoutError, BrokerUnavailable) as error:
-                    self._health.failing(name, f"broker: {error!r}")
+                    self._health.failing(self._name, f"broker: {error!r}")
                     await pause(stopping, backoff_s)
                     backoff_s = min(backoff_s * 2, 10)
                 except TooManyDeadLetters as error:
-                    self._health.stopped(name, str(error))
+                    self._health.stopped(self._name, str(error))
                     raise
                 else:
                     backoff_s = 0.5
         finally:
             await self._dead_letters.close()
 
-    async def _consume(self, stopping: asyncio.Event, name: str) -> None:
-        await ensure_topics(self._settings, self._topics)
+    async def _consume(self, stopping: asyncio.Event) -> None:
+        await ensure_topics(self._settings, [*self._topics, self._dead_letters.topic])
         consumer = AIOKafkaConsumer(
             *(topic.full_name(self._settings.kafka_topic_prefix) for topic in self._topics),
             **options(self._settings, self._group),
@@ -95,38 +105,41 @@ class Consumer:
         try:
             async with asyncio.timeout(30):
                 await consumer.start()
-            self._health.working(name)
+            self._health.working(self._name)
             while not stopping.is_set():
                 fetched = await consumer.getmany(timeout_ms=250, max_records=self._batch)
                 records = [record for batch in fetched.values() for record in batch]
                 if records:
                     await self._process(records, stopping)
-                    if stopping.is_set():
-                        break
                     await self._commit(consumer, records)
-                self._measure(consumer)
-                self._health.working(name)
+                self._measure(consumer, records)
+                self._health.working(self._name)
+        except _Stopping:
+            pass
         finally:
-            try:
-                async with asyncio.timeout(3):
-                    await consumer.stop()
-            except (KafkaError, OSError, TimeoutError) as error:
-                telemetry.logger().warning("consumer_abandoned", reason=repr(error))
+            await stop_consumer(consumer)
 
     async def _process(self, records: Sequence[ConsumerRecord], stopping: asyncio.Event) -> None:
         readable, letters = _read(records)
-        letters += await self._apply_all(readable, stopping)
-        if len(letters) < len(records):
+        failed = await self._apply_all(readable, stopping)
+        applied = len(readable) - len(failed)
+        if applied:
             self._dead_letters.applied()
-        await self._dead_letters.put_aside(letters)
+        await self._dead_letters.put_aside(letters + failed)
+        metrics.CONSUMED.labels(self._group).inc(applied)
 
     async def _apply_all(self, readable: list[_Readable], stopping: asyncio.Event) -> list[DeadLetter]:
-        """Apply as one batch; where that fails, one by one. Waits for the database as long as it takes."""
+        """Apply as one batch; where that fails, in halves, down to the one that is at fault. Waits for the database.
+
+        Raises _Stopping if not everything was applied when the service stopped.
+        """
         if not readable:
             return []
         try:
             await self._patiently([r.event for r in readable], stopping)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is the event's: found out one by one
+        except _Stopping:
+            raise
+        except Exception as error:  # noqa: BLE001 - not the database's, so an event's: which one is found by halving
             if len(readable) == 1:
                 return [DeadLetter(readable[0].record, error)]
             middle = len(readable) // 2
@@ -135,22 +148,26 @@ class Consumer:
         return []
 
     async def _patiently(self, events: Sequence[CloudEvent], stopping: asyncio.Event) -> None:
+        """Apply in one transaction, again and again while it is the database that fails."""
         backoff_s = 0.1
         while not stopping.is_set():
+            begun = False
             try:
                 with telemetry.tracer.start_as_current_span(
                     f"apply {self._group}", links=[link for e in events for link in telemetry.link_to(e.traceparent)]
                 ):
                     async with self._database.transaction() as uow:
+                        await uow.sql()
+                        begun = True
                         await self._apply(uow, events)
+                return
             except Exception as error:
-                if not is_transient(error):
+                if begun and not is_transient(error):
                     raise
-                self._health.failing("postgres", repr(error))
+                self._health.failing(self._name, f"postgres: {error!r}")
                 await pause(stopping, backoff_s)
                 backoff_s = min(backoff_s * 2, 5)
-            else:
-                return
+        raise _Stopping
 
     async def _commit(self, consumer: AIOKafkaConsumer, records: Sequence[ConsumerRecord]) -> None:
         ours = consumer.assignment()
@@ -159,24 +176,25 @@ class Consumer:
             partition = TopicPartition(record.topic, record.partition)
             if partition in ours:
                 offsets[partition] = max(offsets.get(partition, 0), record.offset + 1)
-            metrics.CONSUMED.labels(record.topic).inc()
         try:
             if offsets:
-                await consumer.commit(offsets)
+                # On its own it asks a broker that does not answer for ever.
+                async with asyncio.timeout(COMMIT_WITHIN_S):
+                    await consumer.commit(offsets)
         except (CommitFailedError, IllegalStateError) as error:
             # A rebalance took the partitions meanwhile (aiokafka#929). Their new owner applies the batch again.
             telemetry.logger().info("offsets_not_committed", reason=repr(error))
 
-    def _measure(self, consumer: AIOKafkaConsumer) -> None:
-        lag: dict[str, int] = {}
+    def _measure(self, consumer: AIOKafkaConsumer, records: Sequence[ConsumerRecord]) -> None:
+        for record in records:
+            self._positions[TopicPartition(record.topic, record.partition)] = record.offset + 1
+        lag = dict.fromkeys((topic.full_name(self._settings.kafka_topic_prefix) for topic in self._topics), 0)
         for partition in consumer.assignment():
-            end = consumer.highwater(partition)
-            state = consumer._subscription.subscription.assignment.state_value(partition)
-            position = state._position if state is not None else None
+            end, position = consumer.highwater(partition), self._positions.get(partition)
             if end is not None and position is not None:
-                lag[partition.topic] = lag.get(partition.topic, 0) + max(0, end - position)
-        for topic, records in lag.items():
-            metrics.CONSUMER_LAG.labels(topic).set(records)
+                lag[partition.topic] += max(0, end - position)
+        for topic, behind in lag.items():
+            metrics.CONSUMER_LAG.labels(topic).set(behind)
 
 
 def _read(records: Sequence[ConsumerRecord]) -> tuple[list[_Readable], list[DeadLetter]]:

@@ -8,6 +8,7 @@ from assent_common import metrics, telemetry
 from assent_common.kafka.producer import Message, Publisher
 from assent_common.kafka.topics import dead_letters_of
 from assent_common.settings import Settings
+from assent_common.supervise import GivenUp
 
 MAX_CONSECUTIVE = 500
 
@@ -17,7 +18,7 @@ class DeadLetter(NamedTuple):
     error: Exception
 
 
-class TooManyDeadLetters(Exception):
+class TooManyDeadLetters(GivenUp):
     """So many in a row that the fault is likely ours: stop rather than empty the topic into the dead letters."""
 
 
@@ -28,7 +29,8 @@ class DeadLetters:
     """
 
     def __init__(self, settings: Settings, group: str, *, service_version: str) -> None:
-        self.topic = dead_letters_of(group).full_name(settings.kafka_topic_prefix)
+        self.topic = dead_letters_of(group)
+        self._full_name = self.topic.full_name(settings.kafka_topic_prefix)
         self._publisher = Publisher(settings, f"{group}-dlq")
         self._version = service_version
         self._consecutive = 0
@@ -56,7 +58,7 @@ class DeadLetters:
                 topic=record.topic,
                 partition=record.partition,
                 offset=record.offset,
-                dead_letter_topic=self.topic,
+                dead_letter_topic=self._full_name,
             )
 
     async def close(self) -> None:
@@ -73,4 +75,4 @@ class DeadLetters:
             "service_version": self._version,
         }
         headers = [(f"assent.error.{name}", value.encode(errors="replace")) for name, value in reason.items()]
-        return Message(self.topic, record.key, record.value, [*(record.headers or ()), *headers])
+        return Message(self._full_name, record.key, record.value, [*(record.headers or ()), *headers])

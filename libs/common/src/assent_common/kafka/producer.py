@@ -7,13 +7,14 @@ acknowledged is sent again by whoever keeps it; consumers are guarded by the eve
 
 import asyncio
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from assent_common import metrics, telemetry
+from assent_common import metrics
 from assent_common.kafka.connection import BrokerUnavailable, options
+from assent_common.kafka.disposal import abandon_producer
 from assent_common.settings import Settings
 
 Headers = Sequence[tuple[str, bytes]]
@@ -42,24 +43,29 @@ class Publisher:
     async def publish(self, messages: Sequence[Message], *, deadline_s: float = 5.0) -> list[Acknowledged]:
         """Hand messages to the broker, in order per key. Returns once every in-sync replica has all of them.
 
-        Raises BrokerUnavailable after `deadline_s` at the latest; some may have arrived then. Not for concurrent use.
+        Raises BrokerUnavailable when `deadline_s` is over, and nothing is sent after that; it may take two seconds more
+        to clean up. Some of the messages may have arrived then. Not for concurrent use.
         """
+        futures: list[asyncio.Future[Any]] = []
         try:
             async with asyncio.timeout(deadline_s):
                 producer = self._producer or await self._build()
-                futures = [await producer.send(m.topic, value=m.value, key=m.key, headers=m.headers) for m in messages]
+                for m in messages:
+                    futures.append(await producer.send(m.topic, value=m.value, key=m.key, headers=m.headers))
                 done = await asyncio.gather(*futures)
                 return [Acknowledged(record.partition, record.offset) for record in done]
         except (KafkaError, TimeoutError, OSError) as error:
-            await self._throw_away()
+            await self._throw_away(futures)
             raise BrokerUnavailable(repr(error)) from error
         except asyncio.CancelledError:
-            await self._throw_away()
+            await self._throw_away(futures)
             raise
 
     async def close(self) -> None:
-        if self._producer is not None:
-            await self._throw_away()
+        """Nothing is in flight between two calls of `publish`, so there is nothing to be flushed."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await abandon_producer(producer)
 
     async def _build(self) -> AIOKafkaProducer:
         producer = AIOKafkaProducer(
@@ -76,21 +82,10 @@ class Publisher:
         await producer.start()
         return producer
 
-    async def _throw_away(self) -> None:
+    async def _throw_away(self, futures: Sequence[asyncio.Future[Any]]) -> None:
+        for future in futures:
+            future.cancel()
         producer, self._producer = self._producer, None
-        if producer is None:
-            return
-        metrics.PRODUCER_REBUILDS.inc()
-        try:
-            async with asyncio.timeout(1):
-                await producer.stop()
-        except (KafkaError, TimeoutError, OSError) as error:
-            telemetry.logger().warning("producer_abandoned", reason=repr(error))
-            # stop() waits for batches that will never go. Without its sender and its sockets nothing that is still here
-            # can arrive after what the next producer sends.
-            sender = producer._sender.sender_task
-            if sender is not None:
-                sender.cancel()
-                await asyncio.wait([sender], timeout=1)
-            producer._message_accumulator.fail_all(BrokerUnavailable("abandoned"))
-            await producer.client.close()
+        if producer is not None:
+            metrics.PRODUCER_REBUILDS.inc()
+            await abandon_producer(producer)

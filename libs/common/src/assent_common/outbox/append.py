@@ -34,8 +34,9 @@ class Row(NamedTuple):
     @classmethod
     def of(cls, topic: Topic, event: CloudEvent, scope: str | None) -> "Row":
         body = envelope.to_bytes(event)
-        if len(body) > envelope.MAX_BYTES:
-            raise EventTooLarge(f"{event.type} of {event.subject} has {len(body)} bytes")
+        size = len(body) + len(event.subject.encode())
+        if size > envelope.MAX_BYTES:
+            raise EventTooLarge(f"{event.type} of {event.subject[:200]} has {size} bytes")
         return cls(topic.name, event.subject, zlib.crc32(event.subject.encode()) % RANGES, scope, event.number, body)
 
 

@@ -10,6 +10,7 @@ from aiokafka.errors import KafkaError
 
 from assent_common import telemetry
 from assent_common.kafka.connection import options
+from assent_common.kafka.disposal import close_admin
 from assent_common.kafka.producer import Acknowledged
 from assent_common.kafka.topics import Topic
 from assent_common.settings import Settings
@@ -50,7 +51,7 @@ class Pace:
     async def close(self) -> None:
         admin, self._admin = self._admin, None
         if admin is not None:
-            await admin.close()
+            await close_admin(admin)
 
     def _most(self) -> int:
         return max((sum(size for _, size in sent) for sent in self._ahead.values()), default=0)

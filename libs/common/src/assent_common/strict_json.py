@@ -1,0 +1,36 @@
+"""JSON as it may come in: exactly what RFC 8259 allows, and only what Postgres can keep."""
+
+import re
+from typing import Any
+
+import orjson
+
+#: U+0000, which Postgres takes neither in text nor in jsonb: an escape behind an even number of backslashes.
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+
+
+def loads(body: bytes, *, max_depth: int) -> Any:
+    """The document in the bytes. Raises ValueError with the reason.
+
+    Refused besides what is no JSON at all: NaN and infinity, bad UTF-8, lone surrogates, U+0000, deep nesting.
+    """
+    document = orjson.loads(body)
+    if _NUL.search(body):
+        raise ValueError("contains the character U+0000")
+    if _deeper_than(max_depth, document):
+        raise ValueError(f"is nested more than {max_depth} deep")
+    return document
+
+
+def _deeper_than(limit: int, document: Any) -> bool:
+    level = [document]
+    for _ in range(limit):
+        level = [
+            child
+            for node in level
+            for child in (node.values() if isinstance(node, dict) else node if isinstance(node, list) else ())
+            if isinstance(child, dict | list)
+        ]
+        if not level:
+            return False
+    return True
