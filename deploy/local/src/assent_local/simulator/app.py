@@ -89,7 +89,7 @@ class App:
                 raise AwsError("UnknownOperationException", f"{operation} is not simulated.")
             self._sqs_shapes.input(operation)(request, "")
             if operation == "ReceiveMessage":
-                result = await self.queues.receive(caller, request, self._gone(receive))
+                result = await self.queues.receive(caller, request, lambda: self._gone(receive))
             else:
                 result = self.queues.operations[operation](caller, {**request, "Endpoint": endpoint})
             self._sqs_shapes.output(operation)(result, "")

@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -107,14 +107,16 @@ class Queues:
             raise _no_such_queue()
         return {"MessageId": message.id, "MD5OfMessageBody": _md5(message.body)}
 
-    async def receive(self, caller: Caller, request: Mapping[str, Any], gone: Awaitable[None]) -> Document:
+    async def receive(
+        self, caller: Caller, request: Mapping[str, Any], gone: Callable[[], Coroutine[Any, Any, None]]
+    ) -> Document:
         """Wait until there is something, the time is over or the caller is gone; who is gone receives nothing."""
         _, _, queue = self._find(caller, request)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + min(request.get("WaitTimeSeconds", 0), _LONGEST_POLL_S)
         count = min(request.get("MaxNumberOfMessages", 1), _BATCH_MAX)
         visibility_s = request.get("VisibilityTimeout", queue.visibility_s)
-        left = asyncio.ensure_future(gone)
+        left = asyncio.create_task(gone())
         try:
             while True:
                 queue.arrived.clear()
