@@ -1,0 +1,1 @@
+"""Model versions put forward for use cases: the thing that has a status."""

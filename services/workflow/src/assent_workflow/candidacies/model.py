@@ -1,0 +1,194 @@
+"""A candidacy and its states. Every change of status goes through `transition`, and `TRANSITIONS` is all it knows."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import NamedTuple
+from uuid import UUID
+
+from assent_common import ids
+from assent_common.canonical import ContentHash
+from assent_common.events.catalog import ModelVersionStatus
+from assent_common.events.governance import CandidacyStatus as Status
+from assent_common.ids import Urn
+
+
+class Trigger(StrEnum):
+    """What moves a candidacy."""
+
+    PUT_FORWARD = "put_forward"
+    SUBMIT = "submit"
+    #: Every approval given, every check passed.
+    ALL_APPROVED = "all_approved"
+    TASK_REJECTED = "task_rejected"
+    CHANGES_REQUESTED = "changes_requested"
+    CONTENT_CHANGED = "content_changed"
+    #: The time is up for which the policy lets an acceptance hold.
+    EXPIRED = "expired"
+    SUSPEND = "suspend"
+    RETIRE = "retire"
+    WITHDRAW = "withdraw"
+    #: The source no longer has the version, or has made another one under its urn.
+    MISSING_FROM_SOURCE = "missing_from_source"
+
+
+#: What somebody can ask for by hand; the rest follows from decisions, from the source or from time.
+BY_HAND = frozenset({Trigger.SUBMIT, Trigger.SUSPEND, Trigger.RETIRE, Trigger.WITHDRAW})
+
+TRANSITIONS: Mapping[tuple[Status | None, Trigger], Status] = {
+    (None, Trigger.PUT_FORWARD): Status.CANDIDATE,
+    (Status.CANDIDATE, Trigger.SUBMIT): Status.UNDER_REVIEW,
+    (Status.CANDIDATE, Trigger.WITHDRAW): Status.WITHDRAWN,
+    # Nobody ever judged it or no judgement is out: there is nothing to retire.
+    (Status.CANDIDATE, Trigger.MISSING_FROM_SOURCE): Status.WITHDRAWN,
+    (Status.UNDER_REVIEW, Trigger.ALL_APPROVED): Status.ACCEPTED,
+    (Status.UNDER_REVIEW, Trigger.TASK_REJECTED): Status.REJECTED,
+    (Status.UNDER_REVIEW, Trigger.CHANGES_REQUESTED): Status.CANDIDATE,
+    # The round goes on, on the new content and without the approvals given so far.
+    (Status.UNDER_REVIEW, Trigger.CONTENT_CHANGED): Status.UNDER_REVIEW,
+    (Status.UNDER_REVIEW, Trigger.WITHDRAW): Status.WITHDRAWN,
+    (Status.UNDER_REVIEW, Trigger.MISSING_FROM_SOURCE): Status.WITHDRAWN,
+    (Status.ACCEPTED, Trigger.CONTENT_CHANGED): Status.SUSPENDED,
+    (Status.ACCEPTED, Trigger.EXPIRED): Status.SUSPENDED,
+    (Status.ACCEPTED, Trigger.SUSPEND): Status.SUSPENDED,
+    (Status.ACCEPTED, Trigger.RETIRE): Status.RETIRED,
+    (Status.ACCEPTED, Trigger.MISSING_FROM_SOURCE): Status.RETIRED,
+    (Status.SUSPENDED, Trigger.SUBMIT): Status.UNDER_REVIEW,
+    (Status.SUSPENDED, Trigger.RETIRE): Status.RETIRED,
+    (Status.SUSPENDED, Trigger.MISSING_FROM_SOURCE): Status.RETIRED,
+    (Status.REJECTED, Trigger.SUBMIT): Status.UNDER_REVIEW,
+    (Status.REJECTED, Trigger.RETIRE): Status.RETIRED,
+    (Status.REJECTED, Trigger.MISSING_FROM_SOURCE): Status.RETIRED,
+}
+
+#: Nothing leads out of these. A version may then be put forward again, as a new candidacy.
+ENDED = frozenset(Status) - {status for status, _ in TRANSITIONS}
+
+STRENGTH = (
+    ModelVersionStatus.ACCEPTED,
+    ModelVersionStatus.SUSPENDED,
+    ModelVersionStatus.UNDER_REVIEW,
+    ModelVersionStatus.CANDIDATE,
+    ModelVersionStatus.REJECTED,
+    ModelVersionStatus.RETIRED,
+    ModelVersionStatus.WITHDRAWN,
+)
+
+
+class Person(NamedTuple):
+    """Who somebody is: both together, never a name or an e-mail."""
+
+    issuer: str
+    subject: str
+
+
+class ImpossibleTransition(Exception):
+    """The candidacy's state does not allow this."""
+
+    def __init__(self, candidacy: UUID, status: Status, trigger: Trigger) -> None:
+        #: What somebody can do instead.
+        self.allowed = tuple(allowed for allowed in allowed_from(status) if allowed in BY_HAND)
+        instead = f"allowed is {', '.join(self.allowed)}" if self.allowed else "nothing leads out of that"
+        super().__init__(f"the candidacy is {status}, which {trigger} does not follow; {instead}")
+        self.candidacy = candidacy
+        self.status = status
+        self.trigger = trigger
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidacy:
+    """One model version put forward for one use case."""
+
+    id: UUID
+    use_case: str
+    use_case_id: UUID
+    model_version: Urn
+    #: When the source made it: the same urn made at another time is another version.
+    version_created_at: datetime
+    status: Status
+    #: Why it stands there, in words.
+    reason: str | None = None
+    #: What was judged last, in which round and by which policy (`name@version`); absent until submitted.
+    content_hash: ContentHash | None = None
+    review: UUID | None = None
+    policy: str | None = None
+    put_forward_by: Person
+    #: A subject, or the part of Assent that noticed.
+    changed_by: str
+    changed_at: datetime
+    #: Until when an acceptance holds; of an accepted one only.
+    expires_at: datetime | None = None
+    sequence: int = 1
+
+    def __post_init__(self) -> None:
+        if self.status in (Status.UNDER_REVIEW, Status.ACCEPTED) and None in (
+            self.content_hash,
+            self.review,
+            self.policy,
+        ):
+            raise ValueError(f"{self.status} without the content, review and policy that it rests on")
+        if (self.status is Status.ACCEPTED) != (self.expires_at is not None):
+            raise ValueError("an acceptance has an end, and nothing else has")
+
+    def allows(self, trigger: Trigger) -> bool:
+        return (self.status, trigger) in TRANSITIONS
+
+    def is_of(self, version_created_at: datetime) -> bool:
+        """Whether the version that the source made then is the one put forward, not a later one under the same urn.
+
+        The source's operations differ in how finely they tell a time, and cannot make two within a second.
+        """
+        return abs(version_created_at - self.version_created_at) < timedelta(seconds=1)
+
+
+def put_forward(
+    *, use_case: str, use_case_id: UUID, model_version: Urn, version_created_at: datetime, by: Person, at: datetime
+) -> Candidacy:
+    """A new candidacy. That no other of the pair is outside `ENDED` is the store's to hold."""
+    return Candidacy(
+        id=ids.new(),
+        use_case=use_case,
+        use_case_id=use_case_id,
+        model_version=model_version,
+        version_created_at=version_created_at,
+        status=TRANSITIONS[None, Trigger.PUT_FORWARD],
+        put_forward_by=by,
+        changed_by=by.subject,
+        changed_at=at,
+    )
+
+
+def transition(
+    candidacy: Candidacy,
+    trigger: Trigger,
+    *,
+    by: str,
+    at: datetime,
+    reason: str | None = None,
+    expires_at: datetime | None = None,
+) -> Candidacy:
+    """The candidacy after it. Raises ImpossibleTransition. Where a review is open, `reviews.model` calls this."""
+    status = TRANSITIONS.get((candidacy.status, trigger))
+    if status is None:
+        raise ImpossibleTransition(candidacy.id, candidacy.status, trigger)
+    return replace(
+        candidacy,
+        status=status,
+        reason=reason,
+        changed_by=by,
+        changed_at=at,
+        expires_at=expires_at,
+        sequence=candidacy.sequence + 1,
+    )
+
+
+def allowed_from(status: Status | None) -> tuple[Trigger, ...]:
+    """In the order of the table. None stands for a candidacy that is not there yet."""
+    return tuple(trigger for known, trigger in TRANSITIONS if known == status)
+
+
+def strongest(statuses: Iterable[Status]) -> ModelVersionStatus:
+    """The status of a model version that its source has, from those of its candidacies."""
+    found = {ModelVersionStatus(status) for status in statuses}
+    return next((status for status in STRENGTH if status in found), ModelVersionStatus.REGISTERED)

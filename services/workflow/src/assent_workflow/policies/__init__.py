@@ -1,0 +1,1 @@
+"""Versioned rules: who must approve what, and which checks must pass."""

@@ -1,0 +1,1 @@
+"""Rounds of judging: who is asked, what they decide, and what follows."""

@@ -1,0 +1,73 @@
+"""Why a decision is not taken. Each says what the caller can do.
+
+Refused
+├── NotAllowed          (403)
+│   ├── NotYourTask
+│   └── SeparationOfDuties
+├── TooLate             (409)
+│   ├── AlreadyDecided
+│   ├── ReviewEnded
+│   └── ContentMoved
+└── CommentRefused      (422)
+"""
+
+from uuid import UUID
+
+
+class Refused(Exception):
+    """The decision was not taken; nothing changed."""
+
+
+class NotAllowed(Refused):
+    """Somebody else has to decide this."""
+
+
+class NotYourTask(NotAllowed):
+    """Only a holder of the task's role decides it."""
+
+    def __init__(self, task: UUID, role: str) -> None:
+        super().__init__(f"this task is for somebody who holds the role {role}, which you do not")
+        self.task = task
+        self.role = role
+
+
+class SeparationOfDuties(NotAllowed):
+    """The policy keeps this duty apart from another that is yours."""
+
+    def __init__(self, task: UUID, why: str) -> None:
+        super().__init__(why)
+        self.task = task
+
+
+class TooLate(Refused):
+    """It moved on since you read it: read it again."""
+
+
+class AlreadyDecided(TooLate):
+    """A task is decided once."""
+
+    def __init__(self, task: UUID, status: str, by: str) -> None:
+        super().__init__(f"this task was decided already: {status} by {by}")
+        self.task = task
+        self.status = status
+
+
+class ReviewEnded(TooLate):
+    """A review that has ended takes no decision."""
+
+    def __init__(self, review: UUID, status: str) -> None:
+        super().__init__(f"the review has ended ({status}); a new one begins when the candidacy is submitted again")
+        self.review = review
+        self.status = status
+
+
+class ContentMoved(TooLate):
+    """The content is no longer the one under review."""
+
+    def __init__(self, review: UUID) -> None:
+        super().__init__("the model version's content has just changed; read the review again and judge what stands now")
+        self.review = review
+
+
+class CommentRefused(Refused):
+    """The comment is at fault."""
