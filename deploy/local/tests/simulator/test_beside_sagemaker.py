@@ -130,6 +130,8 @@ async def test_an_assumed_role_acts_in_its_own_account(client: Any, simulator: S
     theirs, ours = await client("sagemaker", **there), await client("sagemaker")
     group = await theirs.create_model_package_group(ModelPackageGroupName="churn")
     assert ":999988887777:" in group["ModelPackageGroupArn"]
+    created_by = (await theirs.describe_model_package_group(ModelPackageGroupName="churn"))["CreatedBy"]
+    assert created_by["IamIdentity"]["Arn"] == "arn:aws:sts::999988887777:assumed-role/assent-reader/assent"
     assert (await ours.list_model_package_groups())["ModelPackageGroupSummaryList"] == []
 
 

@@ -19,6 +19,7 @@ async def report(simulator: Simulator) -> str:
     async with httpx.AsyncClient() as http:
         seed = {"groups": 1, "versions": 1, "prefix": "load"}
         assert (await http.post(f"{simulator.url}/_simulator/seed", json=seed)).status_code == 200
+        assert (await http.post(f"{simulator.url}/_simulator/seed", json=seed)).status_code == 400
     return "load-00000/1/evaluation.json"
 
 

@@ -62,7 +62,7 @@ class App:
         path = unquote(scope["raw_path"].decode("ascii"))
         if path.startswith("/_simulator/"):
             return await self._dial(scope["method"], path.removeprefix("/_simulator/"), body)
-        caller = caller_of(headers.get("authorization", ""))
+        caller = self._tokens.known(caller_of(headers.get("authorization", "")))
         service, _, operation = headers.get("x-amz-target", "").partition(".")
         if service == "SageMaker":
             return await self._sagemaker(operation, caller, body)

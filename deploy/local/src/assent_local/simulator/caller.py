@@ -33,13 +33,13 @@ class Caller:
     place: Place
     service: str
     access_key: str
+    #: The role session that the key was issued to; none for a key of a user.
+    session: str | None = None
 
     @property
     def arn(self) -> str:
-        account, partition = self.place.account, self.place.partition
-        if account_of(self.access_key):
-            return f"arn:{partition}:sts::{account}:assumed-role/simulated/{self.access_key[-4:]}"
-        return f"arn:{partition}:iam::{account}:user/{self.access_key}"
+        partition, account = self.place.partition, self.place.account
+        return self.session or f"arn:{partition}:iam::{account}:user/{self.access_key}"
 
     @property
     def principal(self) -> str:

@@ -8,6 +8,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
 from assent_local.simulator.caller import DEFAULT_ACCOUNT, DEFAULT_REGION, Caller, Place
+from assent_local.simulator.errors import invalid
 from assent_local.simulator.s3 import EVERYWHERE
 from assent_local.simulator.sagemaker import SageMaker
 from assent_local.simulator.store import Kind, Store
@@ -37,6 +38,8 @@ class Seeds:
     async def sow(self, seed: Seed) -> int:
         """How many versions there are more. Others are served in between."""
         caller = Caller(Place(seed.account, seed.region), "sagemaker", "seed")
+        if self._store.get(Kind.SEED, EVERYWHERE, seed.prefix):
+            raise invalid(f"{seed.prefix} is sown already.")
         self._store.put(Kind.BUCKET, EVERYWHERE, BUCKET, {})
         self._store.put(Kind.SEED, EVERYWHERE, seed.prefix, seed.model_dump())
         for group in range(seed.groups):

@@ -1,6 +1,7 @@
 """STS: roles are assumed, and the keys that come of it act in the role's account."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from xml.sax.saxutils import escape
 
@@ -18,7 +19,13 @@ class Tokens:
     def __init__(self, dials: Dials, clock: Clock) -> None:
         self._dials = dials
         self._clock = clock
+        self._sessions: dict[str, str] = {}
         self.operations = {"AssumeRole": self.assume_role, "GetCallerIdentity": self.caller_identity}
+
+    def known(self, caller: Caller) -> Caller:
+        """The caller with the session of its key. A key from before a restart still acts in its account, as a user."""
+        session = self._sessions.get(caller.access_key)
+        return replace(caller, session=session) if session else caller
 
     def assume_role(self, caller: Caller, form: Mapping[str, str]) -> str:
         role, session = form.get("RoleArn", ""), form.get("RoleSessionName", "")
@@ -33,9 +40,11 @@ class Tokens:
         account, name = parts[4], parts[5].removeprefix("role/")
         expires = self._clock.now() + timedelta(seconds=int(form.get("DurationSeconds", 3600)))
         assumed = f"arn:{parts[1]}:sts::{account}:assumed-role/{name.rpartition('/')[2]}/{session}"
+        key = access_key_for(account)
+        self._sessions[key] = assumed
         return (
             "<Credentials>"
-            f"<AccessKeyId>{access_key_for(account)}</AccessKeyId>"
+            f"<AccessKeyId>{key}</AccessKeyId>"
             f"<SecretAccessKey>{ids.new().hex}</SecretAccessKey>"
             f"<SessionToken>{ids.new().hex}</SessionToken>"
             f"<Expiration>{expires:%Y-%m-%dT%H:%M:%SZ}</Expiration>"
