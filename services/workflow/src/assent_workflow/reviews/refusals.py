@@ -26,7 +26,7 @@ class NotYourTask(NotAllowed):
     """Only a holder of the task's role decides it."""
 
     def __init__(self, task: UUID, role: str) -> None:
-        super().__init__(f"this task is for somebody who holds the role {role}, which you do not")
+        super().__init__(f"this task is for a person who holds the role {role}")
         self.task = task
         self.role = role
 
@@ -65,7 +65,9 @@ class ContentMoved(TooLate):
     """The content is no longer the one under review."""
 
     def __init__(self, review: UUID) -> None:
-        super().__init__("the model version's content has just changed; read the review again and judge what stands now")
+        super().__init__(
+            "the model version's content has just changed; read the review again and judge what stands now"
+        )
         self.review = review
 
 
