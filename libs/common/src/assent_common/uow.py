@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import asyncpg
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from assent_common import audit, canonical, telemetry
@@ -21,12 +22,18 @@ class UnitOfWork:
         self.session = session
         self.clock = clock
         self._service = service
+        self._begun = False
         self._events: list[append.Row] = []
         self._records: list[audit.Record] = []
 
     async def sql(self) -> asyncpg.Connection:
         """The transaction's own asyncpg connection, for `unnest` and COPY. Flush a changed session before."""
         connection = await self.session.connection()
+        if not self._begun:
+            # SQLAlchemy begins with the first statement that goes through itself: before it, each of asyncpg's own
+            # would be a transaction of its own.
+            await connection.execute(text("select"))
+            self._begun = True
         raw = await connection.get_raw_connection()
         assert raw.driver_connection is not None
         return raw.driver_connection

@@ -11,7 +11,7 @@ from assent_common import audit, metrics, telemetry
 from assent_common.database import Database, is_transient
 from assent_common.events.envelope import CONTENT_TYPE
 from assent_common.health import Health
-from assent_common.kafka.connection import BrokerUnavailable, ensure_topics, options
+from assent_common.kafka.connection import ANSWER_WITHIN_S, BrokerUnavailable, ensure_topics, options
 from assent_common.kafka.disposal import stop_consumer
 from assent_common.kafka.producer import Message, Publisher
 from assent_common.kafka.topics import Topic
@@ -225,17 +225,18 @@ class Relay:
             telemetry.logger().warning("broker_lost_its_log", topic=topic, replaying=count)
 
     async def _ends(self, of: Mapping[tuple[str, int], int]) -> dict[tuple[str, int], int]:
-        consumer = AIOKafkaConsumer(**options(self._settings, f"assent-{self._database.service}-check"))
+        prefix = self._settings.kafka_topic_prefix
+        consumer = AIOKafkaConsumer(
+            *sorted({prefix + topic for topic, _ in of}),
+            **options(self._settings, f"assent-{self._database.service}-check"),
+        )
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(ANSWER_WITHIN_S):
                 await consumer.start()
-                prefix = self._settings.kafka_topic_prefix
-                present = await consumer.topics()
                 wanted = {
                     TopicPartition(prefix + topic, partition): (topic, partition)
                     for topic, partition in of
-                    if prefix + topic in present
-                    and partition in (consumer.partitions_for_topic(prefix + topic) or set())
+                    if partition in (consumer.partitions_for_topic(prefix + topic) or set())
                 }
                 ends = await consumer.end_offsets(list(wanted)) if wanted else {}
                 return dict.fromkeys(of, 0) | {wanted[tp]: end for tp, end in ends.items()}

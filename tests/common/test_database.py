@@ -1,0 +1,86 @@
+"""A unit of work is one transaction, by whichever door its statements come."""
+
+import asyncio
+
+import asyncpg
+import pytest
+from assent_common.database import Database, is_transient
+from assent_common.kafka import topics
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from tests.common import world
+from tests.common.world import change, value
+
+KEEP = "insert into entities values ('churn', 1)"
+
+
+async def test_what_is_done_on_the_bare_connection_is_undone_with_the_rest(store: Database) -> None:
+    with pytest.raises(ZeroDivisionError):
+        async with store.transaction() as uow:
+            await (await uow.sql()).execute(KEEP)
+            uow.emit(topics.REGISTRY, world.OBSERVED, "churn", 1, world.a_model("churn"))
+            uow.audit("ada", "changed", "churn")
+            await uow.flush()
+            _ = 1 / 0
+    assert await value(store, "select count(*) from entities") == 0
+    assert await value(store, "select count(*) from outbox") == 0
+    assert await value(store, "select count(*) from audit") == 0
+
+
+async def test_nothing_of_it_is_seen_before_the_end(store: Database) -> None:
+    async with store.transaction() as uow:
+        await (await uow.sql()).execute(KEEP)
+        await uow.session.execute(text("insert into entities values ('fraud', 1)"))
+        assert await value(store, "select count(*) from entities") == 0
+    assert await value(store, "select count(*) from entities") == 2
+
+
+async def test_a_row_lock_holds_until_the_end(store: Database) -> None:
+    await change(store, "churn")
+    inside, leave = asyncio.Event(), asyncio.Event()
+
+    async def hold() -> None:
+        async with store.transaction() as uow:
+            await (await uow.sql()).execute("select from entities where key = 'churn' for update")
+            inside.set()
+            await leave.wait()
+
+    holder = asyncio.create_task(hold())
+    await inside.wait()
+    async with store.connection() as connection:
+        with pytest.raises(asyncpg.LockNotAvailableError):
+            await connection.execute("select from entities where key = 'churn' for update nowait")
+    leave.set()
+    await holder
+
+
+async def test_bad_values_are_not_taken_for_a_database_that_is_away(store: Database) -> None:
+    """Else a consumer would try them for ever."""
+    async with store.connection() as connection:
+        with pytest.raises(asyncpg.DataError) as too_big:
+            await connection.execute("insert into entities values ('x', $1)", 2**70)
+        with pytest.raises(asyncpg.PostgresError) as nul:
+            await connection.execute("select $1::text", "a\0b")
+        with pytest.raises(asyncpg.PostgresError) as no_table:
+            await connection.execute("select * from nowhere")
+    for error in (too_big, nul, no_table):
+        assert not is_transient(error.value), error.value
+
+
+async def test_a_database_that_is_away_is(store: Database) -> None:
+    async with store.connection() as connection:
+        with pytest.raises(asyncpg.QueryCanceledError) as cancelled:
+            await connection.execute("set statement_timeout = 1; select pg_sleep(1)")
+        await connection.execute("reset statement_timeout")
+    assert is_transient(cancelled.value)
+
+    with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError)) as killed:
+        async with store.connection() as connection:
+            await connection.execute("select pg_terminate_backend(pg_backend_pid())")
+    assert is_transient(killed.value)
+
+    with pytest.raises(DBAPIError) as killed_in_transaction:
+        async with store.transaction() as uow:
+            await uow.session.execute(text("select pg_terminate_backend(pg_backend_pid())"))
+    assert is_transient(killed_in_transaction.value)
