@@ -19,6 +19,7 @@ import httpx
 import uvicorn
 from assent_common import http_client
 from assent_common.identity.roles import Role
+from assent_common.kafka import topics
 
 from assent_local import broker, postgres
 from assent_local.issuer import AUDIENCE, Issuer
@@ -32,6 +33,7 @@ SERVICES = {
 _OFFSETS = {"catalog-api": 1, "workflow": 2, "sagemaker-connector": 3, "sagemaker": 4, "issuer": 5, "postgres": 6}
 DEFAULT_PORT_BASE = 8080
 READY_WITHIN_S = 90.0
+PARTITIONS = 24
 
 DEMO_SOURCE = """\
 sources:
@@ -157,7 +159,8 @@ def issuer_of(state: Path) -> Issuer:
 def _ports(base: int | None) -> dict[str, int]:
     for candidate in [base] if base is not None else range(DEFAULT_PORT_BASE, DEFAULT_PORT_BASE + 1000, 10):
         ports = {name: candidate + offset for name, offset in _OFFSETS.items()}
-        if busy := [port for port in ports.values() if not _free(port)]:
+        # Postgres' own may be held by one that a killed runner left behind: it is stopped first.
+        if busy := [port for name, port in ports.items() if name != "postgres" and not _free(port)]:
             if base is not None:
                 raise NotReady(f"port {busy[0]} is taken; choose another --port-base")
             continue
@@ -199,6 +202,9 @@ def _kafka(stack: AsyncExitStack) -> tuple[str, dict[str, str]]:
     if given:
         return given, {}
     embedded = stack.enter_context(broker.embedded())
+    prefix = os.environ.get("ASSENT_KAFKA_TOPIC_PREFIX", "")
+    for topic in topics.ALL:
+        embedded.create_topic(topic.full_name(prefix), PARTITIONS)
     return embedded.bootstrap_servers, {
         "ASSENT_KAFKA_BOOTSTRAP_SERVERS": embedded.bootstrap_servers,
         # It keeps 5 MiB a partition: the relay must not run away from its readers.

@@ -53,31 +53,30 @@ create table policies (
 );
 
 create table candidacies (
-    id             uuid        primary key,
-    use_case_id    uuid        not null,
-    use_case       text        not null,
-    model_version  text        not null,
-    status         text        not null,
-    reason         text,
-    content_hash   text,
-    -- The version's creation time: another one under the same urn is another version.
-    incarnation    timestamptz not null,
-    review         uuid,
-    policy         text,
-    proposer       text        not null,
-    proposer_issuer text       not null,
-    blocked_by     jsonb       not null default '[]',
-    created_at     timestamptz not null,
-    changed_by     text        not null,
-    changed_at     timestamptz not null,
-    expires_at     timestamptz,
-    sequence       bigint      not null
+    id                    uuid        primary key,
+    use_case_id           uuid        not null,
+    use_case              text        not null,
+    model_version         text        not null,
+    -- When the source made the version: another one under the same urn is another version.
+    version_created_at    timestamptz not null,
+    status                text        not null,
+    reason                text,
+    content_hash          text,
+    review                uuid,
+    policy                text,
+    put_forward_by        text        not null,
+    put_forward_by_issuer text        not null,
+    created_at            timestamptz not null,
+    changed_by            text        not null,
+    changed_at            timestamptz not null,
+    expires_at            timestamptz,
+    sequence              bigint      not null
 );
--- One model version stands for one use case once; what is over may be put forward anew.
+-- One model version stands for one use case once; what has ended may be put forward anew.
 create unique index candidacies_standing on candidacies (use_case_id, model_version)
     where status not in ('retired', 'withdrawn');
 create index candidacies_model_version on candidacies (model_version);
-create index candidacies_list on candidacies (created_at desc, id desc);
+create index candidacies_use_case on candidacies (use_case, id desc);
 create index candidacies_expiry on candidacies (expires_at) where status = 'accepted';
 
 create table reviews (
@@ -85,6 +84,7 @@ create table reviews (
     candidacy    uuid        not null references candidacies,
     policy       text        not null,
     content_hash text        not null,
+    -- What is judged, part by part: a later content is compared with it.
     content      jsonb       not null,
     status       text        not null,
     checks       jsonb       not null,
@@ -93,30 +93,28 @@ create table reviews (
     ended_at     timestamptz,
     sequence     bigint      not null
 );
-create index reviews_candidacy on reviews (candidacy, requested_at);
+create index reviews_candidacy on reviews (candidacy, id desc);
 
 create table tasks (
     id                uuid        primary key,
     review            uuid        not null references reviews,
     candidacy         uuid        not null references candidacies,
-    use_case          text        not null,
-    model_version     text        not null,
+    stage             text        not null,
     role              text        not null,
-    stage             integer     not null,
     status            text        not null,
-    due_at            timestamptz,
-    created_at        timestamptz not null,
+    opened_at         timestamptz not null,
+    due_at            timestamptz not null,
     decided_by        text,
     decided_by_issuer text,
     decided_at        timestamptz,
     comment           text,
+    dismissed         text,
     sequence          bigint      not null
 );
 create index tasks_review on tasks (review);
-create index tasks_candidacy on tasks (candidacy);
-create index tasks_list on tasks (created_at desc, id desc);
+create index tasks_candidacy on tasks (candidacy, id);
 -- The inbox: what is open for a role, the most urgent first.
-create index tasks_open on tasks (role, due_at) where status = 'open';
+create index tasks_open on tasks (role, due_at, id) where status = 'open';
 """
 
 DOWN = """

@@ -1,0 +1,278 @@
+"""Candidacies, reviews and tasks as rows. A candidacy's row lock is taken first, always: it guards its whole round."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import orjson
+from assent_common.canonical import ContentHash
+from assent_common.events.governance import (
+    CandidacyChanged,
+    CandidacyStatus,
+    CheckResult,
+    ReviewRequested,
+    TaskChanged,
+    TaskStatus,
+)
+from assent_common.ids import Urn
+from assent_common.kafka.topics import GOVERNANCE
+from assent_common.uow import UnitOfWork
+
+from assent_workflow.candidacies.model import Candidacy, Person
+from assent_workflow.reviews.model import Change, Review, ReviewStatus, Round, Task
+
+# In the order of ids, so that two that lock several never wait for each other.
+LOCK = "select * from candidacies where id = any($1::uuid[]) order by id for update"
+# Index: candidacies_model_version.
+OF_VERSIONS = """
+select id from candidacies where model_version = any($1::text[]) and status not in ('retired', 'withdrawn')
+"""
+# Index: candidacies_standing.
+UNDER_REVIEW_OF_USE_CASES = """
+select id from candidacies where use_case_id = any($1::uuid[]) and status = 'under_review'
+"""
+REVIEW = "select * from reviews where id = $1"
+TASKS = "select * from tasks where review = $1 order by id"
+JUDGED = "select content from reviews where id = $1"
+INSERT_CANDIDACY = """
+insert into candidacies (id, use_case_id, use_case, model_version, version_created_at, status, put_forward_by,
+                         put_forward_by_issuer, created_at, changed_by, changed_at, sequence)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $9, $11)
+on conflict (use_case_id, model_version) where status not in ('retired', 'withdrawn') do nothing
+"""
+# Compare and set: what was read is what is replaced.
+UPDATE_CANDIDACY = """
+update candidacies
+   set status = $2, reason = $3, content_hash = $4, review = $5, policy = $6, changed_by = $7, changed_at = $8,
+       expires_at = $9, sequence = $10
+ where id = $1 and sequence = $11 and status = $12
+"""
+SAVE_REVIEW = """
+insert into reviews (id, candidacy, policy, content_hash, content, status, checks, requested_by, requested_at, ended_at,
+                     sequence)
+values ($1, $2, $3, $4, coalesce($5::jsonb, '{}'), $6, $7::jsonb, $8, $9, $10, $11)
+on conflict (id) do update
+   set content_hash = excluded.content_hash, content = coalesce($5::jsonb, reviews.content), status = excluded.status,
+       checks = excluded.checks, ended_at = excluded.ended_at, sequence = excluded.sequence
+"""
+SAVE_TASKS = """
+insert into tasks (id, review, candidacy, stage, role, status, opened_at, due_at, decided_by, decided_by_issuer,
+                   decided_at, comment, dismissed, sequence)
+select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::timestamptz[],
+                     $8::timestamptz[], $9::text[], $10::text[], $11::timestamptz[], $12::text[], $13::text[],
+                     $14::bigint[])
+on conflict (id) do update
+   set status = excluded.status, opened_at = excluded.opened_at, due_at = excluded.due_at,
+       decided_by = excluded.decided_by, decided_by_issuer = excluded.decided_by_issuer,
+       decided_at = excluded.decided_at, comment = excluded.comment, dismissed = excluded.dismissed,
+       sequence = excluded.sequence
+"""
+
+
+class Overtaken(Exception):
+    """Somebody else changed it between reading and writing. The row lock forbids it: a fault of ours."""
+
+
+async def lock(connection: asyncpg.Connection, ids: Sequence[UUID]) -> list[Candidacy]:
+    """The candidacies, locked until the end of the transaction, in the order of their ids."""
+    return [_candidacy(row) for row in await connection.fetch(LOCK, list(ids))]
+
+
+async def insert(uow: UnitOfWork, candidacy: Candidacy) -> bool:
+    """False where one of this version for this use case stands already."""
+    status = await (await uow.sql()).execute(
+        INSERT_CANDIDACY,
+        *(candidacy.id, candidacy.use_case_id, candidacy.use_case, candidacy.model_version),
+        *(candidacy.version_created_at, candidacy.status, candidacy.put_forward_by.subject),
+        *(candidacy.put_forward_by.issuer, candidacy.changed_at, candidacy.changed_by, candidacy.sequence),
+    )
+    if status.endswith(" 0"):
+        return False
+    _tell_candidacy(uow, candidacy)
+    return True
+
+
+async def round_of(connection: asyncpg.Connection, candidacy: Candidacy, review: UUID | None = None) -> Round:
+    """A round of the candidacy: the one named, or else the present one. It must have had one."""
+    id_ = review or candidacy.review
+    row = await connection.fetchrow(REVIEW, id_)
+    assert row is not None
+    tasks = await connection.fetch(TASKS, id_)
+    return Round(candidacy, _review(row), tuple(_task(task) for task in tasks))
+
+
+async def judged(connection: asyncpg.Connection, review: UUID) -> dict[str, Any]:
+    """The content that the review is pinned to, part by part."""
+    content: dict[str, Any] = orjson.loads(await connection.fetchval(JUDGED, review))
+    return content
+
+
+async def save(
+    uow: UnitOfWork, before: Candidacy, after: Round, change: Change, *, content: Mapping[str, Any] | None = None
+) -> None:
+    """Write what a step changed, and tell it. `content` where the review is pinned to another one than before."""
+    connection = await uow.sql()
+    if change.candidacy is not None:
+        await save_candidacy(uow, before, change.candidacy)
+    if change.review is not None:
+        await connection.execute(SAVE_REVIEW, *_review_values(change.review, content))
+        _tell_review(uow, after.candidacy, change.review)
+    if change.tasks:
+        rows = [_task_values(after.candidacy, task) for task in change.tasks]
+        await connection.execute(SAVE_TASKS, *map(list, zip(*rows, strict=True)))
+        for task in change.tasks:
+            _tell_task(uow, after.candidacy, task)
+
+
+async def save_candidacy(uow: UnitOfWork, before: Candidacy, after: Candidacy) -> None:
+    status = await (await uow.sql()).execute(
+        UPDATE_CANDIDACY,
+        *(after.id, after.status, after.reason, after.content_hash, after.review, after.policy, after.changed_by),
+        *(after.changed_at, after.expires_at, after.sequence, before.sequence, before.status),
+    )
+    if not status.endswith(" 1"):
+        raise Overtaken(str(after.id))
+    _tell_candidacy(uow, after)
+
+
+def _candidacy(row: Mapping[str, Any]) -> Candidacy:
+    return Candidacy(
+        id=row["id"],
+        use_case=row["use_case"],
+        use_case_id=row["use_case_id"],
+        model_version=Urn(row["model_version"]),
+        version_created_at=row["version_created_at"],
+        status=CandidacyStatus(row["status"]),
+        reason=row["reason"],
+        content_hash=row["content_hash"],
+        review=row["review"],
+        policy=row["policy"],
+        put_forward_by=Person(row["put_forward_by_issuer"], row["put_forward_by"]),
+        changed_by=row["changed_by"],
+        changed_at=row["changed_at"],
+        expires_at=row["expires_at"],
+        sequence=row["sequence"],
+    )
+
+
+def _review(row: Mapping[str, Any]) -> Review:
+    return Review(
+        id=row["id"],
+        candidacy=row["candidacy"],
+        policy=row["policy"],
+        content_hash=ContentHash(row["content_hash"]),
+        status=ReviewStatus(row["status"]),
+        checks=tuple(CheckResult.model_validate(check) for check in orjson.loads(row["checks"])),
+        requested_by=row["requested_by"],
+        requested_at=row["requested_at"],
+        ended_at=row["ended_at"],
+        sequence=row["sequence"],
+    )
+
+
+def _task(row: Mapping[str, Any]) -> Task:
+    return Task(
+        id=row["id"],
+        review=row["review"],
+        stage=row["stage"],
+        role=row["role"],
+        status=TaskStatus(row["status"]),
+        opened_at=row["opened_at"],
+        due_at=row["due_at"],
+        decided_by=Person(row["decided_by_issuer"], row["decided_by"]) if row["decided_by"] is not None else None,
+        decided_at=row["decided_at"],
+        comment=row["comment"],
+        dismissed=row["dismissed"],
+        sequence=row["sequence"],
+    )
+
+
+def _review_values(review: Review, content: Mapping[str, Any] | None) -> tuple[Any, ...]:
+    return (
+        *(review.id, review.candidacy, review.policy, review.content_hash),
+        *(_json(content) if content is not None else None, review.status),
+        *(_json([check.model_dump() for check in review.checks]), review.requested_by, review.requested_at),
+        *(review.ended_at, review.sequence),
+    )
+
+
+def _task_values(candidacy: Candidacy, task: Task) -> tuple[Any, ...]:
+    by = task.decided_by
+    return (
+        *(task.id, task.review, candidacy.id, task.stage, task.role, task.status, task.opened_at, task.due_at),
+        *(by.subject if by else None, by.issuer if by else None, task.decided_at, task.comment, task.dismissed),
+        task.sequence,
+    )
+
+
+def _tell_candidacy(uow: UnitOfWork, candidacy: Candidacy) -> None:
+    uow.emit(
+        GOVERNANCE,
+        "assent.governance.candidacy.changed.v1",
+        str(candidacy.id),
+        candidacy.sequence,
+        CandidacyChanged(
+            id=candidacy.id,
+            use_case=candidacy.use_case,
+            use_case_id=candidacy.use_case_id,
+            model_version=candidacy.model_version,
+            status=candidacy.status,
+            reason=candidacy.reason,
+            content_hash=candidacy.content_hash,
+            review=candidacy.review,
+            policy=candidacy.policy,
+            put_forward_by=candidacy.put_forward_by.subject,
+            changed_by=candidacy.changed_by,
+            changed_at=candidacy.changed_at,
+            expires_at=candidacy.expires_at,
+        ),
+    )
+
+
+def _tell_review(uow: UnitOfWork, candidacy: Candidacy, review: Review) -> None:
+    uow.emit(
+        GOVERNANCE,
+        "assent.governance.review.requested.v1",
+        str(review.id),
+        review.sequence,
+        ReviewRequested(
+            id=review.id,
+            candidacy=candidacy.id,
+            use_case=candidacy.use_case,
+            model_version=candidacy.model_version,
+            policy=review.policy,
+            content_hash=review.content_hash,
+            status=review.status,
+            checks=list(review.checks),
+            requested_by=review.requested_by,
+            requested_at=review.requested_at,
+            ended_at=review.ended_at,
+        ),
+    )
+
+
+def _tell_task(uow: UnitOfWork, candidacy: Candidacy, task: Task) -> None:
+    uow.emit(
+        GOVERNANCE,
+        "assent.governance.task.changed.v1",
+        str(task.id),
+        task.sequence,
+        TaskChanged(
+            id=task.id,
+            review=task.review,
+            candidacy=candidacy.id,
+            use_case=candidacy.use_case,
+            model_version=candidacy.model_version,
+            role=task.role,
+            status=task.status,
+            due_at=task.due_at,
+            decided_by=task.decided_by.subject if task.decided_by else None,
+            decided_at=task.decided_at,
+            comment=task.comment,
+        ),
+    )
+
+
+def _json(value: Any) -> str:
+    return orjson.dumps(value).decode()

@@ -1,0 +1,62 @@
+"""`python -m assent_workflow.main`: the workflow service."""
+
+import asyncio
+
+from assent_common import service
+from assent_common.census import Watch
+from assent_common.http import audit_log
+from assent_common.kafka import topics
+from assent_common.kafka.consumer import Consumer
+from assent_common.service import VERSION, Parts, Runtime
+from assent_common.settings import Settings
+
+from assent_workflow.candidacies.expire import Expiry
+from assent_workflow.candidacies.routes import routes as candidacies
+from assent_workflow.gate.routes import routes as gate
+from assent_workflow.policies.routes import routes as policies
+from assent_workflow.projection.apply import apply
+from assent_workflow.projection.versions import HELD
+from assent_workflow.reviews.routes import routes as reviews
+from assent_workflow.tasks.routes import routes as tasks
+
+PORT = 8082
+
+
+def parts(made: Runtime) -> Parts:
+    settings = made.settings
+    consumer = Consumer(
+        settings,
+        made.database,
+        made.health,
+        group=topics.WORKFLOW,
+        topics=[topics.REGISTRY, topics.CATALOG],
+        apply=apply,
+        service_version=VERSION,
+    )
+    duties = {"consumer": consumer.run, "expiry": Expiry(made.database).run}
+    if settings.service_token is not None:
+        watch = Watch(
+            made.database,
+            made.client,
+            held=HELD,
+            connector_url=settings.connector_url,
+            token=settings.service_token.get_secret_value(),
+        )
+        duties["census"] = watch.run
+    return Parts(
+        title="Assent workflow",
+        description="Moves model versions from candidate to accepted, and answers whether one may be deployed.",
+        package="assent_workflow",
+        routers=[candidacies, reviews, tasks, policies, gate, audit_log.routes],
+        publishes=[topics.GOVERNANCE],
+        duties=duties,
+    )
+
+
+def main() -> None:
+    made = service.runtime("workflow", Settings())
+    asyncio.run(service.run(made, parts(made), port=PORT))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,141 @@
+"""`/v1/policies`."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from assent_common.database import Database
+from assent_common.events.governance import CheckResult
+from assent_common.http.app import router
+from assent_common.http.pages import Page
+from assent_common.http.problems import Conflict, FieldError, Invalid, NotFound, NotYetKnown, documented
+from assent_common.identity.roles import Principal, Reader, Role, allow
+from fastapi import Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from assent_workflow import subjects
+from assent_workflow.policies import store
+from assent_workflow.policies.model import Policy
+from assent_workflow.policies.parse import PolicyInvalid, parse
+from assent_workflow.policies.shipped import SHIPPED
+
+routes = router(tags=["policies"])
+
+Admin = Annotated[Principal, allow(Role.ADMIN)]
+
+
+class PolicyIn(BaseModel):
+    """A new version of a policy, as YAML."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"text": SHIPPED["default@1"]}})
+
+    text: Annotated[str, Field(min_length=1, max_length=100_000)]
+
+
+class PolicyOut(BaseModel):
+    """One version of a policy."""
+
+    name: str
+    version: int
+    description: str
+    text: str
+    #: Who added it; null for what Assent ships.
+    created_by: str | None = None
+    created_at: datetime | None = None
+
+
+class Trial(BaseModel):
+    """For whom a policy is tried."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    use_case: Annotated[str, Field(max_length=200, description="Key")]
+    model_version: Annotated[str, Field(max_length=2048, description="Urn or id")]
+
+
+class Simulation(BaseModel):
+    """What a policy comes to now, for this use case and model version. Nothing is opened, nobody is asked."""
+
+    policy: str
+    applies: bool
+    passed: bool
+    checks: list[CheckResult]
+    #: Stage by stage, the roles that would be asked.
+    asked: list[list[str]]
+
+
+@routes.get("/policies", summary="List all versions of all policies")
+async def list_policies(request: Request, _: Reader) -> Page[PolicyOut]:
+    """By name and version. A review is pinned to one of these."""
+    return Page(items=await _all(request))
+
+
+@routes.get("/policies/{name}", summary="Read the newest version of a policy", responses=documented(NotFound))
+async def get_policy(name: str, request: Request, _: Reader) -> PolicyOut:
+    """The newest version is the one that the next review is pinned to."""
+    versions = [policy for policy in await _all(request) if policy.name == name]
+    if not versions:
+        raise NotFound(f"there is no policy {name!r}")
+    return versions[-1]
+
+
+@routes.post("/policies", summary="Add a version of a policy", status_code=201, responses=documented(Conflict, Invalid))
+async def create_policy(given: PolicyIn, request: Request, response: Response, who: Admin) -> PolicyOut:
+    """Its number is the next one. Reviews under way stay with the version that they began with."""
+    policy = _parsed(given.text)
+    database: Database = request.app.state.database
+    async with database.transaction() as uow:
+        expected = await store.next_version(await uow.sql(), policy.name)
+        if policy.version != expected:
+            raise Conflict(f"the next version of {policy.name} is {expected}, not {policy.version}")
+        await store.add(uow, policy, given.text, by=who.subject)
+        created_at = uow.clock.now()
+    response.headers["Location"] = f"/v1/policies/{policy.name}"
+    return _out(policy, given.text, created_by=who.subject, created_at=created_at)
+
+
+@routes.post(
+    "/policies/{name}/simulate", summary="Try a policy on what stands now", responses=documented(NotFound, NotYetKnown)
+)
+async def simulate_policy(name: str, trial: Trial, request: Request, _: Reader) -> Simulation:
+    """Which checks pass, and who would be asked."""
+    newest = await get_policy(name, request, _)
+    policy = parse(newest.text)
+    database: Database = request.app.state.database
+    async with database.connection() as connection:
+        use_case = await subjects.use_case_by_key(connection, trial.use_case)
+        version = await subjects.version_by_name(connection, trial.model_version)
+    if use_case is None or version is None:
+        raise NotYetKnown("the use case or the model version is not known here")
+    subject = subjects.Subject(use_case, version)
+    assessment = subjects.assess(policy, subject)
+    return Simulation(
+        policy=policy.ref,
+        applies=subjects.select([policy], subject) is not None,
+        passed=assessment.passed,
+        checks=list(assessment.checks),
+        asked=[[approval.role for approval in stage.approvals] for stage in assessment.stages],
+    )
+
+
+async def _all(request: Request) -> list[PolicyOut]:
+    database: Database = request.app.state.database
+    async with database.connection() as connection:
+        rows = await store.rows(connection)
+    shipped = [_out(parse(text), text) for text in SHIPPED.values()]
+    stored = [
+        _out(parse(row["text"]), row["text"], created_by=row["created_by"], created_at=row["created_at"])
+        for row in rows
+    ]
+    return sorted([*shipped, *stored], key=lambda policy: (policy.name, policy.version))
+
+
+def _parsed(text: str) -> Policy:
+    try:
+        return parse(text)
+    except PolicyInvalid as error:
+        faults = [FieldError(pointer="/text", code="policy_invalid", detail=str(fault)) for fault in error.faults]
+        raise Invalid(str(error), errors=faults) from error
+
+
+def _out(policy: Policy, text: str, **members: Any) -> PolicyOut:
+    return PolicyOut(name=policy.name, version=policy.version, description=policy.description, text=text, **members)

@@ -1,0 +1,52 @@
+"""Policies by version: written once, never edited. Those that Assent ships need no row."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import asyncpg
+from assent_common.uow import UnitOfWork
+
+from assent_workflow.policies.model import Policy
+from assent_workflow.policies.parse import parse
+from assent_workflow.policies.shipped import SHIPPED
+
+ALL = "select name, version, text, created_by, created_at from policies order by name, version"
+ONE = "select text from policies where name = $1 and version = $2"
+LAST = "select max(version) from policies where name = $1"
+# Two who write one policy at once: the second waits here, and then sees the first one's version.
+LOCK = "select pg_advisory_xact_lock(hashtextextended('policy ' || $1, 0))"
+INSERT = "insert into policies (name, version, text, created_by, created_at) values ($1, $2, $3, $4, $5)"
+
+
+async def everything(connection: asyncpg.Connection) -> list[Policy]:
+    """Every version of every policy."""
+    stored = [parse(row["text"]) for row in await connection.fetch(ALL)]
+    return [*(parse(text) for text in SHIPPED.values()), *stored]
+
+
+async def rows(connection: asyncpg.Connection) -> list[Mapping[str, Any]]:
+    """Those that a company wrote itself, with who and when."""
+    return list(await connection.fetch(ALL))
+
+
+async def pinned(connection: asyncpg.Connection, ref: str) -> Policy:
+    """The policy of a review, by its `name@version`."""
+    if ref in SHIPPED:
+        return parse(SHIPPED[ref])
+    name, _, version = ref.partition("@")
+    text = await connection.fetchval(ONE, name, int(version))
+    assert text is not None, f"the policy {ref} is gone"
+    return parse(text)
+
+
+async def next_version(connection: asyncpg.Connection, name: str) -> int:
+    """What the next version of this policy is numbered. Holds off other writers of it until the transaction ends."""
+    await connection.execute(LOCK, name)
+    shipped = [int(ref.partition("@")[2]) for ref in SHIPPED if ref.startswith(f"{name}@")]
+    return max([*shipped, await connection.fetchval(LAST, name) or 0], default=0) + 1
+
+
+async def add(uow: UnitOfWork, policy: Policy, text: str, *, by: str) -> None:
+    """What is under review stays pinned to the version that it began with."""
+    await (await uow.sql()).execute(INSERT, policy.name, policy.version, text, by, uow.clock.now())
+    uow.audit(by, "policy.added", policy.ref, {"text": text})

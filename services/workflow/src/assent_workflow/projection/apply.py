@@ -1,0 +1,50 @@
+"""A batch of events to rows, and to what follows for candidacies, in one transaction."""
+
+from collections.abc import Sequence
+
+from assent_common import census
+from assent_common.events.catalog import UseCaseChanged
+from assent_common.events.envelope import CloudEvent
+from assent_common.events.registry import (
+    DeploymentObserved,
+    Kind,
+    ModelObserved,
+    ModelVersionObserved,
+    Removed,
+    SyncCompleted,
+)
+from assent_common.uow import UnitOfWork
+
+from assent_workflow.projection import use_cases, versions
+from assent_workflow.reviews import watch
+
+
+async def apply(uow: UnitOfWork, events: Sequence[CloudEvent]) -> None:
+    """Any order, any number of times: each entity's sequence decides what is new, and only that has an effect."""
+    connection = await uow.sql()
+    observations: list[versions.Observation] = []
+    gone: list[tuple[CloudEvent, Removed]] = []
+    others: list[tuple[str, str, str, bool, int]] = []
+    described: list[tuple[CloudEvent, UseCaseChanged]] = []
+    for event in events:
+        match event.payload:
+            case ModelVersionObserved() as version:
+                observations.append(versions.Observation(event, version))
+            case ModelObserved() as model:
+                others.append((model.urn, model.source, Kind.MODEL, True, event.number))
+            case DeploymentObserved() as deployment:
+                others.append((deployment.urn, deployment.source, Kind.DEPLOYMENT, True, event.number))
+            case Removed(kind=Kind.MODEL_VERSION) as removed:
+                gone.append((event, removed))
+            case Removed() as removed:
+                others.append((removed.urn, removed.source, removed.kind, False, event.number))
+            case SyncCompleted() as completed:
+                await census.announce(connection, completed, event.number)
+            case UseCaseChanged() as use_case:
+                described.append((event, use_case))
+    await versions.others(connection, others)
+    changed_use_cases = await use_cases.changed(connection, described)
+    changed = await versions.observed(connection, observations)
+    changed += await versions.removed(connection, gone)
+    await watch.use_cases_changed(uow, changed_use_cases)
+    await watch.versions_changed(uow, changed)

@@ -1,0 +1,46 @@
+"""One person's verdict on one task."""
+
+from uuid import UUID
+
+from assent_common.http.problems import NotFound
+from assent_common.identity.roles import Principal
+from assent_common.uow import UnitOfWork
+
+from assent_workflow import subjects
+from assent_workflow.candidacies import store
+from assent_workflow.policies import store as policies
+from assent_workflow.reviews import model
+from assent_workflow.reviews.model import Verdict
+
+PLACE = "select candidacy, review from tasks where id = $1"
+
+
+async def decide(uow: UnitOfWork, task_id: UUID, verdict: Verdict, comment: str | None, *, by: Principal) -> None:
+    """Raises NotFound, or a `Refused`.
+
+    Two who decide at once: the second waits for the candidacy's row, and then sees what the first has done.
+    """
+    connection = await uow.sql()
+    place = await connection.fetchrow(PLACE, task_id)
+    if place is None:
+        raise NotFound(f"there is no task {task_id}")
+    [candidacy] = await store.lock(connection, [place["candidacy"]])
+    before = await store.round_of(connection, candidacy, place["review"])
+    subject = await subjects.subject_of(connection, candidacy)
+    policy = await policies.pinned(connection, before.review.policy)
+    assessment = subjects.assess(policy, subject)
+    after = model.decide(before, task_id, verdict, comment, by=by, assessment=assessment, at=uow.clock.now())
+    await store.save(uow, candidacy, after, after.since(before))
+    task = after.task(task_id)
+    details = {
+        "task": str(task_id),
+        "role": task.role,
+        "verdict": verdict,
+        "comment": task.comment,
+        "policy": after.review.policy,
+        "content_hash": after.review.content_hash,
+    }
+    uow.audit(by.subject, f"task.{task.status}", str(candidacy.id), details)
+    if after.candidacy.status is not candidacy.status:
+        details = {"policy": after.review.policy, "reason": after.candidacy.reason}
+        uow.audit(by.subject, f"candidacy.{after.candidacy.status}", str(candidacy.id), details)

@@ -1,0 +1,101 @@
+"""What becomes of candidacies when their model version or use case changes, in the transaction that learns of it."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from assent_common.content import Change as ContentChange
+from assent_common.content import diff
+from assent_common.events.governance import CandidacyStatus as Status
+from assent_common.uow import UnitOfWork
+
+from assent_workflow import subjects
+from assent_workflow.candidacies import store
+from assent_workflow.candidacies.end import end_locked
+from assent_workflow.candidacies.model import Candidacy, Trigger
+from assent_workflow.candidacies.submit import submit_locked
+from assent_workflow.policies import store as policies
+from assent_workflow.policies.model import OnContentChange
+from assent_workflow.reviews.model import dismiss, reconsider
+from assent_workflow.subjects import Subject
+
+ASSENT = "assent"
+"""Who acts where nobody did: a source changed."""
+
+
+async def versions_changed(uow: UnitOfWork, urns: Sequence[str]) -> None:
+    """Suspend, dismiss, let go, or look at the checks again."""
+    rows = await (await uow.sql()).fetch(store.OF_VERSIONS, list(urns))
+    await _look_again(uow, [row["id"] for row in rows])
+
+
+async def use_cases_changed(uow: UnitOfWork, ids: Sequence[UUID]) -> None:
+    """A check may pass now that did not, another role may have to be asked."""
+    rows = await (await uow.sql()).fetch(store.UNDER_REVIEW_OF_USE_CASES, list(ids))
+    await _look_again(uow, [row["id"] for row in rows])
+
+
+async def _look_again(uow: UnitOfWork, ids: Sequence[UUID]) -> None:
+    if not ids:
+        return
+    connection = await uow.sql()
+    for candidacy in await store.lock(connection, ids):
+        subject = await subjects.subject_of(connection, candidacy)
+        if gone := _why_gone(candidacy, subject):
+            if candidacy.allows(Trigger.MISSING_FROM_SOURCE):
+                await end_locked(uow, candidacy, Trigger.MISSING_FROM_SOURCE, by=ASSENT, reason=gone)
+        elif candidacy.status is Status.ACCEPTED:
+            await _hold_to_content(uow, candidacy, subject)
+        elif candidacy.status is Status.UNDER_REVIEW:
+            await _go_on(uow, candidacy, subject)
+
+
+def _why_gone(candidacy: Candidacy, subject: Subject) -> str | None:
+    if not subject.version.live:
+        return "its source no longer has the model version"
+    if not candidacy.is_of(subject.version.created_at):
+        return "its source made another model version under the same name"
+    return None
+
+
+async def _hold_to_content(uow: UnitOfWork, candidacy: Candidacy, subject: Subject) -> None:
+    if candidacy.content_hash == subject.version.content_hash:
+        return
+    connection = await uow.sql()
+    assert candidacy.review is not None
+    changes = diff(await store.judged(connection, candidacy.review), subject.version.content)
+    reason = "the content changed: " + described(changes)
+    suspended = await end_locked(uow, candidacy, Trigger.CONTENT_CHANGED, by=ASSENT, reason=reason)
+    assert candidacy.policy is not None
+    policy = await policies.pinned(connection, candidacy.policy)
+    if policy.on_content_change is OnContentChange.REVIEW:
+        await submit_locked(uow, suspended, by=ASSENT)
+
+
+async def _go_on(uow: UnitOfWork, candidacy: Candidacy, subject: Subject) -> None:
+    connection = await uow.sql()
+    before = await store.round_of(connection, candidacy)
+    assessment = subjects.assess(await policies.pinned(connection, before.review.policy), subject)
+    now = uow.clock.now()
+    if before.review.content_hash == subject.version.content_hash:
+        after = reconsider(before, assessment, by=ASSENT, at=now)
+        await store.save(uow, candidacy, after, after.since(before))
+    else:
+        changes = diff(await store.judged(connection, before.review.id), subject.version.content)
+        after = dismiss(before, assessment, diff=described(changes), by=ASSENT, at=now)
+        await store.save(uow, candidacy, after, after.since(before), content=subject.version.content)
+        uow.audit(ASSENT, "review.dismissed", str(candidacy.id), {"reason": after.candidacy.reason})
+    if after.candidacy.status is not candidacy.status:
+        details = {"policy": after.review.policy, "reason": after.candidacy.reason}
+        uow.audit(ASSENT, f"candidacy.{after.candidacy.status}", str(candidacy.id), details)
+
+
+def described(changes: Sequence[ContentChange], most: int = 5) -> str:
+    """The differences on one line."""
+    said = [f"{change.part} was {_short(change.before)}, is {_short(change.after)}" for change in changes[:most]]
+    more = [f"and {len(changes) - most} more"] if len(changes) > most else []
+    return "; ".join(said + more)
+
+
+def _short(value: object) -> str:
+    text = "absent" if value is None else str(value)
+    return text if len(text) <= 80 else text[:79] + "…"

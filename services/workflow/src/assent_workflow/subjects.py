@@ -1,0 +1,77 @@
+"""What is known of use cases and model versions, as rows."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import orjson
+from assent_common.canonical import ContentHash
+
+from assent_workflow.candidacies.model import Candidacy
+from assent_workflow.policies import evaluate
+from assent_workflow.policies.model import Assessment, Policy
+from assent_workflow.policies.subject import Subject, UseCase, Version, facts
+
+__all__ = ["Subject", "assess", "select", "subject_of", "use_case_by_key", "version_by_name"]
+
+USE_CASE_BY_KEY = "select * from use_cases where key = $1"
+USE_CASE = "select * from use_cases where id = $1 for share"
+VERSION_BY_NAME = "select * from model_versions where urn = $1 or id = $2"
+# Share-locked, both: what is judged does not change while it is judged.
+VERSION = "select * from model_versions where urn = $1 for share"
+
+
+async def use_case_by_key(connection: asyncpg.Connection, key: str) -> UseCase | None:
+    row = await connection.fetchrow(USE_CASE_BY_KEY, key)
+    return _use_case(row) if row else None
+
+
+async def version_by_name(connection: asyncpg.Connection, urn_or_id: str) -> Version | None:
+    try:
+        id_ = UUID(urn_or_id)
+    except ValueError:
+        id_ = None
+    row = await connection.fetchrow(VERSION_BY_NAME, urn_or_id, id_)
+    return _version(row) if row else None
+
+
+async def subject_of(connection: asyncpg.Connection, candidacy: Candidacy) -> Subject:
+    """What a candidacy is about, as it stands now, held until the end of the transaction."""
+    version = await connection.fetchrow(VERSION, candidacy.model_version)
+    use_case = await connection.fetchrow(USE_CASE, candidacy.use_case_id)
+    assert version is not None
+    assert use_case is not None
+    return Subject(_use_case(use_case), _version(version))
+
+
+def assess(policy: Policy, subject: Subject) -> Assessment:
+    return evaluate.assess(policy, facts(subject), content_hash=subject.version.content_hash)
+
+
+def select(policies: Iterable[Policy], subject: Subject) -> Policy | None:
+    return evaluate.select(policies, facts(subject))
+
+
+def _use_case(row: Mapping[str, Any]) -> UseCase:
+    completeness = orjson.loads(row["completeness"])
+    return UseCase(
+        id=row["id"],
+        key=row["key"],
+        name=row["name"],
+        stage=row["stage"],
+        facets=orjson.loads(row["facets"]),
+        missing={name: facet["missing"] for name, facet in completeness.items() if not facet["complete"]},
+    )
+
+
+def _version(row: Mapping[str, Any]) -> Version:
+    return Version(
+        urn=row["urn"],
+        id=row["id"],
+        live=row["live"],
+        created_at=row["created_at"],
+        content_hash=ContentHash(row["content_hash"]),
+        content=orjson.loads(row["content"]),
+        record=orjson.loads(row["record"]),
+    )
