@@ -10,8 +10,10 @@ from uuid import UUID
 from assent_common import ids
 from assent_common.canonical import ContentHash
 from assent_common.events.catalog import ModelVersionStatus
-from assent_common.events.governance import CandidacyStatus as Status
+from assent_common.events.governance import CandidacyStatus
 from assent_common.ids import Urn
+
+Status = CandidacyStatus
 
 
 class Trigger(StrEnum):

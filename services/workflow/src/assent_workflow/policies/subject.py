@@ -1,12 +1,15 @@
-"""What a policy's expressions see."""
+"""What a policy's expressions see: `use_case`, `model` and `version`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from assent_workflow.candidacies.model import Candidacy
+from assent_common.canonical import ContentHash
+
+#: `models` is not among them: it follows from candidacies, of which the one in question is one.
+FACETS = ("business_context", "legal", "data", "impact", "accountability")
 
 
 @dataclass(frozen=True)
@@ -18,8 +21,8 @@ class UseCase:
     name: str
     stage: str
     facets: Mapping[str, Mapping[str, Any]]
-    #: Facet → the names of required fields that are empty.
-    missing: Mapping[str, list[str]]
+    #: Facet that is not complete → the names of its required fields that are empty.
+    missing: Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -30,22 +33,24 @@ class Version:
     id: UUID
     live: bool
     created_at: datetime
-    content_hash: str
+    content_hash: ContentHash
     content: Mapping[str, Any]
     record: Mapping[str, Any]
-    #: The trace of the observation.
-    traceparent: str | None
 
 
-def of(candidacy: Candidacy, use_case: UseCase, version: Version) -> dict[str, Any]:
-    """`use_case` with its facets by name and `missing` as `facet.field`; `version` with metrics as plain numbers.
+class Subject(NamedTuple):
+    use_case: UseCase
+    version: Version
 
-    The facet `models` follows from candidacies, of which this is one: it is never missing here.
+
+def facts(subject: Subject) -> dict[str, Any]:
+    """What is not known is left out, so that asking for it is an error and `has()` tells; nothing stands in for it.
+
+    `use_case.missing` names what keeps it from being fully described, as `facet.field` or as a whole `facet`.
     """
-    missing = [
-        f"{facet}.{field}" for facet, fields in use_case.missing.items() if facet != "models" for field in fields
-    ]
-    metrics = version.record.get("metrics") or {}
+    use_case, version = subject
+    missing = [gap for facet in FACETS for gap in _gaps(use_case, facet)]
+    record = version.record
     return {
         "use_case": {
             **use_case.facets,
@@ -53,10 +58,24 @@ def of(candidacy: Candidacy, use_case: UseCase, version: Version) -> dict[str, A
             "name": use_case.name,
             "stage": use_case.stage,
             "missing": missing,
+            "missing_text": ", ".join(missing),
         },
-        "version": {
-            **{name: value for name, value in version.record.items() if value is not None},
-            "metrics": {name: float(metric["value"]) for name, metric in metrics.items()},
-        },
-        "candidacy": {"proposer": candidacy.proposer.subject, "status": candidacy.status.value},
+        "model": _known(urn=record.get("model"), name=record.get("name"), tags=record.get("tags")),
+        "version": _known(**{**record, "metrics": _metrics(record.get("metrics") or {})}),
     }
+
+
+def _gaps(use_case: UseCase, facet: str) -> list[str]:
+    """An incomplete facet is a gap also where no field of it is named, and so is one that nothing was said of."""
+    if facet in use_case.missing:
+        return [f"{facet}.{field}" for field in use_case.missing[facet]] or [facet]
+    return [] if use_case.facets.get(facet) else [facet]
+
+
+def _known(**members: Any) -> dict[str, Any]:
+    return {name: value for name, value in members.items() if value is not None}
+
+
+def _metrics(metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
+    """As doubles, also what came as a whole number: a policy compares them with either."""
+    return {name: float(metric["value"]) for name, metric in metrics.items()}
