@@ -1,42 +1,55 @@
 """A policy held against the facts: which checks pass, and who has to approve."""
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Mapping
 from typing import Any
 
 from assent_common.canonical import ContentHash
 from assent_common.events.governance import CheckResult
 
 from assent_workflow.policies import cel
-from assent_workflow.policies.model import Assessment, Check, Policy
+from assent_workflow.policies.model import Approval, Assessment, Check, Policy
+
+MAX_REASON_LENGTH = 1_000
+_METRIC = re.compile(r"""\bversion\.metrics(?:\.(\w+)|\[\s*["']([^"']+)["']\s*\])""")
 
 
 def assess(policy: Policy, facts: Mapping[str, Any], *, content_hash: ContentHash) -> Assessment:
-    """What the policy comes to. An approval whose condition cannot be told is asked for."""
+    """What the policy comes to on the facts that stand now (`subject.facts`), which are about this content."""
     stages = []
     for stage in policy.stages:
-        asked = tuple(a for a in stage.approvals if a.when is None or cel.evaluate(a.when, facts).value is not False)
+        asked = tuple(approval for approval in stage.approvals if _is_asked(approval, facts))
         if asked:
             stages.append(stage.model_copy(update={"approvals": asked}))
     checks = tuple(_check(check, facts) for check in policy.checks)
     return Assessment(policy=policy, content_hash=content_hash, checks=checks, stages=tuple(stages))
 
 
-def select(policies: Iterable[Policy], facts: Mapping[str, Any]) -> Policy | None:
-    """Of the newest version of each policy, the first by name that is meant for these; else one meant for everybody."""
-    newest: dict[str, Policy] = {}
-    for policy in policies:
-        if policy.name not in newest or policy.version > newest[policy.name].version:
-            newest[policy.name] = policy
-    ordered = sorted(newest.values(), key=lambda policy: (policy.applies_to is None, policy.name))
-    return next((p for p in ordered if p.applies_to is None or cel.evaluate(p.applies_to, facts).is_true), None)
+def _is_asked(approval: Approval, facts: Mapping[str, Any]) -> bool:
+    """An approval whose condition cannot be told is asked for."""
+    return approval.when is None or cel.evaluate(approval.when, facts).value is not False
 
 
 def _check(check: Check, facts: Mapping[str, Any]) -> CheckResult:
     answer = cel.evaluate(check.expression, facts)
     if answer.is_true:
         return CheckResult(name=check.name, passed=True, reason=check.description)
+    return CheckResult(name=check.name, passed=False, reason=_why_not(check, answer, facts)[:MAX_REASON_LENGTH])
+
+
+def _why_not(check: Check, answer: cel.Answer, facts: Mapping[str, Any]) -> str:
+    metrics = dict.fromkeys(dotted or quoted for dotted, quoted in _METRIC.findall(check.expression))
+    if answer.missing in metrics:
+        status = facts["version"].get("metrics_status")
+        aside = f" (its reports are {status})" if status in ("pending", "unreadable") else ""
+        return f"the metric {answer.missing} is not known{aside}"
     if answer.error is not None:
-        return CheckResult(name=check.name, passed=False, reason=answer.error)
-    otherwise = cel.evaluate(check.otherwise, facts) if check.otherwise else None
-    words = otherwise.value if otherwise and isinstance(otherwise.value, str) else f"not so: {check.description}"
-    return CheckResult(name=check.name, passed=False, reason=words)
+        return f"{check.description} That cannot be told: {answer.error}"
+    if answer.value is not False:
+        return f"{check.name} gives {answer.value!r}, neither true nor false"
+    otherwise = cel.evaluate(check.otherwise, facts) if check.otherwise else cel.Answer()
+    if isinstance(otherwise.value, str):
+        return otherwise.value
+    known = facts["version"]["metrics"]
+    seen = ", ".join(f"{name} is {known[name]:g}" for name in metrics if name in known)
+    return f"not so: {check.description}" + (f" ({seen})" if seen else "")
