@@ -1,4 +1,4 @@
-"""A relay in a process of its own, to be killed: `python -m tests.common.relay_process`, settings in the environment."""
+"""A relay in a process of its own, to be killed. Its settings come from the environment."""
 
 import asyncio
 import sys

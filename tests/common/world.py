@@ -1,6 +1,9 @@
-"""A small world to test the common library in: entities that change, and tell of each change in the same transaction."""
+"""A small world to test the common library in: entities that change, and tell of each change as they do."""
 
 import asyncio
+import os
+import sys
+from asyncio.subprocess import DEVNULL, Process
 from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -17,10 +20,13 @@ from assent_common.events.envelope import CloudEvent
 from assent_common.events.registry import ModelObserved
 from assent_common.health import Health
 from assent_common.kafka import topics
+from assent_common.kafka.consumer import Apply, Consumer
 from assent_common.outbox.relay import Relay
 from assent_common.settings import Settings
 from assent_common.supervise import Duty
+from assent_common.uow import UnitOfWork
 
+GROUP = "assent-tests"
 OBSERVED = "assent.registry.model.observed.v1"
 BORN = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -86,6 +92,36 @@ def a_relay(settings: Settings, database: Database, health: Health | None = None
     return Relay(settings, database, health or Health(SystemClock()), topics=[topics.REGISTRY])
 
 
+async def apply(uow: UnitOfWork, events: Sequence[CloudEvent]) -> None:
+    """What consumers do, in small: rows guarded by the sequence."""
+    keys, sequences = [event.subject for event in events], [event.number for event in events]
+    await (await uow.sql()).execute(APPLY, keys, sequences)
+
+
+def a_consumer(settings: Settings, database: Database, health: Health, apply: Apply = apply) -> Consumer:
+    return Consumer(
+        settings, database, health, group=GROUP, topics=[topics.REGISTRY], apply=apply, service_version="9.9.9"
+    )
+
+
+def environment_of(settings: Settings) -> dict[str, str]:
+    """The same settings for another process."""
+    return {
+        **os.environ,
+        "ASSENT_DATABASE_URL": settings.database_url.get_secret_value(),
+        "ASSENT_KAFKA_BOOTSTRAP_SERVERS": settings.kafka_bootstrap_servers,
+        "ASSENT_KAFKA_TOPIC_PREFIX": settings.kafka_topic_prefix,
+        "ASSENT_KAFKA_PARTITIONS": str(settings.kafka_partitions),
+    }
+
+
+async def a_process(module: str, settings: Settings) -> Process:
+    """`python -m tests.common.<module>`, to be killed."""
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", f"tests.common.{module}", stdout=DEVNULL, env=environment_of(settings)
+    )
+
+
 @asynccontextmanager
 async def running(*duties: Duty) -> AsyncIterator[None]:
     """The duties run for as long as the block does, and none may fail."""
@@ -101,6 +137,10 @@ async def running(*duties: Duty) -> AsyncIterator[None]:
 
 async def _run(duty: Duty, stopping: asyncio.Event) -> None:
     await duty(stopping)
+
+
+class Undone(Exception):
+    """Raised in the middle of a transaction, to undo it."""
 
 
 async def unpublished(database: Database) -> int:

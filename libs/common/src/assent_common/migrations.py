@@ -7,9 +7,9 @@ A service's package has `migrations/` with `env.py` (two lines: `from assent_com
 import asyncio
 from importlib.resources import as_file, files
 
-from alembic import command, context
+from alembic import command, context, op
 from alembic.config import Config
-from sqlalchemy import Connection, MetaData, text
+from sqlalchemy import AdaptedConnection, Connection, MetaData, text
 from sqlalchemy.schema import SchemaItem
 
 from assent_common import schema, telemetry
@@ -48,6 +48,16 @@ def _migrate(connection: Connection, package: str, revision: str) -> None:
             command.upgrade(config, revision)
         else:
             command.downgrade(config, revision)
+
+
+def script(statements: str) -> None:
+    """Execute several statements as they would be typed into psql: for `upgrade()` and `downgrade()`.
+
+    Alembic's own `op.execute` prepares what it gets, and Postgres prepares one statement at a time.
+    """
+    adapted = op.get_bind().connection.dbapi_connection
+    assert isinstance(adapted, AdaptedConnection)
+    adapted.run_async(lambda connection: connection.execute(statements))
 
 
 def run(metadata: MetaData) -> None:

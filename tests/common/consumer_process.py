@@ -1,0 +1,20 @@
+"""A consumer in a process of its own, to be killed. Its settings come from the environment."""
+
+import asyncio
+import sys
+
+from assent_common.clock import SystemClock
+from assent_common.health import Health
+from assent_common.settings import Settings
+
+from tests.common import world
+
+
+async def main() -> None:
+    settings = Settings()
+    database = world.a_database(settings)
+    await world.a_consumer(settings, database, Health(SystemClock())).run(asyncio.Event())
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main()))
