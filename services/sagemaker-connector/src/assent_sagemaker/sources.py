@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
@@ -37,6 +37,8 @@ class Source(BaseModel):
     #: The role to assume; without it, AWS's own credentials are used as they are.
     role_arn: Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:iam::\d{12}:role/.+$")] | None = None
     external_id: Annotated[str, Field(min_length=2, max_length=1224)] | None = None
+    #: `auto` reads by Search as long as that can be trusted, and by List and Describe where not.
+    plan: Literal["auto", "search", "describe"] = "auto"
     #: Globs over the names of model package groups, without regard to case.
     include: Annotated[tuple[str, ...], Field(min_length=1)] = ("*",)
     exclude: tuple[str, ...] = ()

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from assent_sagemaker import metrics
 from assent_sagemaker.aws.clients import Clients
 from assent_sagemaker.aws.credentials import Credentials, acting_as
-from assent_sagemaker.aws.errors import CredentialsExpired, Throttled, translated
+from assent_sagemaker.aws.errors import AwsError, CredentialsExpired, Throttled, translated
 from assent_sagemaker.aws.limiter import Family, Limiter
 from assent_sagemaker.sources import Source
 
@@ -48,6 +49,8 @@ class Account:
                 with acting_as(self.credentials), translated(operation):
                     response: Document = await getattr(client, operation)(**parameters)
             except Throttled:
+                metrics.AWS_CALLS.labels(operation, "throttled").inc()
+                metrics.AWS_THROTTLED.labels(operation).inc()
                 lane.was_throttled()
                 throttled += 1
                 if throttled == _ROUNDS:
@@ -57,8 +60,13 @@ class Account:
                     raise
                 renewed = True
                 self.credentials.forget()
+            except AwsError:
+                metrics.AWS_CALLS.labels(operation, "refused").inc()
+                raise
             else:
+                metrics.AWS_CALLS.labels(operation, "answered").inc()
                 if response["ResponseMetadata"].get("RetryAttempts"):
+                    metrics.AWS_THROTTLED.labels(operation).inc(response["ResponseMetadata"]["RetryAttempts"])
                     lane.was_throttled()
                 else:
                     lane.went_well()

@@ -1,6 +1,8 @@
 """SageMaker's List operations: only summaries, but all of them: what two complete listings lack is gone."""
 
 from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Any, Literal
 
 from assent_sagemaker.aws.account import Account
 from assent_sagemaker.aws.limiter import Family
@@ -25,10 +27,18 @@ def list_model_package_groups(account: Account, *, cross_account: bool = False) 
     )
 
 
-def list_model_packages(account: Account, *, group: str | None = None) -> AsyncIterator[Page]:
+def list_model_packages(
+    account: Account,
+    *,
+    group: str | None = None,
+    kind: Literal["Both", "Unversioned"] = "Both",
+    created_after: datetime | None = None,
+) -> AsyncIterator[Page]:
     """The versions of a group (by its name, a shared one by its ARN); without one, all packages, versioned or not."""
     # Unversioned only, unless told: that is the default.
-    which = {"ModelPackageGroupName": group} if group else {"ModelPackageType": "Both"}
+    which: dict[str, Any] = {"ModelPackageGroupName": group} if group else {"ModelPackageType": kind}
+    if created_after is not None:
+        which["CreationTimeAfter"] = created_after
     return pages(
         account,
         "list_model_packages",

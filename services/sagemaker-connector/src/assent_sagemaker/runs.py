@@ -1,0 +1,153 @@
+"""Sync runs: asked for, under way, done; with what they have got through so far."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+from uuid import UUID
+
+import asyncpg
+import orjson
+
+Mode = Literal["full", "incremental"]
+
+
+class Cause(StrEnum):
+    START = "start"
+    RECONCILE = "reconcile"
+    POLL = "poll"
+    #: Somebody asked for it.
+    REQUEST = "request"
+
+
+class Status(StrEnum):
+    REQUESTED = "requested"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    #: The process that ran it ended before it did.
+    INTERRUPTED = "interrupted"
+
+
+INSERT = """
+insert into sync_runs (id, source, mode, cause, status, requested_by, requested_at, started_at, correlation_id,
+                       traceparent)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+"""
+# Index: sync_runs_open.
+REQUESTED = "select * from sync_runs where source = $1 and status = 'requested' order by requested_at limit 1"
+START = "update sync_runs set status = 'running', started_at = $2 where id = $1"
+PROGRESS = "update sync_runs set plan = $2, phase = $3, counts = $4::jsonb where id = $1"
+FINISH = """
+update sync_runs set status = $2, finished_at = $3, plan = $4, phase = null, counts = $5::jsonb, error = $6
+ where id = $1
+"""
+INTERRUPT = """
+update sync_runs set status = 'interrupted', finished_at = $2, error = 'the process that ran it ended'
+ where source = $1 and status = 'running'
+"""
+PRUNE = """
+delete from sync_runs where source = $1 and finished_at < $2::timestamptz - interval '30 days'
+"""
+GET = "select * from sync_runs where id = $1"
+LIST = """
+select * from sync_runs
+ where ($1::text is null or source = $1) and ($2::text is null or status = $2)
+   and ($3::timestamptz is null or (requested_at, id) < ($3, $4))
+ order by requested_at desc, id desc
+ limit $5
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class SyncRun:
+    id: UUID
+    source: str
+    mode: Mode
+    cause: Cause
+    status: Status
+    requested_by: str | None
+    requested_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    plan: str | None
+    phase: str | None
+    counts: Mapping[str, int]
+    error: str | None
+    correlation_id: str
+    traceparent: str | None
+
+    @classmethod
+    def of(cls, row: asyncpg.Record) -> "SyncRun":
+        return cls(
+            **{
+                **row,
+                "cause": Cause(row["cause"]),
+                "status": Status(row["status"]),
+            }
+        )
+
+
+async def insert(connection: asyncpg.Connection, run: SyncRun) -> None:
+    await connection.execute(
+        INSERT,
+        *(run.id, run.source, run.mode, run.cause.value, run.status.value, run.requested_by, run.requested_at),
+        *(run.started_at, run.correlation_id, run.traceparent),
+    )
+
+
+async def requested(connection: asyncpg.Connection, source: str) -> SyncRun | None:
+    """What was asked for first, and has not begun."""
+    row = await connection.fetchrow(REQUESTED, source)
+    return SyncRun.of(row) if row else None
+
+
+async def start(connection: asyncpg.Connection, id_: UUID, at: datetime) -> None:
+    await connection.execute(START, id_, at)
+
+
+async def progress(
+    connection: asyncpg.Connection, id_: UUID, plan: str | None, phase: str | None, counts: Mapping[str, int]
+) -> None:
+    await connection.execute(PROGRESS, id_, plan, phase, orjson.dumps(dict(counts)).decode())
+
+
+async def finish(
+    connection: asyncpg.Connection,
+    id_: UUID,
+    status: Status,
+    at: datetime,
+    *,
+    plan: str | None,
+    counts: Mapping[str, int],
+    error: str | None = None,
+) -> None:
+    await connection.execute(FINISH, id_, status.value, at, plan, orjson.dumps(dict(counts)).decode(), error)
+
+
+async def interrupt(connection: asyncpg.Connection, source: str, at: datetime) -> None:
+    """What was left running by a process that ended; called by the one that takes the source over."""
+    await connection.execute(INTERRUPT, source, at)
+
+
+async def prune(connection: asyncpg.Connection, source: str, now: datetime) -> None:
+    await connection.execute(PRUNE, source, now)
+
+
+async def get(connection: asyncpg.Connection, id_: UUID) -> SyncRun | None:
+    row = await connection.fetchrow(GET, id_)
+    return SyncRun.of(row) if row else None
+
+
+async def newest(
+    connection: asyncpg.Connection,
+    *,
+    source: str | None,
+    status: Status | None,
+    before: tuple[datetime, UUID] | None,
+    limit: int,
+) -> list[SyncRun]:
+    at, id_ = before or (None, None)
+    rows = await connection.fetch(LIST, source, status.value if status else None, at, id_, limit)
+    return [SyncRun.of(row) for row in rows]

@@ -1,0 +1,15 @@
+"""Every setting of the connector beside those that all services share."""
+
+from pathlib import Path
+
+from assent_common.settings import Settings as CommonSettings
+from pydantic import Field
+
+
+class Settings(CommonSettings):
+    sources: Path | None = Field(
+        default=None, description="A YAML file of sources; without one there is `default`, from AWS's own settings"
+    )
+    write_back: bool = Field(
+        default=False, description="Whether decisions are written to the source `default`; a file says it for each"
+    )

@@ -1,0 +1,268 @@
+"""What each source was seen to hold: the rows of `records` and `sources`.
+
+A record's `sequence` grows under its row's lock whenever what is told of it changes, and never otherwise. Only the
+holder of the source's lease writes.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import asyncpg
+import orjson
+from assent_common.events.model import Json
+from assent_common.events.registry import Census, Kind
+
+from assent_sagemaker.reports import Reports
+
+# A document older than the one that is kept (of a search index that lags) changes nothing, nor does another source's
+# view of what a source has already. Rows are locked in the order of their keys.
+UPSERT = """
+insert into records as r (key, urn, source, kind, model, hash, document, document_hash, summary_hash, tags, artifacts,
+                          reports, reports_attempts, reports_due_at, created_at, modified_at, changed_at, sequence,
+                          live)
+select key, urn, $1, kind, model, hash, document::json, document_hash, summary_hash, tags::json, artifacts::jsonb,
+       reports::json, reports_attempts, reports_due_at, created_at, modified_at, $2, 1, true
+  from unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],
+              $11::text[], $12::text[], $13::text[], $14::int[], $15::timestamptz[], $16::timestamptz[],
+              $17::timestamptz[])
+       as o(key, urn, kind, model, hash, document, document_hash, summary_hash, tags, artifacts, reports,
+            reports_attempts, reports_due_at, created_at, modified_at)
+ order by key
+on conflict (key) do update
+   set source = excluded.source, model = excluded.model, hash = excluded.hash, document = excluded.document,
+       document_hash = excluded.document_hash, summary_hash = coalesce(excluded.summary_hash, r.summary_hash),
+       tags = excluded.tags, artifacts = excluded.artifacts, reports = excluded.reports,
+       reports_attempts = excluded.reports_attempts, reports_due_at = excluded.reports_due_at,
+       created_at = excluded.created_at, modified_at = excluded.modified_at, changed_at = excluded.changed_at,
+       sequence = r.sequence + 1, live = true, missed_listings = 0
+ where (r.hash <> excluded.hash or not r.live)
+   and (r.source = excluded.source or not r.live)
+   and (excluded.created_at, coalesce(excluded.modified_at, excluded.created_at))
+    >= (r.created_at, coalesce(r.modified_at, r.created_at))
+returning key, sequence
+"""
+# What is kept beside what is told.
+BOOK = """
+update records r
+   set document_hash = o.document_hash, summary_hash = coalesce(o.summary_hash, r.summary_hash),
+       reports = o.reports::json, reports_attempts = o.reports_attempts, reports_due_at = o.reports_due_at
+  from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::int[], $8::timestamptz[])
+       as o(key, hash, document_hash, summary_hash, reports, reports_attempts, reports_due_at)
+ where r.key = o.key and r.hash = o.hash and r.source = $1 and r.live
+"""
+KNOWN = "select * from records where key = any($1::text[])"
+GROUPS = "select key, urn, tags from records where key = any($1::text[]) and kind = 'model'"
+# Index: records_model.
+OF_MODEL = """
+select * from records where model = $1 and live and key > $2 order by key limit $3
+"""
+# Index: records_reports_due.
+REPORTS_DUE = """
+select * from records where source = $1 and live and reports_due_at <= $2 order by reports_due_at limit $3
+"""
+NEXT_REPORTS_DUE = "select min(reports_due_at) from records where source = $1 and live"
+SUMMARIES = "select key, summary_hash from records where source = $1 and kind = any($2::text[]) and live"
+ARTIFACTS = "select urn, artifacts from records where source = $1 and kind = 'model_version' and live"
+
+# Index: records_source.
+MISSED = """
+update records r set missed_listings = r.missed_listings + 1
+ where source = $1 and kind = any($2::text[]) and live
+   and not exists (select from unnest($3::text[]) as l(key) where l.key = r.key)
+returning key, missed_listings
+"""
+FOUND = """
+update records r set missed_listings = 0
+ where source = $1 and kind = any($2::text[]) and live and missed_listings > 0
+   and exists (select from unnest($3::text[]) as l(key) where l.key = r.key)
+"""
+LIVE = "select count(*) from records where source = $1 and kind = any($2::text[]) and live"
+REMOVE = """
+update records r set live = false, sequence = r.sequence + 1, reports_due_at = null, changed_at = $2
+  from (select key from records where key = any($1::text[]) order by key for update) gone
+ where r.key = gone.key and r.live
+returning r.urn, r.kind, r.sequence
+"""
+CENSUS = """
+select kind, count(*) as live, sum(sequence)::bigint as sequences from records where source = $1 and live group by kind
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is kept of one object."""
+
+    key: str
+    urn: str
+    source: str
+    kind: Kind
+    model: str | None
+    hash: str
+    document: Json
+    document_hash: str
+    summary_hash: str | None
+    tags: Mapping[str, str]
+    reports: Reports
+    live: bool
+    created_at: datetime
+    modified_at: datetime | None
+
+    @classmethod
+    def of(cls, row: asyncpg.Record) -> "Known":
+        return cls(
+            key=row["key"],
+            urn=row["urn"],
+            source=row["source"],
+            kind=Kind(row["kind"]),
+            model=row["model"],
+            hash=row["hash"],
+            document=row["document"],
+            document_hash=row["document_hash"],
+            summary_hash=row["summary_hash"],
+            tags=row["tags"],
+            reports=Reports.read(row["reports"], row["reports_attempts"], row["reports_due_at"]),
+            live=row["live"],
+            created_at=row["created_at"],
+            modified_at=row["modified_at"],
+        )
+
+
+class Row(NamedTuple):
+    """An object as it is to be kept."""
+
+    key: str
+    urn: str
+    kind: Kind
+    model: str | None
+    hash: str
+    document: Json
+    document_hash: str
+    summary_hash: str | None
+    tags: Mapping[str, str]
+    artifacts: Sequence[str]
+    reports: Reports
+    created_at: datetime
+    modified_at: datetime | None
+
+
+class Group(NamedTuple):
+    urn: str
+    tags: Mapping[str, str]
+
+
+class Gone(NamedTuple):
+    urn: str
+    kind: Kind
+    sequence: int
+
+
+async def upsert(
+    connection: asyncpg.Connection, source: str, rows: Sequence[Row], changed_at: datetime
+) -> Mapping[str, int]:
+    """Keep what is new or different. Key → sequence, of those alone: exactly these are to be told."""
+    columns = [
+        [row.key for row in rows],
+        [row.urn for row in rows],
+        [row.kind.value for row in rows],
+        [row.model for row in rows],
+        [row.hash for row in rows],
+        [_json(row.document) for row in rows],
+        [row.document_hash for row in rows],
+        [row.summary_hash for row in rows],
+        [_json(row.tags) for row in rows],
+        [_json(row.artifacts) for row in rows],
+        [row.reports.written() for row in rows],
+        [row.reports.attempts for row in rows],
+        [row.reports.due_at for row in rows],
+        [row.created_at for row in rows],
+        [row.modified_at for row in rows],
+    ]
+    changed = await connection.fetch(UPSERT, source, changed_at, *columns)
+    return {row["key"]: row["sequence"] for row in changed}
+
+
+async def book(connection: asyncpg.Connection, source: str, rows: Sequence[Row]) -> None:
+    """Keep how reading went, for objects of which nothing is to be told."""
+    if rows:
+        await connection.execute(
+            BOOK,
+            source,
+            [row.key for row in rows],
+            [row.hash for row in rows],
+            [row.document_hash for row in rows],
+            [row.summary_hash for row in rows],
+            [row.reports.written() for row in rows],
+            [row.reports.attempts for row in rows],
+            [row.reports.due_at for row in rows],
+        )
+
+
+async def known(connection: asyncpg.Connection, keys: Collection[str]) -> dict[str, Known]:
+    return {row["key"]: Known.of(row) for row in await connection.fetch(KNOWN, list(keys))}
+
+
+async def groups(connection: asyncpg.Connection, keys: Collection[str]) -> dict[str, Group]:
+    rows = await connection.fetch(GROUPS, list(keys))
+    return {row["key"]: Group(row["urn"], row["tags"]) for row in rows}
+
+
+async def of_model(connection: asyncpg.Connection, model: str, *, after: str, limit: int) -> list[Known]:
+    """The live versions of a model, in the order of their keys."""
+    return [Known.of(row) for row in await connection.fetch(OF_MODEL, model, after, limit)]
+
+
+async def reports_due(connection: asyncpg.Connection, source: str, now: datetime, limit: int) -> list[Known]:
+    return [Known.of(row) for row in await connection.fetch(REPORTS_DUE, source, now, limit)]
+
+
+async def next_reports_due(connection: asyncpg.Connection, source: str) -> datetime | None:
+    due: datetime | None = await connection.fetchval(NEXT_REPORTS_DUE, source)
+    return due
+
+
+async def summaries(connection: asyncpg.Connection, source: str, *kinds: Kind) -> dict[str, str | None]:
+    """Key → digest of the summary by which it was last described."""
+    rows = await connection.fetch(SUMMARIES, source, _values(kinds))
+    return {row["key"]: row["summary_hash"] for row in rows}
+
+
+async def artifacts(connection: asyncpg.Connection, source: str) -> dict[str, list[str]]:
+    """Urn → where its artifacts lie, of every live version."""
+    return {row["urn"]: row["artifacts"] for row in await connection.fetch(ARTIFACTS, source)}
+
+
+async def missed(
+    connection: asyncpg.Connection, source: str, kinds: Collection[Kind], listed: Collection[str]
+) -> dict[str, int]:
+    """Count a complete listing: key → how many in a row have lacked it, of what this one lacks."""
+    among = list(listed)
+    await connection.execute(FOUND, source, _values(kinds), among)
+    rows = await connection.fetch(MISSED, source, _values(kinds), among)
+    return {row["key"]: row["missed_listings"] for row in rows}
+
+
+async def count_live(connection: asyncpg.Connection, source: str, kinds: Collection[Kind]) -> int:
+    count: int = await connection.fetchval(LIVE, source, _values(kinds))
+    return count
+
+
+async def remove(connection: asyncpg.Connection, keys: Collection[str], at: datetime) -> list[Gone]:
+    rows = await connection.fetch(REMOVE, list(keys), at)
+    return [Gone(row["urn"], Kind(row["kind"]), row["sequence"]) for row in rows]
+
+
+async def census(connection: asyncpg.Connection, source: str) -> dict[Kind, Census]:
+    """Of every kind, also of those of which there is none."""
+    none = dict.fromkeys(Kind, Census(live=0, sequences=0))
+    rows = await connection.fetch(CENSUS, source)
+    return none | {Kind(row["kind"]): Census(live=row["live"], sequences=row["sequences"]) for row in rows}
+
+
+def _json(value: Any) -> str:
+    return orjson.dumps(value).decode()
+
+
+def _values(kinds: Iterable[Kind]) -> list[str]:
+    return [kind.value for kind in kinds]

@@ -1,0 +1,118 @@
+"""What was read, compared with what was told before: only what differs is told, with the next sequence."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import orjson
+from assent_common.events import envelope
+from assent_common.events.model import Json
+from assent_common.events.registry import DeploymentObserved, Kind, ModelObserved, ModelVersionObserved
+from assent_common.kafka.topics import REGISTRY
+from assent_common.uow import UnitOfWork
+
+from assent_sagemaker import arns, metrics, state
+from assent_sagemaker.mapping.documents import Unmappable
+from assent_sagemaker.reports import Reports
+
+Payload = ModelObserved | ModelVersionObserved | DeploymentObserved
+
+_KINDS: Mapping[type[Payload], Kind] = {
+    ModelObserved: Kind.MODEL,
+    ModelVersionObserved: Kind.MODEL_VERSION,
+    DeploymentObserved: Kind.DEPLOYMENT,
+}
+#: Told by Describe alone: the same package must not look different by Search.
+_ONE_WAY_ONLY = frozenset({"ManagedStorageType"})
+_LARGEST = envelope.MAX_BYTES - 8 * 1024
+
+
+class Observation(NamedTuple):
+    """One object as it was read just now."""
+
+    payload: Payload
+    document: Json
+    document_hash: str
+    #: Its own ones, which its versions may inherit.
+    tags: Mapping[str, str] = {}
+    reports: Reports = Reports()
+    summary_hash: str | None = None
+
+    @property
+    def key(self) -> str:
+        return arns.key(self.payload.urn)
+
+
+async def apply(
+    uow: UnitOfWork, source: str, observations: Sequence[Observation], known: Mapping[str, state.Known]
+) -> set[str]:
+    """Keep and tell what differs from what is kept. The keys of what was told."""
+    connection = await uow.sql()
+    rows = {}
+    payloads = {}
+    for observation in observations:
+        row, payloads[observation.key] = _fitted(observation)
+        rows[observation.key] = row
+    changed = await state.upsert(connection, source, list(rows.values()), uow.clock.now())
+    for key in sorted(changed):
+        kind = rows[key].kind
+        uow.emit(
+            REGISTRY,
+            f"assent.registry.{kind.value}.observed.v1",
+            payloads[key].urn,
+            changed[key],
+            payloads[key],
+            scope=source,
+        )
+        metrics.CHANGES.labels(source, kind.value).inc()
+    unchanged = [row for key, row in rows.items() if key not in changed and _books_differ(row, known.get(key))]
+    await state.book(connection, source, unchanged)
+    return set(changed)
+
+
+def digest(value: Json) -> str:
+    """Of JSON, whatever the order of its keys."""
+    return hashlib.sha256(orjson.dumps(value, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def document_digest(document: Mapping[str, Json]) -> str:
+    return digest({name: value for name, value in document.items() if name not in _ONE_WAY_ONLY})
+
+
+def fits(payload: Payload) -> Payload:
+    """The payload as the broker takes it: without its document where that is too much. Raises Unmappable."""
+    if len(payload.model_dump_json()) <= _LARGEST:
+        return payload
+    bare = payload.model_copy(update={"raw": None})
+    if len(bare.model_dump_json()) <= _LARGEST:
+        return bare
+    raise Unmappable(f"{payload.urn}: larger than what an event may hold")
+
+
+def _fitted(observation: Observation) -> tuple[state.Row, Payload]:
+    payload = observation.payload
+    told = orjson.loads(payload.model_dump_json(exclude={"raw"}))
+    row = state.Row(
+        key=observation.key,
+        urn=payload.urn,
+        kind=_KINDS[type(payload)],
+        model=arns.key(payload.model) if isinstance(payload, ModelVersionObserved) and payload.model else None,
+        hash=digest([told, observation.document_hash]),
+        document=observation.document,
+        document_hash=observation.document_hash,
+        summary_hash=observation.summary_hash,
+        tags=observation.tags,
+        artifacts=[a.uri for a in payload.artifacts] if isinstance(payload, ModelVersionObserved) else [],
+        reports=observation.reports,
+        created_at=payload.created_at,
+        modified_at=None if isinstance(payload, ModelObserved) else payload.modified_at,
+    )
+    return row, payload
+
+
+def _books_differ(row: state.Row, known: state.Known | None) -> bool:
+    return known is None or (row.document_hash, row.summary_hash or known.summary_hash, row.reports) != (
+        known.document_hash,
+        known.summary_hash,
+        known.reports,
+    )

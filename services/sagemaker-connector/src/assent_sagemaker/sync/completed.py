@@ -1,0 +1,70 @@
+"""The end of a run: what the source has now, told together with how to go on from here."""
+
+from datetime import datetime
+
+import asyncpg
+from assent_common.events.registry import SyncCompleted
+from assent_common.kafka.topics import REGISTRY
+
+from assent_sagemaker import runs, sources_state, state
+from assent_sagemaker.runs import Status
+from assent_sagemaker.sync.run import Run
+
+
+async def completed(run: Run, reason: str | None) -> None:
+    """Keep and tell that the source was read to its end. Of a poll that found nothing, only the time is kept."""
+    worth_telling = run.record.mode == "full" or run.counts["changed"] + run.counts["removed"] > 0
+    async with run.held.transaction() as uow:
+        connection = await uow.sql()
+        now = uow.clock.now()
+        sequence = await sources_state.synced(
+            connection,
+            run.source.name,
+            now,
+            full=run.record.mode == "full",
+            plan=run.plan,
+            plan_reason=reason,
+            notes=run.notes,
+            watermark=run.watermark,
+            grow=worth_telling,
+        )
+        if worth_telling:
+            await _keep_run(connection, run, now)
+            uow.emit(
+                REGISTRY,
+                "assent.registry.sync.completed.v1",
+                run.source.name,
+                sequence,
+                SyncCompleted(
+                    source=run.source.name,
+                    run=str(run.record.id),
+                    mode=run.record.mode,
+                    started_at=run.record.started_at or run.record.requested_at,
+                    finished_at=now,
+                    changed=run.counts["changed"],
+                    removed=run.counts["removed"],
+                    census=await state.census(connection, run.source.name),
+                ),
+                scope=run.source.name,
+            )
+
+
+async def _keep_run(connection: asyncpg.Connection, run: Run, now: datetime) -> None:
+    if run.record.mode == "incremental":
+        await runs.insert(connection, run.record)
+    await runs.finish(connection, run.record.id, Status.COMPLETED, now, plan=run.plan, counts=run.counts)
+    await runs.prune(connection, run.source.name, now)
+
+
+async def failed(run: Run, error: str) -> None:
+    """Keep why it could not be read to its end. What was read until then stands."""
+    async with run.held.transaction() as uow:
+        connection = await uow.sql()
+        now = uow.clock.now()
+        again = await sources_state.failed(connection, run.source.name, now, error)
+        if run.record.mode == "incremental":
+            if again:
+                # Said already: an outage of a night is not a thousand runs.
+                return
+            await runs.insert(connection, run.record)
+        await runs.finish(connection, run.record.id, Status.FAILED, now, plan=run.plan, counts=run.counts, error=error)

@@ -1,0 +1,280 @@
+"""One source's way from SageMaker's documents to records and events."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any, NamedTuple
+
+from assent_common import telemetry
+from assent_common.clock import Clock
+from assent_common.database import Database
+from assent_common.events.registry import DeploymentObserved
+from assent_common.uow import UnitOfWork
+
+from assent_sagemaker import arns, metrics, state
+from assent_sagemaker.mapping.documents import ModelPackage, ModelPackageGroup, Unmappable
+from assent_sagemaker.mapping.groups import model
+from assent_sagemaker.mapping.metrics.read import Reading, Unreadable
+from assent_sagemaker.mapping.packages import model_version
+from assent_sagemaker.reports import Reader, Reports, uris_of
+from assent_sagemaker.sync import changes
+from assent_sagemaker.sync.changes import Observation
+
+BATCH = 100
+_REPORTS_WITHIN_S = 10.0
+
+Transaction = Callable[[], AbstractAsyncContextManager[UnitOfWork]]
+
+
+class Seen(NamedTuple):
+    """A document that a source gave, and what came beside it."""
+
+    document: Mapping[str, Any]
+    #: None where the document itself has them.
+    tags: Mapping[str, str] | None = None
+    summary_hash: str | None = None
+
+
+class Result(NamedTuple):
+    changed: set[str]
+    #: ARNs of what is gone as far as we know: only Describe can say that it is there again.
+    doubtful: list[str]
+
+
+class _Parsed(NamedTuple):
+    package: ModelPackage
+    document_hash: str
+    tags: Mapping[str, str]
+    summary_hash: str | None
+
+    @property
+    def key(self) -> str:
+        return arns.key(self.package.model_package_arn)
+
+    @property
+    def group(self) -> str | None:
+        group = arns.group_of(arns.Arn.parse(self.package.model_package_arn))
+        return arns.key(str(group)) if group else None
+
+
+class Observer:
+    """Keeps what it is shown, in one transaction a batch, and tells what changed."""
+
+    def __init__(
+        self,
+        source: str,
+        database: Database,
+        transaction: Transaction,
+        reader: Reader,
+        clock: Clock,
+        *,
+        reports_at_once: int,
+        counts: Counter[str] | None = None,
+    ) -> None:
+        """`reports_at_once`: of how many versions the reports are read on the way; those of others are pending."""
+        self._source = source
+        self._database = database
+        self._transaction = transaction
+        self._reader = reader
+        self._clock = clock
+        self._reports_left = reports_at_once
+        self.counts = counts if counts is not None else Counter()
+
+    async def groups(self, seen: Iterable[Seen]) -> set[str]:
+        """Groups, and the versions that inherit changed tags from them. The keys of the groups that changed."""
+        observations = []
+        for one in seen:
+            with_tags = dict(one.document)
+            tags = _own_tags(with_tags) if one.tags is None else one.tags
+            with_tags.pop("Tags", None)
+            try:
+                group = ModelPackageGroup.from_document(with_tags)
+                payload = changes.fits(model(group, source=self._source, tags=tags))
+            except Unmappable as error:
+                self._skip(error)
+                continue
+            observations.append(
+                Observation(payload, group.raw, changes.document_digest(group.raw), tags, summary_hash=one.summary_hash)
+            )
+        if not observations:
+            return set()
+        known = await self._known(observation.key for observation in observations)
+        mine = [self._as_spelled(o, known.get(o.key)) for o in observations if self._is_mine(known.get(o.key))]
+        changed = await self._apply(mine, known)
+        for observation in mine:
+            before = known.get(observation.key)
+            if before is not None and before.tags != observation.tags:
+                async for versions in self._versions_of(observation.key):
+                    await self.again(versions)
+        return changed
+
+    async def packages(self, seen: Sequence[Seen], *, confirmed: bool) -> Result:
+        """Model packages. Unless `confirmed`, what is known to be gone is not believed to be back."""
+        parsed = [one for each in seen if (one := self._parse(each))]
+        known = await self._known(one.key for one in parsed)
+        doubtful = []
+        believed = []
+        for one in parsed:
+            before = known.get(one.key)
+            if not self._is_mine(before) or _is_older(one.package, before):
+                continue
+            if before is not None and not before.live and not confirmed:
+                doubtful.append(one.package.model_package_arn)
+                continue
+            believed.append(one)
+        self.counts["read"] += len(believed)
+        reports = await self._reports(believed, known)
+        return Result(await self._tell(believed, known, reports), doubtful)
+
+    async def again(
+        self,
+        versions: Sequence[state.Known],
+        read: Mapping[str, Mapping[str, Reading | Unreadable]] | None = None,
+    ) -> set[str]:
+        """Versions by the documents kept of them: their model's tags changed, or their reports were `read` (by key)."""
+        believed = []
+        reports = {}
+        for known in versions:
+            one = self._parse(Seen(known.document, known.tags, known.summary_hash))
+            if one is not None:
+                believed.append(one)
+                found = read.get(known.key) if read else None
+                reports[one.key] = known.reports.after(found, self._clock.now()) if found else known.reports
+        return await self._tell(believed, {known.key: known for known in versions}, reports)
+
+    async def deployments(self, seen: Iterable[tuple[DeploymentObserved, str | None]]) -> set[str]:
+        """Deployments, each with the digest of its endpoint's summary."""
+        observations = [
+            Observation(changes.fits(payload), payload.raw, changes.document_digest(payload.raw), summary_hash=summary)
+            for payload, summary in seen
+        ]
+        known = await self._known(observation.key for observation in observations)
+        return await self._apply([o for o in observations if self._is_mine(known.get(o.key))], known)
+
+    async def _tell(
+        self, parsed: Sequence[_Parsed], known: Mapping[str, state.Known], reports: Mapping[str, Reports]
+    ) -> set[str]:
+        if not parsed:
+            return set()
+        async with self._database.connection() as connection:
+            groups = await state.groups(connection, {one.group for one in parsed if one.group})
+        observations = []
+        for one in parsed:
+            group = groups.get(one.group) if one.group else None
+            try:
+                payload = changes.fits(
+                    model_version(
+                        one.package,
+                        source=self._source,
+                        tags=group.tags if group else one.tags,
+                        outcomes=reports[one.key].outcomes,
+                        model=group.urn if group else None,
+                    )
+                )
+            except Unmappable as error:
+                self._skip(error)
+                continue
+            observation = Observation(
+                payload, one.package.raw, one.document_hash, one.tags, reports[one.key], one.summary_hash
+            )
+            observations.append(self._as_spelled(observation, known.get(one.key)))
+        return await self._apply(observations, known)
+
+    async def _apply(self, observations: Sequence[Observation], known: Mapping[str, state.Known]) -> set[str]:
+        if not observations:
+            return set()
+        async with self._transaction() as uow:
+            changed = await changes.apply(uow, self._source, observations, known)
+            self.counts["changed"] += len(changed)
+        return changed
+
+    async def _reports(self, parsed: Sequence[_Parsed], known: Mapping[str, state.Known]) -> dict[str, Reports]:
+        """What is known of each one's reports, read anew where the version is new or changed."""
+        reports: dict[str, Reports] = {}
+        reading: dict[str, asyncio.Task[dict[str, Reading | Unreadable]]] = {}
+        packages = {one.key: one.package for one in parsed}
+        for one in parsed:
+            before = known.get(one.key)
+            same = before is not None and before.live and before.created_at == one.package.creation_time
+            # Another thing under the same ARN has its own reports.
+            reports[one.key] = before.reports if before is not None and same else Reports()
+            unchanged = before is not None and same and before.document_hash == one.document_hash
+            if unchanged:
+                continue
+            if uris_of(one.package) and self._reports_left > 0:
+                self._reports_left -= 1
+                reading[one.key] = asyncio.create_task(self._reader.read(one.package))
+            else:
+                reports[one.key] = reports[one.key].pending(one.package, self._clock.now())
+        try:
+            if reading:
+                await asyncio.wait(reading.values(), timeout=_REPORTS_WITHIN_S)
+            for key, task in reading.items():
+                now = self._clock.now()
+                reports[key] = (
+                    reports[key].after(task.result(), now) if task.done() else reports[key].pending(packages[key], now)
+                )
+        finally:
+            for task in reading.values():
+                task.cancel()
+        return reports
+
+    def _parse(self, seen: Seen) -> _Parsed | None:
+        document = dict(seen.document)
+        tags = _own_tags(document) if seen.tags is None else seen.tags
+        document.pop("Tags", None)
+        try:
+            package = ModelPackage.from_document(document)
+            versioned = arns.group_of(arns.Arn.parse(package.model_package_arn)) is not None
+        except (Unmappable, arns.NotAnArn) as error:
+            self._skip(error)
+            return None
+        # A version takes no tags of its own: its model's apply, however the document came.
+        own = {} if versioned else tags
+        return _Parsed(package, changes.document_digest(package.raw), own, seen.summary_hash)
+
+    def _skip(self, error: Exception) -> None:
+        self.counts["unmappable"] += 1
+        metrics.UNMAPPABLE.labels(self._source).inc()
+        telemetry.logger().warning("unmappable", source=self._source, reason=str(error)[:1000])
+
+    def _is_mine(self, known: state.Known | None) -> bool:
+        """Not another source's view of what that one has already: a shared group is one record."""
+        return known is None or known.source == self._source or not known.live
+
+    def _as_spelled(self, observation: Observation, known: state.Known | None) -> Observation:
+        if known is None or known.urn == observation.payload.urn:
+            return observation
+        return observation._replace(payload=observation.payload.model_copy(update={"urn": known.urn}))
+
+    async def _known(self, keys: Iterable[str]) -> dict[str, state.Known]:
+        async with self._database.connection() as connection:
+            return await state.known(connection, list(keys))
+
+    async def _versions_of(self, model: str) -> AsyncIterator[list[state.Known]]:
+        after = ""
+        while True:
+            async with self._database.connection() as connection:
+                versions = await state.of_model(connection, model, after=after, limit=BATCH)
+            if not versions:
+                return
+            yield versions
+            after = versions[-1].key
+
+
+def batches(things: Collection[Any]) -> Iterable[list[Any]]:
+    every = list(things)
+    return (every[start : start + BATCH] for start in range(0, len(every), BATCH))
+
+
+def _own_tags(document: Mapping[str, Any]) -> dict[str, str]:
+    return {tag["Key"]: tag.get("Value", "") for tag in document.get("Tags") or []}
+
+
+def _is_older(package: ModelPackage, known: state.Known | None) -> bool:
+    """Whether an index that lags shows a state from before the one that is kept."""
+    if known is None:
+        return False
+    now = (package.creation_time, package.last_modified_time or package.creation_time)
+    return now < (known.created_at, known.modified_at or known.created_at)

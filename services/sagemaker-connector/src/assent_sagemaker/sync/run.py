@@ -1,0 +1,113 @@
+"""One reading of one source as it goes on: what it works with, and what it has got through."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import TypeVar
+
+from assent_common import telemetry
+from assent_common.clock import Clock
+from assent_common.uow import UnitOfWork
+
+from assent_sagemaker import runs
+from assent_sagemaker.aws.account import Account
+from assent_sagemaker.aws.errors import TokenExpired
+from assent_sagemaker.held import Held
+from assent_sagemaker.reports import Reader
+from assent_sagemaker.runs import SyncRun
+from assent_sagemaker.sources import Source
+from assent_sagemaker.sync.observe import Observer
+
+T = TypeVar("T")
+
+RESTARTS = 5
+"""How often in one run a list may be begun again because its page token ran out."""
+
+REPORTS_AT_ONCE = 2000
+"""Of so many versions a run reads the reports on its way; those of more follow, for they would hold it up."""
+
+DESCRIBED_AT_ONCE = 16
+
+
+class Run:
+    def __init__(
+        self,
+        record: SyncRun,
+        source: Source,
+        account: Account,
+        held: Held,
+        clock: Clock,
+        heard: Callable[[], None],
+    ) -> None:
+        """`heard` is called when the source has answered for the first time."""
+        self.record = record
+        self.source = source
+        self.account = account
+        self.held = held
+        self.clock = clock
+        self.heard = heard
+        self.counts: Counter[str] = Counter()
+        self.notes: list[str] = []
+        self.plan: str | None = None
+        self.watermark: datetime | None = None
+        self.phase = ""
+        self.observer = Observer(
+            source.name,
+            held.database,
+            self.transaction,
+            Reader(account),
+            clock,
+            reports_at_once=REPORTS_AT_ONCE,
+            counts=self.counts,
+        )
+        self._restarts = RESTARTS
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[UnitOfWork]:
+        """Under the source's lease, with the progress so far."""
+        async with self.held.transaction() as uow:
+            yield uow
+            await runs.progress(await uow.sql(), self.record.id, self.plan, self.phase, self.counts)
+
+    async def enter(self, phase: str) -> None:
+        self.phase = phase
+        async with self.transaction():
+            pass
+
+    async def from_the_start_if_expired(self, read: Callable[[], Awaitable[T]]) -> T:
+        """What `read` gives, begun again when a page token ran out on its way. Raises TokenExpired in the end."""
+        while True:
+            try:
+                return await read()
+            except TokenExpired as error:
+                if not self._restarts:
+                    raise
+                self._restarts -= 1
+                telemetry.logger().info("listing_begun_again", source=self.source.name, reason=str(error))
+
+    def note(self, text: str) -> None:
+        """Something that could not be read, though the run goes on: said on `/v1/sources`."""
+        if text not in self.notes:
+            self.notes.append(text)
+
+    def saw(self, *moments: datetime | None) -> None:
+        """The newest change by the source's own clock, from where the next poll goes on."""
+        self.watermark = max((m for m in (self.watermark, *moments) if m is not None), default=None)
+
+
+async def in_parallel(reading: Callable[[str], Awaitable[T]], names: list[str]) -> list[T]:
+    """Each name read, a few at a time, in the order of the names. The first failure ends all."""
+    slots = asyncio.Semaphore(DESCRIBED_AT_ONCE)
+
+    async def one(name: str) -> T:
+        async with slots:
+            return await reading(name)
+
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            reads = [tasks.create_task(one(name)) for name in names]
+    except BaseExceptionGroup as group:
+        raise group.exceptions[0] from group
+    return [read.result() for read in reads]
