@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from assent_common import telemetry
 from assent_local.ports import free_port
 from assent_local.postgres import Databases, Postgres
 
@@ -109,6 +110,8 @@ async def own_kafka(tmp_path: Path) -> AsyncIterator[OwnKafka]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # As in a service, and silent: what structlog prints by itself takes seconds for a traceback.
+    telemetry.configure("tests", "ERROR")
     if _is_worker(config):
         config.stash[_RUN] = Path(config.workerinput["run"])  # type: ignore[attr-defined]
         config.stash[_CONTROLLER] = config.workerinput["controller"]  # type: ignore[attr-defined]

@@ -20,6 +20,7 @@ from assent_workflow.reviews.routes import routes as reviews
 from assent_workflow.tasks.routes import routes as tasks
 
 PORT = 8082
+ROUTERS = (candidacies, reviews, tasks, policies, gate, audit_log.routes)
 
 
 def parts(made: Runtime) -> Parts:
@@ -47,7 +48,7 @@ def parts(made: Runtime) -> Parts:
         title="Assent workflow",
         description="Moves model versions from candidate to accepted, and answers whether one may be deployed.",
         package="assent_workflow",
-        routers=[candidacies, reviews, tasks, policies, gate, audit_log.routes],
+        routers=ROUTERS,
         publishes=[topics.GOVERNANCE],
         duties=duties,
     )

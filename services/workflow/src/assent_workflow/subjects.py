@@ -5,12 +5,12 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
-import orjson
 from assent_common.canonical import ContentHash
 
 from assent_workflow.candidacies.model import Candidacy
 from assent_workflow.policies import evaluate
 from assent_workflow.policies.model import Assessment, Policy
+from assent_workflow.policies.select import select as the_one
 from assent_workflow.policies.subject import Subject, UseCase, Version, facts
 
 __all__ = ["Subject", "assess", "select", "subject_of", "use_case_by_key", "version_by_name"]
@@ -49,18 +49,19 @@ def assess(policy: Policy, subject: Subject) -> Assessment:
     return evaluate.assess(policy, facts(subject), content_hash=subject.version.content_hash)
 
 
-def select(policies: Iterable[Policy], subject: Subject) -> Policy | None:
-    return evaluate.select(policies, facts(subject))
+def select(policies: Iterable[Policy], subject: Subject) -> Policy:
+    """Raises NoOnePolicy."""
+    return the_one(policies, facts(subject))
 
 
 def _use_case(row: Mapping[str, Any]) -> UseCase:
-    completeness = orjson.loads(row["completeness"])
+    completeness = row["completeness"]
     return UseCase(
         id=row["id"],
         key=row["key"],
         name=row["name"],
         stage=row["stage"],
-        facets=orjson.loads(row["facets"]),
+        facets=row["facets"],
         missing={name: facet["missing"] for name, facet in completeness.items() if not facet["complete"]},
     )
 
@@ -72,6 +73,6 @@ def _version(row: Mapping[str, Any]) -> Version:
         live=row["live"],
         created_at=row["created_at"],
         content_hash=ContentHash(row["content_hash"]),
-        content=orjson.loads(row["content"]),
-        record=orjson.loads(row["record"]),
+        content=row["content"],
+        record=row["record"],
     )

@@ -3,7 +3,6 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-import orjson
 from fastapi import Query, Request
 from pydantic import BaseModel
 
@@ -55,6 +54,6 @@ async def list_audit_records(
     database: Database = request.app.state.database
     async with database.connection() as connection:
         rows = await connection.fetch(LIST, subject, actor, action, after[0] if after else None, limit + 1)
-    records = [AuditRecord(**{**row, "details": orjson.loads(row["details"])}) for row in rows]
+    records = [AuditRecord(**{**row, "details": row["details"]}) for row in rows]
     items, next_cursor = page(records, limit, key=lambda record: [record.id], of=selection)
     return Page(items=items, next_cursor=next_cursor)

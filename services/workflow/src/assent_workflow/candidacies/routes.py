@@ -6,7 +6,6 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import asyncpg
-import orjson
 from assent_common import ids, telemetry
 from assent_common.database import Database
 from assent_common.events.governance import CandidacyStatus
@@ -105,7 +104,7 @@ class CandidacyOut(BaseModel):
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> "CandidacyOut":
         status = CandidacyStatus(row["status"])
-        checks = orjson.loads(row["checks"]) if status is CandidacyStatus.UNDER_REVIEW else []
+        checks = row["checks"] if status is CandidacyStatus.UNDER_REVIEW else []
         return cls.model_validate(
             {
                 **row,

@@ -104,7 +104,7 @@ async def round_of(connection: asyncpg.Connection, candidacy: Candidacy, review:
 
 async def judged(connection: asyncpg.Connection, review: UUID) -> dict[str, Any]:
     """The content that the review is pinned to, part by part."""
-    content: dict[str, Any] = orjson.loads(await connection.fetchval(JUDGED, review))
+    content: dict[str, Any] = await connection.fetchval(JUDGED, review)
     return content
 
 
@@ -163,7 +163,7 @@ def _review(row: Mapping[str, Any]) -> Review:
         policy=row["policy"],
         content_hash=ContentHash(row["content_hash"]),
         status=ReviewStatus(row["status"]),
-        checks=tuple(CheckResult.model_validate(check) for check in orjson.loads(row["checks"])),
+        checks=tuple(CheckResult.model_validate(check) for check in row["checks"]),
         requested_by=row["requested_by"],
         requested_at=row["requested_at"],
         ended_at=row["ended_at"],

@@ -9,6 +9,7 @@ from assent_workflow import subjects
 from assent_workflow.candidacies import store
 from assent_workflow.candidacies.model import Candidacy
 from assent_workflow.policies import store as policies
+from assent_workflow.policies.select import NoOnePolicy
 from assent_workflow.reviews.model import Change, Round, open_review
 
 
@@ -26,9 +27,10 @@ async def submit_locked(uow: UnitOfWork, candidacy: Candidacy, *, by: str) -> Ro
     subject = await subjects.subject_of(connection, candidacy)
     if not subject.version.live:
         raise Conflict("its source no longer has this model version")
-    policy = subjects.select(await policies.everything(connection), subject)
-    if policy is None:
-        raise Conflict("no policy applies to this use case and model version; an administrator has to add one")
+    try:
+        policy = subjects.select(await policies.everything(connection), subject)
+    except NoOnePolicy as error:
+        raise Conflict(str(error)) from error
     opened = open_review(candidacy, subjects.assess(policy, subject), requested_by=by, at=uow.clock.now())
     change = Change(opened.candidacy, opened.review, opened.tasks)
     await store.save(uow, candidacy, opened, change, content=subject.version.content)

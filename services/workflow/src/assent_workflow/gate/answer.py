@@ -9,7 +9,7 @@ import asyncpg
 # Index: model_versions primary key or model_versions_id_key, then candidacies_model_version.
 ASK = """
 select v.live, v.content_hash as content_now, v.created_at as created_now, now() as asked_at,
-       c.id, c.use_case, c.status, c.reason, c.content_hash, c.version_created_at, c.expires_at, c.blocked_by
+       c.id, c.use_case, c.status, c.reason, c.content_hash, c.version_created_at, c.expires_at
   from model_versions v
   left join candidacies c on c.model_version = v.urn and ($3::text is null or c.use_case = $3)
  where v.urn = $1 or v.id = $2

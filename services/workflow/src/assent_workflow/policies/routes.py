@@ -56,7 +56,6 @@ class Simulation(BaseModel):
     """What a policy comes to now, for this use case and model version. Nothing is opened, nobody is asked."""
 
     policy: str
-    applies: bool
     passed: bool
     checks: list[CheckResult]
     #: Stage by stage, the roles that would be asked.
@@ -110,7 +109,6 @@ async def simulate_policy(name: str, trial: Trial, request: Request, _: Reader) 
     assessment = subjects.assess(policy, subject)
     return Simulation(
         policy=policy.ref,
-        applies=subjects.select([policy], subject) is not None,
         passed=assessment.passed,
         checks=list(assessment.checks),
         asked=[[approval.role for approval in stage.approvals] for stage in assessment.stages],

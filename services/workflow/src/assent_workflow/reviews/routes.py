@@ -4,7 +4,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import orjson
 from assent_common.database import Database
 from assent_common.events.governance import CheckResult
 from assent_common.http.app import router
@@ -53,5 +52,5 @@ async def get_review(id: UUID, request: Request, response: Response, _: Reader) 
             raise NotFound(f"there is no review {id}")
         tasks = await tasks_of_review(connection, id)
     response.headers["ETag"] = etag(row["sequence"])
-    members = {**row, "content": orjson.loads(row["content"]), "checks": orjson.loads(row["checks"]), "tasks": tasks}
+    members = {**row, "content": row["content"], "checks": row["checks"], "tasks": tasks}
     return ReviewOut.model_validate(members)

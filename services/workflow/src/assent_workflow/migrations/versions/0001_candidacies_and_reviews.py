@@ -1,7 +1,7 @@
 """Candidacies, reviews, tasks and policies; what is known of use cases and model versions."""
 
-from alembic import op
 from assent_common import census, schema
+from assent_common.migrations import script
 
 revision = "0001"
 down_revision = None
@@ -124,9 +124,9 @@ drop table tasks, reviews, candidacies, policies, other_entities, model_versions
 
 def upgrade() -> None:
     for statements in (schema.V1, census.TABLE_V1, UP):
-        op.execute(statements)
+        script(statements)
 
 
 def downgrade() -> None:
     for statements in (DOWN, census.TABLE_V1_DOWN, schema.V1_DOWN):
-        op.execute(statements)
+        script(statements)
