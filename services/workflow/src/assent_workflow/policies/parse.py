@@ -58,7 +58,7 @@ def parse(text: str) -> Policy:
 
 
 class _Loader(yaml.SafeLoader):
-    """Without anchors, which blow up, and without depth, which runs out of stack."""
+    """Without anchors, which blow up, tags, which mean something, and depth, which runs out of stack."""
 
     _depth = 0
 
@@ -66,6 +66,8 @@ class _Loader(yaml.SafeLoader):
         event = self.peek_event()  # type: ignore[no-untyped-call]
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
             raise yaml.MarkedYAMLError(problem="anchors and aliases are not taken", problem_mark=event.start_mark)
+        if getattr(event, "tag", None) is not None:
+            raise yaml.MarkedYAMLError(problem="tags are not taken", problem_mark=event.start_mark)
         self._depth += 1
         if self._depth > MAX_DEPTH:
             raise yaml.MarkedYAMLError(problem=f"nested more than {MAX_DEPTH} deep", problem_mark=event.start_mark)
