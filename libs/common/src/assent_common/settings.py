@@ -7,7 +7,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class Settings(BaseSettings):
     """What all services share. Names are upper-cased behind `ASSENT_`: `database_url` is `ASSENT_DATABASE_URL`."""
 
-    model_config = SettingsConfigDict(env_prefix="ASSENT_", hide_input_in_errors=True)
+    # Compose and charts hand on what is not set as empty.
+    model_config = SettingsConfigDict(env_prefix="ASSENT_", env_ignore_empty=True, hide_input_in_errors=True)
 
     database_url: SecretStr = Field(description="Postgres, e.g. postgresql://user:password@host:5432/catalog")
     database_pool_size: int = Field(default=10, ge=2, description="Connections that one process keeps at the most")
