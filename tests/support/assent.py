@@ -43,7 +43,7 @@ class Assent:
     """One `assent up`, with its state in a folder, so that it can be stopped and started again."""
 
     def __init__(self, state: Path, environment: Mapping[str, str], *arguments: str) -> None:
-        self._state = state
+        self.state = state
         self._environment = {**os.environ, **environment}
         self._arguments = arguments
         self._process: Process | None = None
@@ -54,7 +54,7 @@ class Assent:
         """Returns once it says that it is ready."""
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
-            *("-m", "assent_local", "up", "--json", "--state", str(self._state), *self._arguments),
+            *("-m", "assent_local", "up", "--json", "--state", str(self.state), *self._arguments),
             stdout=PIPE,
             env=self._environment,
         )
@@ -105,7 +105,7 @@ class Assent:
         self.process_of(service).send_signal(signal.SIGKILL)
 
     def token(self, role: str, subject: str | None = None) -> str:
-        return runner.issuer_of(self._state).mint(subject or role, role)
+        return runner.issuer_of(self.state).mint(subject or role, role)
 
     async def request(
         self,

@@ -65,4 +65,4 @@ def _key(file: Path) -> ECKey:
         with open(os.open(unfinished, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as target:
             target.write(json.dumps(key.as_dict(private=True)).encode())
         unfinished.rename(file)
-    return ECKey.import_key(file.read_text())
+    return ECKey.import_key(json.loads(file.read_text()))

@@ -1,0 +1,90 @@
+"""`assent up`, as a stranger has it: everything embedded."""
+
+import os
+import signal
+import time
+
+import psutil
+from assent_local.demo import REPORT
+
+from tests.story.conftest import StartAssent
+from tests.support.assent import Assent
+from tests.support.wait import until
+
+
+async def test_it_is_up_in_half_a_minute_down_in_ten_seconds_and_keeps_its_state(start_assent: StartAssent) -> None:
+    started_at = time.monotonic()
+    assent = await start_assent()
+    assert time.monotonic() - started_at < 30
+    assert assent.line["ready"] is True
+    assert set(assent.line["pids"]) >= {"catalog-api", "workflow", "sagemaker-connector"}
+    assert {"legal", "viewer", "admin"} <= set(assent.line["tokens"])
+    urn = await assent.register_version("customer-churn", REPORT)
+    before = await assent.version(urn)
+    await assent.describe_use_case("retention")
+
+    stopped_at = time.monotonic()
+    assert await assent.stop() == 0
+    assert time.monotonic() - stopped_at < 10
+
+    await assent.start()
+    after = await assent.version(urn)
+    assert after["id"] == before["id"]
+    assert after["metrics"] == before["metrics"]
+    use_case = await assent.request("GET", "catalog-api", "/v1/use-cases/retention")
+    assert use_case.status_code == 200
+    # The broker came back empty: what the workflow has to know comes again, or was kept.
+    assert (await assent.put_forward("retention", urn))["status"] == "under_review"
+
+
+async def test_a_service_that_dies_is_started_again(start_assent: StartAssent) -> None:
+    assent = await start_assent()
+    first = assent.process_of("workflow").pid
+    assent.kill("workflow")
+
+    def again() -> bool:
+        try:
+            return assent.process_of("workflow").pid != first
+        except AssertionError:
+            return False
+
+    await until(again, within_s=20)
+
+
+async def test_nothing_outlives_a_killed_runner(start_assent: StartAssent) -> None:
+    assent = await start_assent()
+    children = psutil.Process(assent.pid).children(recursive=True)
+    services = [child for child in children if "leash" in " ".join(child.cmdline())]
+    assert len(services) >= 4
+    os.kill(assent.pid, signal.SIGKILL)
+    await until(lambda: not any(_alive(service) for service in services), within_s=20)
+    # What is left of Postgres is stopped by the next start on the same state.
+    again = Assent(assent.state, {})
+    await again.start()
+    await again.close()
+
+
+async def test_twenty_thousand_versions_come_through_the_embedded_broker_whole(start_assent: StartAssent) -> None:
+    assent = await start_assent()
+    body = {"groups": 50, "versions": 20_000, "prefix": "seeded", "region": "eu-central-1"}
+    seeded = await assent.request("POST", "sagemaker", "/_simulator/seed", role=None, json=body)
+    assert seeded.status_code < 300, seeded.text
+    started = await assent.request("POST", "sagemaker-connector", "/v1/sources/demo/sync", role="admin")
+    assert started.status_code == 202, started.text
+
+    async def whole() -> bool:
+        page = await assent.get("catalog-api", "/v1/model-versions", limit=1, facets="source")
+        return bool(sum(page["facets"]["source"].values()) >= 20_000 + 40)
+
+    await until(whole, within_s=240)
+    # And once more, from nothing: the broker forgets everything.
+    await assent.stop()
+    await assent.start()
+    await until(whole, within_s=60)
+
+
+def _alive(process: psutil.Process) -> bool:
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
