@@ -1,10 +1,12 @@
 """Whatever dies in the middle, the end is the same."""
 
 import asyncio
+import contextlib
 import json
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import httpx
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
@@ -144,7 +146,7 @@ async def test_services_recover_by_themselves_when_postgres_is_restarted(
     await postgres.start()
 
     for service in SERVICES:
-        await until(lambda service=service: _is(assent, service, "ready"), within_s=30)
+        await until(partial(_is, assent, service, "ready"), within_s=30)
     urn = await assent.register_version("customer-churn", REPORT)
     assert (await assent.version(urn))["status"] == "registered"
     assert {service: assent.process_of(service).pid for service in SERVICES} == before
@@ -161,10 +163,8 @@ async def _seed(assent: Assent, *, groups: int, versions: int) -> None:
 
 async def _sync(assent: Assent) -> None:
     while True:
-        try:
+        with contextlib.suppress(httpx.HTTPError):
             await assent.request("POST", "sagemaker-connector", "/v1/sources/demo/sync", role="admin")
-        except httpx.HTTPError:
-            pass
         await asyncio.sleep(1)
 
 

@@ -141,7 +141,7 @@ class Story:
                 InferenceSpecification={
                     "Containers": [
                         {
-                            "Image": "141502667606.dkr.ecr.eu-central-1.amazonaws.com/sagemaker-xgboost:1.7-1",
+                            "Image": "492215442770.dkr.ecr.eu-central-1.amazonaws.com/sagemaker-xgboost:1.7-1",
                             "ModelDataUrl": "s3://company-models/churn/churn-xgb-20261120/output/model.tar.gz",
                             "Framework": "XGBOOST",
                             "FrameworkVersion": "1.7",

@@ -14,6 +14,7 @@ from assent_common import metrics, telemetry
 from assent_common.http import problems
 
 MAX_BODY_BYTES = 1_000_000
+QUIET = frozenset({"/health/live", "/health/ready", "/metrics"})
 _ID = re.compile(r"[A-Za-z0-9._-]{1,100}")
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
@@ -71,7 +72,9 @@ class Edge:
             await refusal(scope, receive, stamped)
         finally:
             span.update_name(f"{scope['method']} {_route(scope)}")
-            telemetry.logger().info(
+            log = telemetry.logger()
+            # Whoever asks after our health asks all the time.
+            (log.debug if scope["path"] in QUIET else log.info)(
                 "request",
                 method=scope["method"],
                 path=scope["path"],
