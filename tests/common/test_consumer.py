@@ -161,7 +161,7 @@ async def test_a_postgres_that_restarts_is_waited_for(
     await send(own, topics.REGISTRY, [good(f"early-{n}") for n in range(50)])
     async with running(a_consumer(own, store, health).run):
         await until(lambda: _applied(store, 50), within_s=20)
-        await server.kill()
+        await server.stop()
         await send(own, topics.REGISTRY, [good(f"late-{n}") for n in range(50)])
         await until(lambda: _state(health) is State.FAILING, within_s=20)
         await server.start()
@@ -181,7 +181,7 @@ async def test_stopping_while_the_database_is_away_commits_nothing(
     await world.lay(store)
     async with running(a_consumer(own, store, health).run):
         await until(lambda: _state(health) is State.WORKING, within_s=20)
-        await server.kill()
+        await server.stop()
         await send(own, topics.REGISTRY, [good("churn"), (b"poison", b"{")])
         await until(lambda: _state(health) is State.FAILING, within_s=20)
     assert await _committed(own, 0)
@@ -214,12 +214,12 @@ async def test_it_stops_when_too_many_in_a_row_cannot_be_applied(
     settings: Settings, store: Database, health: Health
 ) -> None:
     """Then the fault is likely ours, and emptying the topic into the dead letters would help nobody."""
-    await send(settings, topics.REGISTRY, [(b"k", b"{")] * (dead_letters.MAX_CONSECUTIVE + 1) + [good("after")])
+    await send(settings, topics.REGISTRY, [(b"k", b"{")] * (dead_letters.MAX_CONSECUTIVE + 1))
     with pytest.raises(TooManyDeadLetters):
-        await a_consumer(settings, store, health).run(asyncio.Event())
+        async with asyncio.timeout(30):
+            await a_consumer(settings, store, health).run(asyncio.Event())
     assert _state(health) is State.STOPPED
     assert len(await _letters(settings)) <= dead_letters.MAX_CONSECUTIVE
-    assert await value(store, "select count(*) from applied") == 0
 
 
 async def test_it_stops_within_a_second(settings: Settings, store: Database, health: Health) -> None:
