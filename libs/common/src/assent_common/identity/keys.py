@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import httpx
 import orjson
 from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, JWKRegistry, KeySet, OKPKey, RSAKey
+from joserfc.jwk import JWKRegistry, Key, KeySet
 
 from assent_common import telemetry
 from assent_common.clock import Clock
@@ -71,7 +71,7 @@ class Keys:
             try:
                 document = await self._get(self._jwks_url or await self._discover())
                 self._keys, self._fetched_at = _usable(document), now
-            except (httpx.HTTPError, TimeoutError, ValueError, KeyError, TypeError) as error:
+            except (httpx.HTTPError, TimeoutError, ValueError, KeyError, TypeError, AttributeError) as error:
                 telemetry.logger().warning("issuer_keys_not_read", issuer=self._issuer, reason=repr(error))
 
     async def _discover(self) -> str:
@@ -101,15 +101,16 @@ class Keys:
 
 def _usable(document: Any) -> KeySet:
     """The public keys that are for signatures. One of a kind that we do not know takes none of the others away."""
-    keys: list[RSAKey | ECKey | OKPKey] = []
+    keys: list[Key] = []
     for each in document["keys"]:
+        if each.get("kty") not in ("RSA", "EC", "OKP") or each.get("use", "sig") != "sig":
+            continue
         try:
             key = JWKRegistry.import_key(each)
         except (JoseError, ValueError, TypeError, KeyError) as error:
             telemetry.logger().info("issuer_key_not_usable", reason=repr(error))
         else:
-            if isinstance(key, RSAKey | ECKey | OKPKey) and each.get("use", "sig") == "sig":
-                keys.append(key)
+            keys.append(key)
     if not keys:
         raise ValueError("no key for signatures among the issuer's")
-    return KeySet(list(keys))
+    return KeySet(keys)

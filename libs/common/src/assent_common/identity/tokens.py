@@ -7,7 +7,7 @@ from typing import Any
 
 from joserfc import jwt
 from joserfc.errors import JoseError
-from joserfc.jws import extract_compact
+from joserfc.jws import JWSRegistry, extract_compact
 from joserfc.jwt import JWTClaimsRegistry
 
 from assent_common import metrics
@@ -21,6 +21,15 @@ LEEWAY_S = 30
 MAX_BYTES = 8 * 1024
 _ROLES = frozenset(role.value for role in Role)
 SERVICE_ISSUER = "assent:service-token"
+
+
+class _Headers(JWSRegistry):
+    """Headers that we do not know are ignored, as RFC 7515 wants it, unless `crit` names them."""
+
+    max_header_length = MAX_BYTES
+
+
+_HEADERS = _Headers(algorithms=ALGORITHMS, strict_check_header=False)
 
 
 class Refused(Exception):
@@ -76,7 +85,7 @@ class Verifier:
         header = _header(token)
         try:
             keys = await self._keys.find(header.get("kid"))
-            claims = jwt.decode(token, keys, algorithms=list(ALGORITHMS)).claims
+            claims = jwt.decode(token, keys, registry=_HEADERS).claims
         except (JoseError, ValueError, TypeError, KeyError, RecursionError) as error:
             raise Refused("signature", "the token's signature cannot be verified") from error
         self._check(header, claims)
@@ -107,7 +116,7 @@ class Verifier:
 
 def _header(token: str) -> dict[str, Any]:
     try:
-        return dict(extract_compact(token.encode()).protected)
+        return dict(extract_compact(token.encode(), registry=_HEADERS).protected)
     except (JoseError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise Refused("form", "this is no token") from error
 

@@ -1,0 +1,123 @@
+"""The issuer's keys: they rotate, they go away, they are not always what they should be."""
+
+import asyncio
+import json
+import secrets
+from datetime import timedelta
+
+import httpx
+import pytest
+from assent_common.http.problems import Unauthenticated, Unavailable
+from assent_common.identity.keys import MAX_BYTES, Keys, KeysUnavailable
+from joserfc.jwk import ECKey
+
+from libs.common.tests.identity.issuer import URL, Issuer, public
+from tests.support.wait import until
+
+
+async def test_a_thousand_unknown_kids_lead_to_one_fetch(issuer: Issuer) -> None:
+    await issuer.verifier.authenticate(issuer.token())
+    issuer.clock.advance(timedelta(seconds=31))
+
+    async def try_one() -> None:
+        with pytest.raises(Unauthenticated):
+            await issuer.verifier.authenticate(issuer.token(header={"kid": secrets.token_hex(8)}))
+
+    await asyncio.gather(*(try_one() for _ in range(1000)))
+    assert issuer.key_fetches == 2
+
+
+async def test_keys_rotate_without_a_restart(issuer: Issuer) -> None:
+    await issuer.verifier.authenticate(issuer.token())
+    new = ECKey.generate_key("P-256", {"kid": "new", "use": "sig"})
+    issuer.document = public(new)
+    issuer.clock.advance(timedelta(seconds=31))
+    assert (await issuer.verifier.authenticate(issuer.token(key=new))).subject == "ada"
+    with pytest.raises(Unauthenticated):
+        await issuer.verifier.authenticate(issuer.token())
+
+
+async def test_a_key_that_was_withdrawn_is_forgotten_by_the_refresh(issuer: Issuer) -> None:
+    old = issuer.token(exp=issuer.at(hours=2))
+    await issuer.verifier.authenticate(old)
+    issuer.document = public(issuer.rs)
+    issuer.clock.advance(timedelta(minutes=11))
+    await issuer.verifier.authenticate(old)  # used once more, while they are read again
+    await until(lambda: issuer.key_fetches == 2, within_s=5)
+    with pytest.raises(Unauthenticated):
+        await issuer.verifier.authenticate(old)
+
+
+async def test_an_issuer_that_is_down_for_an_hour_is_not_missed(issuer: Issuer) -> None:
+    token = issuer.token(exp=issuer.at(days=3))
+    await issuer.verifier.authenticate(token)
+    issuer.fault = lambda _: httpx.Response(503)
+    for _ in range(60):
+        issuer.clock.advance(timedelta(minutes=1))
+        await issuer.verifier.authenticate(token)
+    issuer.clock.advance(timedelta(days=1))
+    with pytest.raises(Unavailable):
+        await issuer.verifier.authenticate(token)
+    issuer.fault = None
+    issuer.clock.advance(timedelta(seconds=31))
+    await issuer.verifier.authenticate(token)
+
+
+async def test_without_any_keys_it_is_unavailable_and_not_unauthenticated(issuer: Issuer) -> None:
+    issuer.fault = lambda _: httpx.Response(500)
+    with pytest.raises(Unavailable):
+        await issuer.verifier.authenticate(issuer.token())
+
+
+def broken(request: httpx.Request) -> httpx.Response:
+    raise httpx.ConnectError("refused", request=request)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    {
+        "down": broken,
+        "a redirect": lambda _: httpx.Response(302, headers={"location": "https://evil.example/"}),
+        "more than 64 kB": lambda _: httpx.Response(200, content=b" " * (MAX_BYTES + 1)),
+        "no JSON": lambda _: httpx.Response(200, content=b"<html>"),
+        "a list": lambda _: httpx.Response(200, content=b"[]"),
+        "another issuer's document": lambda _: httpx.Response(
+            200, json={"issuer": "https://evil.example", "jwks_uri": f"{URL}/keys"}
+        ),
+        "keys over http": lambda _: httpx.Response(200, json={"issuer": URL, "jwks_uri": "http://issuer.example/keys"}),
+        "keys in a file": lambda _: httpx.Response(200, json={"issuer": URL, "jwks_uri": "file:///etc/passwd"}),
+        "no keys": lambda _: httpx.Response(200, json={"issuer": URL, "jwks_uri": f"{URL}/keys", "keys": []}),
+        "only symmetric keys": lambda _: httpx.Response(
+            200, json={"issuer": URL, "jwks_uri": f"{URL}/keys", "keys": [{"kty": "oct", "k": "AAAA", "kid": "es"}]}
+        ),
+    }.items(),
+    ids=lambda item: item[0],
+)
+async def test_what_is_no_key_document_is_not_taken_for_one(issuer: Issuer, fault: tuple[str, object]) -> None:
+    issuer.fault = fault[1]  # type: ignore[assignment]
+    with pytest.raises(KeysUnavailable):
+        await issuer.keys.find("es")
+    assert not any("evil" in url or url.startswith(("http://", "file:")) for url in issuer.asked)
+
+
+async def test_a_key_of_an_unknown_kind_takes_none_of_the_others_away(issuer: Issuer) -> None:
+    document = json.loads(issuer.document)
+    document["keys"].insert(0, {"kty": "AKP", "alg": "ML-DSA-44", "kid": "pq", "pub": "AAAA"})
+    issuer.document = json.dumps(document).encode()
+    assert (await issuer.verifier.authenticate(issuer.token())).subject == "ada"
+
+
+async def test_http_is_for_this_machine_only(issuer: Issuer) -> None:
+    asked: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(str(request.url))
+        return httpx.Response(200, stream=httpx.ByteStream(issuer.document))
+
+    client = httpx.AsyncClient(transport=httpx.MockTransport(answer))
+    here = Keys("http://127.0.0.1:9", "http://127.0.0.1:9/keys", client=client, clock=issuer.clock)
+    assert len((await here.find("es")).keys) == 3
+    there = Keys("http://10.0.0.1", "http://10.0.0.1/keys", client=client, clock=issuer.clock)
+    with pytest.raises(KeysUnavailable):
+        await there.find("es")
+    assert asked == ["http://127.0.0.1:9/keys"]

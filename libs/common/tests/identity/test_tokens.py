@@ -1,0 +1,185 @@
+"""Only this issuer's access tokens, for us, now: each of these tries to be taken for one."""
+
+import hashlib
+import hmac
+import json
+from collections.abc import Callable
+
+import pytest
+from assent_common import metrics
+from assent_common.http.problems import Unauthenticated
+from assent_common.identity.roles import Role
+from joserfc.jwk import ECKey, OKPKey, RSAKey
+
+from libs.common.tests.identity.issuer import URL, Issuer, b64
+
+pytestmark = pytest.mark.filterwarnings("ignore:EdDSA is deprecated")
+
+Forge = Callable[[Issuer], str]
+
+
+def unsigned(issuer: Issuer, algorithm: str = "none") -> str:
+    header = json.dumps({"alg": algorithm, "kid": "es"}).encode()
+    return f"{b64(header)}.{b64(json.dumps(issuer.claims()).encode())}."
+
+
+def hs256_with(secret: Callable[[Issuer], bytes]) -> Forge:
+    def forge(issuer: Issuer) -> str:
+        signed = (
+            f"{b64(json.dumps({'alg': 'HS256', 'kid': 'rs'}).encode())}.{b64(json.dumps(issuer.claims()).encode())}"
+        )
+        return f"{signed}.{b64(hmac.digest(secret(issuer), signed.encode(), 'sha256'))}"
+
+    return forge
+
+
+def by_a_stranger(**header: object) -> Forge:
+    def forge(issuer: Issuer) -> str:
+        stranger = ECKey.generate_key("P-256")
+        its_key = stranger.as_dict(private=False)
+        embedded = {name: its_key if value == "its key" else value for name, value in header.items()}
+        return issuer.token(key=stranger, header={"kid": "es"} | embedded)
+
+    return forge
+
+
+def with_signature(change: Callable[[str], str]) -> Forge:
+    def forge(issuer: Issuer) -> str:
+        head, body, signature = issuer.token().split(".")
+        return f"{head}.{body}.{change(signature)}"
+
+    return forge
+
+
+def other_body(issuer: Issuer) -> str:
+    head, _, signature = issuer.token().split(".")
+    return f"{head}.{b64(json.dumps(issuer.claims(sub='eve')).encode())}.{signature}"
+
+
+HOSTILE: dict[str, tuple[str, Forge]] = {
+    "nothing": ("form", lambda i: ""),
+    "words": ("form", lambda i: "let me in"),
+    "two parts": ("form", lambda i: "e30.e30"),
+    "four parts": ("form", lambda i: i.token() + ".e30"),
+    "dots": ("form", lambda i: ".."),
+    "a header that is no JSON": ("form", lambda i: b64(b"{") + ".e30.AAAA"),
+    "a header that is a list": ("form", lambda i: b64(b"[]") + ".e30.AAAA"),
+    "a deep header": ("form", lambda i: b64(b"[" * 3000) + ".e30.AAAA"),
+    "not ASCII": ("signature", lambda i: i.token() + "é"),
+    "lone surrogates": ("form", lambda i: "\ud800.\ud800.\ud800"),
+    "nine kilobytes": ("size", lambda i: i.token(padding="x" * 9000)),
+    "alg none": ("signature", unsigned),
+    "alg None": ("signature", lambda i: unsigned(i, "None")),
+    "alg empty": ("signature", lambda i: unsigned(i, "")),
+    "HS256 with the public PEM": ("signature", hs256_with(lambda i: i.rs.as_pem(private=False))),
+    "HS256 with the public JWK": ("signature", hs256_with(lambda i: json.dumps(i.rs.as_dict(private=False)).encode())),
+    "HS256 with nothing": ("signature", hs256_with(lambda i: b"")),
+    "PS256, which is not allowed": ("signature", lambda i: i.token(key=i.rs, header={"alg": "PS256"})),
+    "another's key under our kid": ("signature", by_a_stranger()),
+    "another's key embedded": ("signature", by_a_stranger(jwk="its key")),
+    "another's key by jku": ("signature", by_a_stranger(jku="https://evil.example/keys")),
+    "another's key by x5u": ("signature", by_a_stranger(x5u="https://evil.example/cert")),
+    "our key, with a crit of the future": ("signature", lambda i: i.token(header={"crit": ["mood"], "mood": "fine"})),
+    "our key, b64 false": ("signature", lambda i: i.token(header={"crit": ["b64"], "b64": False}, body=b"{}")),
+    "a kid nobody has": ("signature", lambda i: i.token(header={"kid": "nobody"})),
+    "a kid of SQL": ("signature", lambda i: i.token(header={"kid": "es' or '1'='1"})),
+    "a kid of a path": ("signature", lambda i: i.token(header={"kid": "../../../dev/null"})),
+    "a kid of a URL": ("signature", lambda i: i.token(header={"kid": "https://evil.example/keys"})),
+    "a kid that is a list": ("signature", lambda i: i.token(header={"kid": ["es"]})),
+    "no kid, of four keys": ("signature", lambda i: i.token(header={"kid": ...})),
+    "a key for encryption": ("signature", lambda i: i.token(key=i.for_encryption)),
+    "the key of another algorithm": ("signature", lambda i: i.token(key=i.es, header={"kid": "rs"})),
+    "a signature cut short": ("signature", with_signature(lambda s: s[:-4])),
+    "no signature": ("signature", with_signature(lambda s: "")),
+    "a signature of zeros": ("signature", with_signature(lambda s: b64(bytes(64)))),
+    "another body": ("signature", other_body),
+    "another's EdDSA": ("signature", lambda i: i.token(key=OKPKey.generate_key("Ed25519"), header={"kid": "ed"})),
+    "another's RS256": ("signature", lambda i: i.token(key=RSAKey.generate_key(2048), header={"kid": "rs"})),
+    "a body that is no JSON": ("signature", lambda i: i.token(body=b"{")),
+    "a body that is a list": ("signature", lambda i: i.token(body=b"[]")),
+    "a deep body": ("signature", lambda i: i.token(body=b"[" * 5000)),
+    "another issuer": ("claims", lambda i: i.token(iss="https://evil.example")),
+    "the issuer with a slash": ("claims", lambda i: i.token(iss=f"{URL}/")),
+    "the issuer in a list": ("claims", lambda i: i.token(iss=[URL])),
+    "no issuer": ("claims", lambda i: i.token(iss=...)),
+    "another audience": ("claims", lambda i: i.token(aud="payroll")),
+    "other audiences": ("claims", lambda i: i.token(aud=["payroll", "assent2"])),
+    "no audience": ("claims", lambda i: i.token(aud=...)),
+    "an audience that is an object": ("claims", lambda i: i.token(aud={"assent": True})),
+    "expired": ("claims", lambda i: i.token(exp=i.at(seconds=-31))),
+    "no expiry": ("claims", lambda i: i.token(exp=...)),
+    "an expiry in words": ("claims", lambda i: i.token(exp="tomorrow")),
+    "an expiry of null": ("claims", lambda i: i.token(exp=None)),
+    "not yet valid": ("claims", lambda i: i.token(nbf=i.at(seconds=31))),
+    "issued in the future": ("claims", lambda i: i.token(iat=i.at(seconds=31))),
+    "no subject": ("claims", lambda i: i.token(sub=...)),
+    "an empty subject": ("claims", lambda i: i.token(sub="")),
+    "a subject that is a number": ("claims", lambda i: i.token(sub=7)),
+    "a subject with U+0000": ("claims", lambda i: i.token(sub="ada\0")),
+    "a subject of 300 characters": ("claims", lambda i: i.token(sub="a" * 300)),
+    "an ID token": ("type", lambda i: i.token(header={"typ": "JWT"}, nonce="n-0S6_WzA2Mj")),
+    "an ID token with at_hash": ("type", lambda i: i.token(header={"typ": "JWT"}, at_hash="MTIzNDU2Nzg5MDEyMzQ1Ng")),
+    "Keycloak's refresh token": ("type", lambda i: i.token(header={"typ": "JWT"}, typ="Refresh")),
+    "a logout token": ("type", lambda i: i.token(header={"typ": "logout+jwt"})),
+    "a security event": ("type", lambda i: i.token(header={"typ": "secevent+jwt"})),
+}
+
+
+@pytest.mark.parametrize("what", HOSTILE)
+async def test_it_is_refused(issuer: Issuer, what: str) -> None:
+    reason, forge = HOSTILE[what]
+    before = metrics.TOKENS_REFUSED.labels(reason)._value.get()
+    with pytest.raises(Unauthenticated):
+        await issuer.verifier.authenticate(forge(issuer))
+    assert metrics.TOKENS_REFUSED.labels(reason)._value.get() == before + 1
+    assert not any("evil" in url for url in issuer.asked)
+
+
+@pytest.mark.parametrize(
+    "forge",
+    {
+        "ES256": lambda i: i.token(),
+        "RS256": lambda i: i.token(key=i.rs),
+        "EdDSA": lambda i: i.token(key=i.ed),
+        "a list of audiences": lambda i: i.token(aud=["payroll", "assent"]),
+        "typ JWT": lambda i: i.token(header={"typ": "JWT"}),
+        "no typ": lambda i: i.token(header={"typ": ...}),
+        "the long typ": lambda i: i.token(header={"typ": "application/at+jwt"}),
+        "just expired": lambda i: i.token(exp=i.at(seconds=-29)),
+        "a clock a little ahead": lambda i: i.token(iat=i.at(seconds=29), nbf=i.at(seconds=29)),
+        "headers that we do not know": lambda i: i.token(header={"x5t": "abc", "mood": "fine"}),
+        "a chain of certificates": lambda i: i.token(header={"x5c": ["M" * 1500]}),
+    }.items(),
+    ids=lambda item: item[0],
+)
+async def test_a_good_one_is_taken(issuer: Issuer, forge: tuple[str, Forge]) -> None:
+    who = await issuer.verifier.authenticate(forge[1](issuer))
+    assert (who.issuer, who.subject, who.name) == (URL, "ada", "Ada")
+    assert who.roles == {Role.LEGAL, Role.VIEWER}
+
+
+@pytest.mark.parametrize("roles", ["legal", {"legal": True}, None, 7, [["legal"]], [7, None], ["LEGAL", "root"], []])
+async def test_roles_that_are_no_list_of_known_ones_grant_nothing(issuer: Issuer, roles: object) -> None:
+    who = await issuer.verifier.authenticate(issuer.token(realm={"roles": roles}))
+    assert who.roles == frozenset()
+
+
+@pytest.mark.parametrize("realm", [None, "legal", ["roles"], {}, {"roles": {"roles": ["legal"]}}])
+async def test_a_roles_claim_of_another_shape_grants_nothing(issuer: Issuer, realm: object) -> None:
+    assert (await issuer.verifier.authenticate(issuer.token(realm=realm))).roles == frozenset()
+
+
+async def test_a_key_given_twice_counts_as_the_verified_text_says(issuer: Issuer) -> None:
+    """The last one, in the header as in the body: whoever signed it signed both."""
+    body = json.dumps(issuer.claims())[:-1] + ', "sub": "bob"}'
+    assert (await issuer.verifier.authenticate(issuer.token(body=body.encode()))).subject == "bob"
+
+
+async def test_a_service_token_is_a_service_and_nothing_else(issuer: Issuer) -> None:
+    who = await issuer.verifier.authenticate("swordfish")
+    assert who.subject == "ci"
+    assert who.roles == {Role.SERVICE}
+    assert issuer.asked == []
+    for wrong in ("swordfish ", "Swordfish", hashlib.sha256(b"swordfish").hexdigest()):
+        with pytest.raises(Unauthenticated):
+            await issuer.verifier.authenticate(wrong)
