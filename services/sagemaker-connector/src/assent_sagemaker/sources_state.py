@@ -10,6 +10,8 @@ from assent_common.events.registry import Kind
 
 ENSURE = "insert into sources (name) select unnest($1::text[]) on conflict do nothing"
 GET = "select * from sources where name = $1"
+ALL = "select * from sources where name = any($1::text[])"
+LOCK = "select from sources where name = $1 for update"
 SYNCED = """
 update sources
    set plan = coalesce($3, plan), plan_reason = coalesce($4, plan_reason), notes = $5::jsonb,
@@ -54,6 +56,16 @@ async def get(connection: asyncpg.Connection, name: str) -> SourceState:
     row = await connection.fetchrow(GET, name)
     assert row is not None, name
     return SourceState(**row)
+
+
+async def all_of(connection: asyncpg.Connection, names: Sequence[str]) -> dict[str, SourceState]:
+    return {row["name"]: SourceState(**row) for row in await connection.fetch(ALL, list(names))}
+
+
+async def lock(connection: asyncpg.Connection, name: str) -> None:
+    """So that two who ask for a sync at once ask for the same one."""
+    await ensure(connection, [name])
+    await connection.execute(LOCK, name)
 
 
 async def synced(

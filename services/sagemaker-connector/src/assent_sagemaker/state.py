@@ -19,21 +19,22 @@ from assent_sagemaker.reports import Reports
 # A document older than the one that is kept (of a search index that lags) changes nothing, nor does another source's
 # view of what a source has already. Rows are locked in the order of their keys.
 UPSERT = """
-insert into records as r (key, urn, source, kind, model, hash, document, document_hash, summary_hash, tags, artifacts,
-                          reports, reports_attempts, reports_due_at, created_at, modified_at, changed_at, sequence,
-                          live)
-select key, urn, $1, kind, model, hash, document::json, document_hash, summary_hash, tags::json, artifacts::jsonb,
-       reports::json, reports_attempts, reports_due_at, created_at, modified_at, $2, 1, true
+insert into records as r (key, urn, source, kind, model, hash, document, document_hash, summary_hash, content_hash,
+                          tags, artifacts, reports, reports_attempts, reports_due_at, created_at, modified_at, changed_at,
+                          sequence, live)
+select key, urn, $1, kind, model, hash, document::json, document_hash, summary_hash, content_hash, tags::json,
+       artifacts::jsonb, reports::json, reports_attempts, reports_due_at, created_at, modified_at, $2, 1, true
   from unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],
-              $11::text[], $12::text[], $13::text[], $14::int[], $15::timestamptz[], $16::timestamptz[],
-              $17::timestamptz[])
-       as o(key, urn, kind, model, hash, document, document_hash, summary_hash, tags, artifacts, reports,
+              $11::text[], $12::text[], $13::text[], $14::text[], $15::int[], $16::timestamptz[], $17::timestamptz[],
+              $18::timestamptz[])
+       as o(key, urn, kind, model, hash, document, document_hash, summary_hash, content_hash, tags, artifacts, reports,
             reports_attempts, reports_due_at, created_at, modified_at)
  order by key
 on conflict (key) do update
    set source = excluded.source, model = excluded.model, hash = excluded.hash, document = excluded.document,
        document_hash = excluded.document_hash, summary_hash = coalesce(excluded.summary_hash, r.summary_hash),
-       tags = excluded.tags, artifacts = excluded.artifacts, reports = excluded.reports,
+       content_hash = excluded.content_hash, tags = excluded.tags, artifacts = excluded.artifacts,
+       reports = excluded.reports,
        reports_attempts = excluded.reports_attempts, reports_due_at = excluded.reports_due_at,
        created_at = excluded.created_at, modified_at = excluded.modified_at, changed_at = excluded.changed_at,
        sequence = r.sequence + 1, live = true, missed_listings = 0
@@ -64,6 +65,7 @@ select * from records where source = $1 and live and reports_due_at <= $2 order 
 """
 NEXT_REPORTS_DUE = "select min(reports_due_at) from records where source = $1 and live"
 SUMMARIES = "select key, summary_hash from records where source = $1 and kind = any($2::text[]) and live"
+CONTENT_HASH = "select content_hash from records where key = $1"
 ARTIFACTS = "select urn, artifacts from records where source = $1 and kind = 'model_version' and live"
 
 # Index: records_source.
@@ -140,6 +142,7 @@ class Row(NamedTuple):
     document: Json
     document_hash: str
     summary_hash: str | None
+    content_hash: str | None
     tags: Mapping[str, str]
     artifacts: Sequence[str]
     reports: Reports
@@ -171,6 +174,7 @@ async def upsert(
         [_json(row.document) for row in rows],
         [row.document_hash for row in rows],
         [row.summary_hash for row in rows],
+        [row.content_hash for row in rows],
         [_json(row.tags) for row in rows],
         [_json(row.artifacts) for row in rows],
         [row.reports.written() for row in rows],
@@ -226,6 +230,12 @@ async def summaries(connection: asyncpg.Connection, source: str, *kinds: Kind) -
     """Key → digest of the summary by which it was last described."""
     rows = await connection.fetch(SUMMARIES, source, _values(kinds))
     return {row["key"]: row["summary_hash"] for row in rows}
+
+
+async def content_hash(connection: asyncpg.Connection, key: str) -> str | None:
+    """What was last told of it."""
+    kept: str | None = await connection.fetchval(CONTENT_HASH, key)
+    return kept
 
 
 async def artifacts(connection: asyncpg.Connection, source: str) -> dict[str, list[str]]:

@@ -36,8 +36,8 @@ class Pace:
 
 PACES: dict[Family, Pace] = {
     # 2 to 5 a second is what AWS is reported to bear everywhere; the ceilings are for accounts that bear more.
-    Family.SEARCH: Pace(start=5, ceiling=20),
-    Family.LIST: Pace(start=5, ceiling=20),
+    Family.SEARCH: Pace(start=5, ceiling=20, growth=1),
+    Family.LIST: Pace(start=5, ceiling=20, growth=1),
     Family.DESCRIBE: Pace(start=10, ceiling=50, growth=0.5),
     Family.TAGS: Pace(start=10, ceiling=30),
     Family.UPDATE: Pace(start=2, ceiling=5),

@@ -1,5 +1,6 @@
 """Pages as SageMaker really gives them."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Hashable
 from dataclasses import dataclass
 from typing import Any
@@ -48,3 +49,19 @@ async def pages(
         if token in tokens:
             raise TokenExpired(operation, "TokenRepeated", "the service gave a page token for the second time")
         tokens.add(token)
+
+
+async def ahead(pages: AsyncIterator[Page]) -> AsyncIterator[Page]:
+    """The same pages, the next one always under way while one is worked on."""
+
+    async def following() -> Page | None:
+        return await anext(pages, None)
+
+    coming = asyncio.create_task(following())
+    try:
+        while (page := await coming) is not None:
+            coming = asyncio.create_task(following())
+            yield page
+    finally:
+        coming.cancel()
+        await asyncio.wait({coming})

@@ -101,6 +101,7 @@ def _fitted(observation: Observation) -> tuple[state.Row, Payload]:
         document=observation.document,
         document_hash=observation.document_hash,
         summary_hash=observation.summary_hash,
+        content_hash=payload.content_hash if isinstance(payload, ModelVersionObserved) else None,
         tags=observation.tags,
         artifacts=[a.uri for a in payload.artifacts] if isinstance(payload, ModelVersionObserved) else [],
         reports=observation.reports,

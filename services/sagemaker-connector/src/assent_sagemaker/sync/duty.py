@@ -20,7 +20,7 @@ from assent_sagemaker.runs import Cause, Mode, Status, SyncRun
 from assent_sagemaker.sources import Source
 from assent_sagemaker.sync.completed import completed, failed
 from assent_sagemaker.sync.full import full
-from assent_sagemaker.sync.incremental import incremental, look_back
+from assent_sagemaker.sync.incremental import LookBack, incremental
 from assent_sagemaker.sync.observe import BATCH, Observer
 from assent_sagemaker.sync.plan import Plan, SearchUseless
 from assent_sagemaker.sync.run import Run
@@ -46,6 +46,7 @@ class SourceDuty:
         self._clock = clock
         self._lease = Lease(f"sync:{source.name}", ttl_s=ttl_s)
         self._reader = Reader(account)
+        self._look_back = LookBack()
         self._failures = 0
         self._next_full: datetime | None = None
         self._next_poll: datetime | None = None
@@ -116,7 +117,7 @@ class SourceDuty:
         elif self._next_full is None or now >= self._next_full:
             await self._full(holding, self._record("full", self._cause))
         elif stands.plan is not None and (self._next_poll is None or now >= self._next_poll):
-            since = look_back(stands.watermark, stands.watermark_at, now)
+            since = self._look_back.since(stands.watermark, stands.watermark_at, now)
             await self._incremental(holding, Plan(stands.plan), since)
         else:
             return await self._outstanding_reports(holding)

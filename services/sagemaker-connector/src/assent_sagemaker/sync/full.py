@@ -10,6 +10,7 @@ from assent_common.events.registry import Kind
 
 from assent_sagemaker import arns
 from assent_sagemaker.aws.errors import Denied, Refused
+from assent_sagemaker.aws.pages import ahead
 from assent_sagemaker.aws.search import search
 from assent_sagemaker.mapping.documents import Unmappable
 from assent_sagemaker.sync import deployments, describe, listing, removals
@@ -90,7 +91,7 @@ async def search_groups(run: Run, listed: Listing) -> set[str]:
 async def _search_packages(run: Run, listed: Listing, sample: Mapping[str, Mapping[str, Any]]) -> set[str]:
     """The keys of what is there of what Search shows: an index that lags shows what is deleted, too."""
     there: set[str] = set()
-    async for page in search(run.account, "ModelPackage"):
+    async for page in ahead(search(run.account, "ModelPackage")):
         batch = []
         unlisted = []
         for document in page.records:

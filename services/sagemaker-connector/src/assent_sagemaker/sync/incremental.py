@@ -16,7 +16,9 @@ from assent_sagemaker.sync.plan import Plan, SearchUseless
 from assent_sagemaker.sync.run import Run
 
 OVERLAP = timedelta(minutes=5)
-"""So far back each poll looks again: an index that lags need not show changes in their order."""
+"""So far back polls look again: an index that lags need not show changes in their order."""
+
+LOOK_BACK_EVERY = timedelta(minutes=1)
 
 
 async def incremental(run: Run, plan: Plan, since: datetime | None) -> None:
@@ -32,12 +34,24 @@ async def incremental(run: Run, plan: Plan, since: datetime | None) -> None:
     await deployments.incremental(run)
 
 
-def look_back(watermark: datetime | None, moved_at: datetime | None, now: datetime) -> datetime | None:
-    """From where on to look: some minutes before the newest change seen, but once things are quiet only from there on,
-    for else the last burst of changes would be read again with every poll."""
-    if watermark is None or moved_at is None:
-        return None
-    return watermark if now - moved_at > OVERLAP else watermark - OVERLAP
+class LookBack:
+    """From where on the next poll looks: from the newest change seen, and now and then from some minutes before it.
+
+    Not always: the last burst of changes would be read again with every poll, and for ever where nothing follows it.
+    """
+
+    def __init__(self) -> None:
+        self._looked_at: datetime | None = None
+
+    def since(self, watermark: datetime | None, moved_at: datetime | None, now: datetime) -> datetime | None:
+        """`watermark` is by the source's clock; when it moved, and now, are by ours."""
+        if watermark is None or moved_at is None:
+            return None
+        recently = self._looked_at is not None and now - self._looked_at < LOOK_BACK_EVERY
+        if now - moved_at > OVERLAP or recently:
+            return watermark
+        self._looked_at = now
+        return watermark - OVERLAP
 
 
 async def _by_search(run: Run, since: datetime | None) -> None:

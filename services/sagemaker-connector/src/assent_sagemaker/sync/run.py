@@ -25,7 +25,7 @@ T = TypeVar("T")
 RESTARTS = 5
 """How often in one run a list may be begun again because its page token ran out."""
 
-REPORTS_AT_ONCE = 2000
+REPORTS_AT_ONCE = 1000
 """Of so many versions a run reads the reports on its way; those of more follow, for they would hold it up."""
 
 DESCRIBED_AT_ONCE = 16

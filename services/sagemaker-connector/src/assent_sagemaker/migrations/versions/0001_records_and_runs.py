@@ -40,6 +40,8 @@ create table records (
     document_hash    text        not null,
     -- Digest of its summary in the listing, where it was described.
     summary_hash     text,
+    -- What an acceptance of it is bound to, where it is a version.
+    content_hash     text,
     tags             json        not null,
     -- Where its artifacts lie.
     artifacts        jsonb       not null,
