@@ -1,0 +1,4 @@
+output "role_arn" {
+  description = "role_arn of the source"
+  value       = aws_iam_role.this.arn
+}
