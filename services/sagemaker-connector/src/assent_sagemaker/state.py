@@ -20,8 +20,8 @@ from assent_sagemaker.reports import Reports
 # view of what a source has already. Rows are locked in the order of their keys.
 UPSERT = """
 insert into records as r (key, urn, source, kind, model, hash, document, document_hash, summary_hash, content_hash,
-                          tags, artifacts, reports, reports_attempts, reports_due_at, created_at, modified_at, changed_at,
-                          sequence, live)
+                          tags, artifacts, reports, reports_attempts, reports_due_at, created_at, modified_at,
+                          changed_at, sequence, live)
 select key, urn, $1, kind, model, hash, document::json, document_hash, summary_hash, content_hash, tags::json,
        artifacts::jsonb, reports::json, reports_attempts, reports_due_at, created_at, modified_at, $2, 1, true
   from unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],

@@ -1,0 +1,154 @@
+"""A source read whole: everything that it has, once, by few calls, whatever goes wrong on the way."""
+
+from collections import Counter
+
+import httpx
+from assent_common.events.registry import Kind, MetricsStatus, ModelObserved, ModelVersionObserved
+from assent_local.simulator import Simulator
+from assent_sagemaker.runs import Status
+
+from tests.connector import world
+from tests.connector.conftest import Connect, client
+
+
+async def seed(simulator: Simulator, groups: int, versions: int) -> None:
+    async with httpx.AsyncClient() as http:
+        seed = {"groups": groups, "versions": versions, "prefix": "seeded"}
+        answer = await http.post(f"{simulator.url}/_simulator/seed", json=seed)
+        assert answer.json() == {"versions": groups * versions}
+
+
+async def test_the_demo_company_is_told_whole_and_once(company: Simulator, connect: Connect) -> None:
+    async with client("sagemaker", company.url) as sagemaker:
+        listed = await sagemaker.list_model_packages(ModelPackageType="Both", MaxResults=100)
+        groups = await sagemaker.list_model_package_groups()
+    arns = {summary["ModelPackageArn"] for summary in listed["ModelPackageSummaryList"]}
+    assert len(arns) >= 40
+
+    connector = await connect()
+
+    events = await connector.events()
+    assert {e.subject for e in events if e.type == world.OBSERVED} == arns
+    assert {e.subject for e in events if e.type == world.MODEL_OBSERVED} == {
+        group["ModelPackageGroupArn"] for group in groups["ModelPackageGroupSummaryList"]
+    }
+    assert max(Counter(event.subject for event in events).values()) == 1
+    assert {event.number for event in events} == {1}
+    assert events[-1].type == world.COMPLETED
+    census = await connector.census()
+    assert census.census[Kind.MODEL_VERSION].live == census.census[Kind.MODEL_VERSION].sequences == len(arns)
+    assert len({event.correlationid for event in events}) == 1
+    assert all(event.traceparent for event in events)
+
+
+async def test_a_version_is_told_with_its_metrics_tags_and_model(company: Simulator, connect: Connect) -> None:
+    connector = await connect()
+    models = {
+        event.subject: event.payload
+        for event in await connector.events(world.MODEL_OBSERVED)
+        if isinstance(event.payload, ModelObserved)
+    }
+    versions = await connector.versions()
+    measured = [v for v in versions.values() if v.metrics and v.metrics_status is MetricsStatus.COMPLETE]
+    assert len(measured) >= 20
+    versioned = [version for version in versions.values() if version.model]
+    assert len(versioned) >= 39
+    for version in versioned:
+        assert version.model in models
+        assert version.tags == models[version.model].tags
+        assert version.raw["ModelPackageArn"] == version.urn
+
+
+async def test_a_thousand_versions_cost_a_call_a_hundred(simulator: Simulator, connect: Connect) -> None:
+    await seed(simulator, 20, 50)
+    connector = await connect()
+    versions = await connector.versions()
+    assert len(versions) == 1000
+    assert sum(version.metrics_status is MetricsStatus.COMPLETE for version in versions.values()) == 1000
+    calls = simulator.app.calls
+    assert calls["Search"] == 1 + 10
+    assert calls["ListModelPackages"] == 10
+    assert calls["ListModelPackageGroups"] == 1
+    assert calls["DescribeModelPackage"] == 3
+    assert calls["GetObject"] == 1000
+
+    calls.clear()
+    run = await connector.full()
+    assert run.status is Status.COMPLETED
+    assert run.counts["changed"] == 0
+    assert sum(calls.values()) == 11 + 10 + 1 + 3 + 1
+    assert len(await connector.events()) == 1000 + 20 + 2
+
+
+async def test_a_source_without_search_is_read_by_describe(company: Simulator, connect: Connect) -> None:
+    company.dial(denied=["Search"])
+    connector = await connect()
+    (source,) = await connector.rows("select * from sources")
+    assert source["plan"] == "describe"
+    assert "not authorized" in source["plan_reason"]
+    described = await connector.versions()
+
+    company.dial()
+    run = await connector.full()
+    assert run.plan == "search"
+    assert run.counts["changed"] == 0, "both ways tell the same"
+    assert len(described) >= 40
+
+
+async def test_what_search_has_not_indexed_is_described(simulator: Simulator, connect: Connect) -> None:
+    await seed(simulator, 1, 5)
+    simulator.dial(search_frozen=True)
+    await seed_more(simulator)
+    connector = await connect()
+    assert len(await connector.versions()) == 7
+
+
+async def seed_more(simulator: Simulator) -> None:
+    async with client("sagemaker", simulator.url) as sagemaker:
+        for _ in range(2):
+            await world.register(sagemaker, "fresh")
+
+
+async def test_what_only_a_stale_index_shows_is_not_there(simulator: Simulator, connect: Connect) -> None:
+    async with client("sagemaker", simulator.url) as sagemaker:
+        await world.register(sagemaker, "churn")
+        deleted = await world.register(sagemaker, "churn")
+        simulator.app.sagemaker  # noqa: B018 - the index has seen both
+        await sagemaker.search(Resource="ModelPackage")
+        simulator.dial(search_frozen=True)
+        await sagemaker.delete_model_package(ModelPackageName=deleted)
+    connector = await connect()
+    versions = await connector.versions()
+    assert len(versions) == 1
+    assert deleted not in versions
+
+
+async def test_throttling_and_expired_tokens_lose_nothing(simulator: Simulator, connect: Connect) -> None:
+    await seed(simulator, 5, 60)
+    simulator.dial(throttle={"*": 0.3, "GetObject": 0}, expired_tokens=3, empty_pages=0.2)
+    connector = await connect()
+    run = (await connector.runs())[0]
+    assert run.status is Status.COMPLETED, run.error
+    assert len(await connector.versions()) == 300
+    assert max(Counter(e.subject for e in await connector.events()).values()) == 1
+
+
+async def test_only_the_groups_that_are_wanted_are_read(company: Simulator, connect: Connect) -> None:
+    connector = await connect(include=["*churn*"])
+    versions = [v for v in (await connector.versions()).values() if isinstance(v, ModelVersionObserved)]
+    assert versions
+    assert all("churn" in version.name for version in versions)
+
+
+async def test_an_account_that_does_not_answer_is_a_degraded_service_with_a_reason(
+    simulator: Simulator, connect: Connect
+) -> None:
+    simulator.dial(denied=["ListModelPackageGroups"])
+    connector = await connect()
+    assert connector.health.components["source:demo"].state == "failing"
+    (run, *_) = await connector.runs()
+    assert run.status is Status.FAILED
+    assert "not authorized" in (run.error or "")
+    simulator.dial()
+    assert (await connector.full()).status is Status.COMPLETED
+    assert connector.health.components["source:demo"].state == "working"
