@@ -8,9 +8,8 @@ from datetime import date
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
-
 from assent_common.events.catalog import FacetState, Stage
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 Text = Annotated[str, Field(max_length=10_000)]
 Line = Annotated[str, Field(max_length=500)]

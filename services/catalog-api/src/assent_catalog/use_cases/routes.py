@@ -6,14 +6,6 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Query, Request, Response
-from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-from assent_catalog import search
-from assent_catalog.use_cases import store
-from assent_catalog.use_cases.model import STAGES, WHOSE_JOB, Facets, RiskClass, merged
-from assent_catalog.use_cases.store import UseCase
 from assent_common import ids
 from assent_common.content import Change, diff
 from assent_common.database import Database
@@ -24,6 +16,14 @@ from assent_common.http.idempotency import IdempotencyKey, once
 from assent_common.http.pages import CursorText, Limit, Page, page, read_cursor
 from assent_common.http.problems import Conflict, NotFound, PreconditionRequired, Stale, documented
 from assent_common.identity.roles import Principal, Reader, Role, allow
+from fastapi import Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from assent_catalog import search
+from assent_catalog.use_cases import store
+from assent_catalog.use_cases.model import STAGES, WHOSE_JOB, Facets, RiskClass, merged
+from assent_catalog.use_cases.store import UseCase
 
 routes = router(tags=["use cases"])
 
@@ -235,7 +235,7 @@ async def get_use_case(key: str, request: Request, response: Response, _: Reader
 async def patch_use_case(
     key: str, patch: dict[str, Any], request: Request, who: Writer, if_match: IfMatch = None
 ) -> Response:
-    """JSON Merge Patch (RFC 7396) of `name`, `description`, `owner` and `facets`: null removes, what is not named stays."""
+    """JSON Merge Patch (RFC 7396) of `name`, `description`, `owner` and `facets`: null removes, the unnamed stays."""
     database: Database = request.app.state.database
     async with database.transaction() as uow:
         before = await store.find(await uow.sql(), key, lock=True)

@@ -8,11 +8,11 @@ from uuid import UUID
 
 import asyncpg
 import orjson
-
-from assent_catalog.use_cases.model import completeness
 from assent_common.events.catalog import FacetState, Stage, UseCaseChanged
 from assent_common.kafka.topics import CATALOG
 from assent_common.uow import UnitOfWork
+
+from assent_catalog.use_cases.model import completeness
 
 SEARCH = "to_tsvector('simple', concat_ws(' ', $2::text, $3::text, $4::text, regexp_replace($2, '[-_./]', ' ', 'g')))"
 INSERT = f"""

@@ -1,0 +1,182 @@
+"""`/v1/model-versions`."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import asyncpg
+from assent_common.content import diff
+from assent_common.database import Database
+from assent_common.http.app import router
+from assent_common.http.etags import etag
+from assent_common.http.pages import CursorText, Limit, Page, page, read_cursor
+from assent_common.http.problems import BadRequest, FieldError, NotFound, documented
+from assent_common.identity.roles import Reader
+from fastapi import Query, Request, Response
+from pydantic import AwareDatetime, BaseModel
+
+from assent_catalog.model_versions import store
+from assent_catalog.model_versions.filters import metric
+from assent_catalog.model_versions.schemas import HistoryEntry, VersionOut, VersionSummary
+from assent_catalog.model_versions.store import Facet, Selection, Sort
+
+routes = router(tags=["model versions"])
+
+_STRENGTH = ("accepted", "suspended", "under_review", "candidate", "rejected", "retired", "withdrawn")
+_NOT_COMPARED = ("content", "content_hash", "urn", "source")
+
+
+class VersionPage(BaseModel):
+    """One page of model versions, and the counts that were asked for."""
+
+    items: list[VersionSummary]
+    next_cursor: str | None = None
+    #: Facet → value → how many of the whole selection, not of the page.
+    facets: dict[str, dict[str, int]] | None = None
+
+
+@routes.get("/model-versions", summary="Find model versions")
+async def list_model_versions(
+    request: Request,
+    _: Reader,
+    q: Annotated[str | None, Query(max_length=200, description="Words, beginnings of words, parts of names")] = None,
+    urn: Annotated[str | None, Query(max_length=2048)] = None,
+    source: Annotated[list[str] | None, Query(description="One of these")] = None,
+    status: Annotated[list[str] | None, Query(description="One of these")] = None,
+    type: Annotated[list[str] | None, Query(description="One of these")] = None,
+    framework: Annotated[list[str] | None, Query(description="One of these")] = None,
+    model: Annotated[str | None, Query(max_length=2048, description="Name, urn or id of the model")] = None,
+    use_case: Annotated[str | None, Query(max_length=200, description="Put forward for it, whenever")] = None,
+    metric_: Annotated[list[str] | None, Query(alias="metric", description="All of these, e.g. accuracy>=0.9")] = None,
+    sort: Sort = Sort.NEWEST,
+    facets: Annotated[str | None, Query(max_length=200, description="Counts to give along, e.g. status,type")] = None,
+    limit: Limit = 50,
+    cursor: CursorText = None,
+) -> VersionPage:
+    """Different filters narrow each other; one filter given twice widens, but for `metric`."""
+    selection = Selection(
+        q=q,
+        urn=urn,
+        source=source or (),
+        status=status or (),
+        type=type or (),
+        framework=framework or (),
+        model=model,
+        use_case=use_case,
+        metrics=[metric(text) for text in metric_ or ()],
+    )
+    of = [*vars(selection).values(), sort]
+    first = str if sort is Sort.NAME else datetime.fromisoformat
+    after = read_cursor(cursor, of=of, shape=[first, UUID])
+    wanted = _facets(facets)
+    database: Database = request.app.state.database
+    async with database.connection() as connection:
+        rows = await store.list_page(connection, selection, sort, after, limit + 1)
+        counts = await store.facets(connection, selection, wanted) if wanted else None
+    column = sort.value.removeprefix("-")
+    items, next_cursor = page(rows, limit, key=lambda row: [_text(row[column]), row["id"]], of=of)
+    return VersionPage(items=[VersionSummary.of(row) for row in items], next_cursor=next_cursor, facets=counts)
+
+
+@routes.get(
+    "/model-versions/{id:path}/history", summary="List what was told of a version", responses=documented(NotFound)
+)
+async def list_model_version_history(
+    id: str, request: Request, _: Reader, limit: Limit = 50, cursor: CursorText = None
+) -> Page[HistoryEntry]:
+    """The newest first: what the registry showed and how it differs, and how its candidacies moved."""
+    after = read_cursor(cursor, of=id, shape=[datetime.fromisoformat, str, int]) or [None, None, None]
+    database: Database = request.app.state.database
+    async with database.connection() as connection:
+        row = await _found(connection, id)
+        rows = await connection.fetch(store.HISTORY_PAGE, row["urn"], *after, limit + 1)
+    shown, next_cursor = page(rows, limit, key=lambda r: [_text(r["at"]), r["kind"], r["sequence"]], of=id)
+    return Page(items=[_entry(entry) for entry in shown], next_cursor=next_cursor)
+
+
+@routes.get("/model-versions/{id:path}", summary="Read a model version", responses=documented(NotFound))
+async def get_model_version(
+    id: str,
+    request: Request,
+    response: Response,
+    _: Reader,
+    as_of: Annotated[AwareDatetime | None, Query(description="As it was known at this moment")] = None,
+) -> VersionOut:
+    """By id, or by its urn."""
+    database: Database = request.app.state.database
+    async with database.connection() as connection:
+        row = await _found(connection, id)
+        if as_of is not None:
+            return await _as_of(connection, row, as_of)
+        candidacies = await connection.fetch(store.CANDIDACIES, row["urn"])
+        deployments = await connection.fetch(store.DEPLOYMENTS, row["urn"])
+    response.headers["ETag"] = etag(row["changed_sequence"])
+    return VersionOut.model_validate(
+        {
+            **row,
+            **row["record"],
+            "candidacies": [dict(candidacy) for candidacy in candidacies],
+            "deployments": [dict(deployment) for deployment in deployments],
+            "raw": row["raw"],
+        }
+    )
+
+
+async def _as_of(connection: asyncpg.Connection, row: asyncpg.Record, moment: datetime) -> VersionOut:
+    state, candidacies = await store.as_of(connection, row["urn"], moment)
+    if state is None:
+        raise NotFound(f"it was not known at {moment.isoformat()}")
+    known = state["state"] or row["record"]
+    strongest = min((c["status"] for c in candidacies), key=_STRENGTH.index, default="registered")
+    return VersionOut.model_validate(
+        {
+            **row,
+            **known,
+            "status": "missing_from_source" if state["state"] is None else strongest,
+            "candidacies": [dict(candidacy) for candidacy in candidacies],
+            "deployments": [],
+            "raw": None,
+        }
+    )
+
+
+async def _found(connection: asyncpg.Connection, id_: str) -> asyncpg.Record:
+    row = await store.find(connection, id_)
+    if row is None:
+        raise NotFound(f"there is no model version {id_!r}")
+    return row
+
+
+def _entry(row: Mapping[str, Any]) -> HistoryEntry:
+    state = row["state"]
+    if row["kind"] == "candidacy":
+        return HistoryEntry(
+            kind="candidacy",
+            at=row["at"],
+            sequence=row["sequence"],
+            candidacy=row["candidacy"],
+            use_case=state["use_case"],
+            status=state["status"],
+            reason=state["reason"],
+            by=state["changed_by"],
+        )
+    if state is None:
+        return HistoryEntry(kind="removed", at=row["at"], sequence=row["sequence"])
+    before = {name: value for name, value in (row["before"] or {}).items() if name not in _NOT_COMPARED}
+    after = {name: value for name, value in state.items() if name not in _NOT_COMPARED}
+    return HistoryEntry(kind="observed", at=row["at"], sequence=row["sequence"], changes=diff(before, after))
+
+
+def _facets(text: str | None) -> Sequence[Facet]:
+    names = [name.strip() for name in text.split(",")] if text else []
+    known = {facet.name.lower() if facet is Facet.MODEL else facet.value: facet for facet in Facet}
+    for name in names:
+        if name not in known:
+            detail = f"unknown facet {name!r}; known are {', '.join(known)}"
+            raise BadRequest(detail, errors=[FieldError(pointer="?facets", code="unknown_facet", detail=detail)])
+    return [known[name] for name in names]
+
+
+def _text(value: Any) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)

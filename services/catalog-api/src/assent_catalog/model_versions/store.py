@@ -1,0 +1,177 @@
+"""Model versions read from rows. Everything a caller gives is bound, nothing spliced: the parts are constants."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from assent_catalog import search
+from assent_catalog.model_versions.filters import MetricFilter
+
+SUMMARY = """
+v.id, v.urn, v.source, v.model, v.name, v.version, v.description, v.type, v.framework, v.algorithm, v.source_status,
+v.source_approval_status, v.metrics_status, v.content_hash, v.created_at, v.modified_at, v.status, v.candidacies,
+v.record->'metrics' as metrics, v.record->'life_cycle' as life_cycle, v.record->'tags' as tags
+"""
+ONE = "select * from model_versions where id = $1 or urn = $2"
+DEPLOYMENTS = """
+select id, urn, kind, name, variant, status from deployments where model_version = $1 and live order by urn
+"""
+CANDIDACIES = "select id, use_case, status, changed_at from candidacies where model_version = $1 order by id desc"
+STATE_AS_OF = """
+select sequence, at, state from model_version_history where urn = $1 and at <= $2 order by sequence desc limit 1
+"""
+CANDIDACIES_AS_OF = """
+select distinct on (candidacy) candidacy as id, record->>'use_case' as use_case, record->>'status' as status,
+       at as changed_at
+  from candidacy_history where model_version = $1 and at <= $2
+ order by candidacy, sequence desc
+"""
+HISTORY = """
+select 'observed' as kind, h.sequence, h.at, h.state as state, b.state as before, null::uuid as candidacy
+  from model_version_history h
+  left join lateral (select state from model_version_history p
+                      where p.urn = h.urn and p.sequence < h.sequence order by p.sequence desc limit 1) b on true
+ where h.urn = $1
+union all
+select 'candidacy', c.sequence, c.at, c.record, null, c.candidacy from candidacy_history c where c.model_version = $1
+"""
+HISTORY_PAGE = f"""
+select * from ({HISTORY}) h
+ where $2::timestamptz is null or (at, kind, sequence) < ($2, $3, $4)
+ order by at desc, kind desc, sequence desc
+ limit $5
+"""  # noqa: S608 - a constant
+
+
+class Sort(StrEnum):
+    NEWEST = "-created_at"
+    OLDEST = "created_at"
+    LAST_MODIFIED = "-modified_at"
+    NAME = "name"
+
+
+_SORTS = {
+    Sort.NEWEST: ("v.created_at", "desc", "<"),
+    Sort.OLDEST: ("v.created_at", "asc", ">"),
+    Sort.LAST_MODIFIED: ("v.modified_at", "desc", "<"),
+    Sort.NAME: ("v.name", "asc", ">"),
+}
+
+
+class Facet(StrEnum):
+    STATUS = "status"
+    TYPE = "type"
+    SOURCE = "source"
+    FRAMEWORK = "framework"
+    ALGORITHM = "algorithm"
+    MODEL = "name"
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What to list."""
+
+    q: str | None = None
+    urn: str | None = None
+    source: Sequence[str] = ()
+    status: Sequence[str] = ()
+    type: Sequence[str] = ()
+    framework: Sequence[str] = ()
+    #: Urn, id or name of the model.
+    model: str | None = None
+    use_case: str | None = None
+    metrics: Sequence[MetricFilter] = ()
+
+    def where(self) -> "_Where":
+        where = _Where()
+        if words := search.query(self.q):
+            where.add("v.search @@ to_tsquery('simple', {})", words)
+        if self.urn:
+            where.add("v.urn = {}", self.urn)
+        for column, values in (
+            ("v.source", self.source),
+            ("v.status", self.status),
+            ("v.type", self.type),
+            ("v.framework", self.framework),
+        ):
+            if values:
+                where.add(f"{column} = any({{}}::text[])", list(values))
+        if self.model:
+            where.add(
+                "(v.model = {0} or v.name = {0} or v.model = (select urn from models where id::text = {0}))", self.model
+            )
+        if self.use_case:
+            where.add("v.candidacies ? {}", self.use_case)
+        for name, operator, value in self.metrics:
+            # Index: metrics primary key or metrics_value.
+            where.add(
+                f"exists (select from metrics m where m.model_version = v.id and m.name = {{}}"
+                f" and m.value {operator} {{}})",
+                name,
+                value,
+            )
+        return where
+
+
+@dataclass
+class _Where:
+    clauses: list[str] = field(default_factory=list)
+    values: list[Any] = field(default_factory=list)
+
+    def add(self, clause: str, *values: Any) -> None:
+        places = [f"${len(self.values) + number}" for number in range(1, len(values) + 1)]
+        self.clauses.append(clause.format(*places))
+        self.values += values
+
+    def __str__(self) -> str:
+        return " and ".join(self.clauses) or "true"
+
+
+async def list_page(
+    connection: asyncpg.Connection, selection: Selection, sort: Sort, after: Sequence[Any] | None, limit: int
+) -> list[asyncpg.Record]:
+    """At most `limit` rows after the key. Index: model_versions_created, _modified or _name, by the sort."""
+    column, direction, beyond = _SORTS[sort]
+    where = selection.where()
+    if after is not None:
+        where.add(f"({column}, v.id) {beyond} ({{}}, {{}})", *after)
+    where.values.append(limit)
+    statement = f"""
+        select {SUMMARY} from model_versions v where {where}
+         order by {column} {direction}, v.id {direction} limit ${len(where.values)}
+    """  # noqa: S608 - every part is a constant of this module
+    return list(await connection.fetch(statement, *where.values))
+
+
+async def facets(
+    connection: asyncpg.Connection, selection: Selection, wanted: Sequence[Facet]
+) -> dict[str, dict[str, int]]:
+    """Facet → value → how many, the most frequent first; at most a hundred values each."""
+    where = selection.where()
+    counts: dict[str, dict[str, int]] = {}
+    for facet in wanted:
+        statement = f"""
+            select v.{facet.value} as value, count(*) as count from model_versions v
+             where {where} and v.{facet.value} is not null group by 1 order by 2 desc, 1 limit 100
+        """  # noqa: S608 - every part is a constant of this module
+        counts[facet.value] = {row["value"]: row["count"] for row in await connection.fetch(statement, *where.values)}
+    return counts
+
+
+async def find(connection: asyncpg.Connection, urn_or_id: str) -> asyncpg.Record | None:
+    try:
+        id_ = UUID(urn_or_id)
+    except ValueError:
+        id_ = None
+    return await connection.fetchrow(ONE, id_, urn_or_id)
+
+
+async def as_of(connection: asyncpg.Connection, urn: str, moment: datetime) -> tuple[asyncpg.Record | None, list[Any]]:
+    """What was known of a version at a moment, and its candidacies then."""
+    state = await connection.fetchrow(STATE_AS_OF, urn, moment)
+    return state, list(await connection.fetch(CANDIDACIES_AS_OF, urn, moment))

@@ -1,0 +1,65 @@
+"""A batch of events to rows, in one transaction and a handful of statements."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from assent_common import census
+from assent_common.events.envelope import CloudEvent
+from assent_common.events.governance import CandidacyChanged
+from assent_common.events.registry import (
+    DeploymentObserved,
+    Kind,
+    ModelObserved,
+    ModelVersionObserved,
+    Removed,
+    SyncCompleted,
+)
+from assent_common.uow import UnitOfWork
+
+from assent_catalog.projection import candidacies, model_versions, others, tell
+
+HELD = """
+select source, 'model' as kind, count(*) as live, sum(sequence)::bigint as sequences from models where live group by 1
+union all
+select source, 'model_version', count(*), sum(sequence)::bigint from model_versions where live group by 1
+union all
+select source, 'deployment', count(*), sum(sequence)::bigint from deployments where live group by 1
+"""
+
+
+async def apply(uow: UnitOfWork, events: Sequence[CloudEvent]) -> None:
+    """Any order, any number of times: each entity's sequence decides what is new, and only that has an effect."""
+    connection = await uow.sql()
+    observations: list[model_versions.Observation] = []
+    models: list[tuple[CloudEvent, ModelObserved]] = []
+    deployments: list[tuple[CloudEvent, DeploymentObserved]] = []
+    gone: dict[Kind, list[tuple[CloudEvent, Removed]]] = defaultdict(list)
+    standing: list[tuple[CloudEvent, CandidacyChanged]] = []
+    # Urn of a model version → the last event that told of it.
+    causes: dict[str, CloudEvent] = {}
+    for event in events:
+        match event.payload:
+            case ModelVersionObserved() as version:
+                observations.append(model_versions.Observation(event, version))
+                causes[version.urn] = event
+            case ModelObserved() as model:
+                models.append((event, model))
+            case DeploymentObserved() as deployment:
+                deployments.append((event, deployment))
+            case Removed() as removed:
+                gone[removed.kind].append((event, removed))
+                causes[removed.urn] = event
+            case CandidacyChanged() as candidacy:
+                standing.append((event, candidacy))
+                causes[candidacy.model_version] = event
+            case SyncCompleted() as completed:
+                await census.announce(connection, completed, event.number)
+    await others.models(connection, models)
+    await others.deployments(connection, deployments)
+    await others.removed(connection, gone[Kind.MODEL], others.REMOVE_MODELS)
+    await others.removed(connection, gone[Kind.DEPLOYMENT], others.REMOVE_DEPLOYMENTS)
+    changed: set[Any] = await model_versions.observed(connection, observations)
+    changed |= await model_versions.removed(connection, gone[Kind.MODEL_VERSION])
+    candidates = await candidacies.changed(connection, standing)
+    await tell.settle(uow, changed, candidates, causes)

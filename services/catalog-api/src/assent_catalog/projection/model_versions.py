@@ -1,0 +1,120 @@
+"""What the registry says of model versions, as rows: batches in, guarded by sequence."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import asyncpg
+import orjson
+from assent_common import ids
+from assent_common.events.envelope import CloudEvent
+from assent_common.events.registry import ModelVersionObserved, Removed
+
+# Names are searched whole and by their parts: `churn-xgb-v2` by `xgb`, too.
+UPSERT = """
+insert into model_versions as v
+       (id, urn, source, model, name, version, description, type, framework, algorithm, source_status,
+        source_approval_status, metrics_status, content_hash, created_at, modified_at, live, record, raw, search,
+        sequence, changed_at)
+select id, urn, source, model, name, version, description, type, framework, algorithm, source_status,
+       source_approval_status, metrics_status, content_hash, created_at, modified_at, true, record::jsonb, raw::jsonb,
+       to_tsvector('simple', concat_ws(' ', name, regexp_replace(name, '[-_./]', ' ', 'g'), description, type,
+                                       framework, algorithm, words)),
+       sequence, changed_at
+  from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::int[], $7::text[], $8::text[], $9::text[],
+              $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::timestamptz[], $16::timestamptz[],
+              $17::text[], $18::text[], $19::text[], $20::bigint[], $21::timestamptz[])
+       as e(id, urn, source, model, name, version, description, type, framework, algorithm, source_status,
+            source_approval_status, metrics_status, content_hash, created_at, modified_at, record, raw, words, sequence,
+            changed_at)
+ order by id
+on conflict (id) do update
+   set source = excluded.source, model = excluded.model, name = excluded.name, version = excluded.version,
+       description = excluded.description, type = excluded.type, framework = excluded.framework,
+       algorithm = excluded.algorithm, source_status = excluded.source_status,
+       source_approval_status = excluded.source_approval_status, metrics_status = excluded.metrics_status,
+       content_hash = excluded.content_hash, created_at = excluded.created_at, modified_at = excluded.modified_at,
+       live = true, record = excluded.record, raw = excluded.raw, search = excluded.search,
+       sequence = excluded.sequence, changed_at = excluded.changed_at
+ where excluded.sequence > v.sequence
+returning v.id
+"""
+# Kept as it was last seen, but gone. What was never seen is kept as gone, too, so that a late observation of it does
+# not bring it to life.
+REMOVE = """
+insert into model_versions as v
+       (id, urn, source, name, source_status, metrics_status, content_hash, created_at, modified_at, live, record,
+        search, sequence, changed_at)
+select id, urn, source, urn, 'Unknown', 'complete', '', removed_at, removed_at, false, '{}', '', sequence, removed_at
+  from unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::bigint[])
+       as e(id, urn, source, removed_at, sequence)
+ order by id
+on conflict (id) do update set live = false, sequence = excluded.sequence, changed_at = excluded.changed_at
+ where excluded.sequence > v.sequence
+returning v.id
+"""
+FORGET_METRICS = "delete from metrics where model_version = any($1::uuid[])"
+KEEP_METRICS = """
+insert into metrics (model_version, name, value, standard_deviation, dataset, kind, source_name, report)
+select v.id, m.key, (m.value->>'value')::float8, (m.value->>'standard_deviation')::float8, m.value->>'dataset',
+       coalesce(m.value->>'kind', 'measured'), m.value->>'source_name', m.value->>'report'
+  from model_versions v, jsonb_each(v.record->'metrics') m
+ where v.id = any($1::uuid[])
+"""
+# Every state that was told, whenever it comes: history has no newest.
+KEEP_STATES = """
+insert into model_version_history (urn, sequence, at, state)
+select urn, sequence, at, state::jsonb from unnest($1::text[], $2::bigint[], $3::timestamptz[], $4::text[])
+       as e(urn, sequence, at, state)
+on conflict do nothing
+"""
+_NOT_KEPT = {"raw"}
+
+
+class Observation(NamedTuple):
+    event: CloudEvent
+    version: ModelVersionObserved
+
+
+async def observed(connection: asyncpg.Connection, observations: Sequence[Observation]) -> set[Any]:
+    """The ids of those that are not what they were."""
+    if not observations:
+        return set()
+    records = {o.event.id: o.version.model_dump_json(exclude=_NOT_KEPT) for o in observations}
+    states = [(o.version.urn, o.event.number, o.event.time, records[o.event.id]) for o in observations]
+    await connection.execute(KEEP_STATES, *_columns(states))
+    newest = {o.version.urn: o for o in sorted(observations, key=lambda o: o.event.number)}
+    rows = [_values(o, records[o.event.id]) for o in newest.values()]
+    changed = {row["id"] for row in await connection.fetch(UPSERT, *_columns(rows))}
+    if changed:
+        await connection.execute(FORGET_METRICS, list(changed))
+        await connection.execute(KEEP_METRICS, list(changed))
+    return changed
+
+
+async def removed(connection: asyncpg.Connection, events: Sequence[tuple[CloudEvent, Removed]]) -> set[Any]:
+    """The ids of those that are gone now."""
+    if not events:
+        return set()
+    states = [(gone.urn, event.number, gone.removed_at, None) for event, gone in events]
+    await connection.execute(KEEP_STATES, *_columns(states))
+    newest = {gone.urn: (event, gone) for event, gone in sorted(events, key=lambda pair: pair[0].number)}
+    rows = [
+        (ids.of_urn(gone.urn), gone.urn, gone.source, gone.removed_at, event.number) for event, gone in newest.values()
+    ]
+    return {row["id"] for row in await connection.fetch(REMOVE, *_columns(rows))}
+
+
+def _values(observation: Observation, record: str) -> tuple[Any, ...]:
+    event, version = observation
+    words = " ".join([version.urn, *version.tags.values(), *version.properties.values()])
+    raw = orjson.dumps(version.raw).decode() if version.raw is not None else None
+    return (
+        *(ids.of_urn(version.urn), version.urn, version.source, version.model, version.name, version.version),
+        *(version.description, version.type, version.framework, version.algorithm, version.source_status),
+        *(version.source_approval_status, version.metrics_status, version.content_hash, version.created_at),
+        *(version.modified_at or version.created_at, record, raw, words[:20_000], event.number, event.time),
+    )
+
+
+def _columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)]
