@@ -15,6 +15,7 @@ import asyncpg
 import pytest
 from assent_common.settings import Settings
 from assent_local import up as runner
+from assent_sagemaker.settings import Settings as ConnectorSettings
 
 from tests.containers import dockerfile
 from tests.support.kafka import jars
@@ -66,9 +67,8 @@ def test_a_service_of_ours_is_built_and_watched(
 @pytest.mark.parametrize("service", OURS)
 def test_what_a_service_is_told_are_settings_that_it_has(compose: dict[str, Any], service: str) -> None:
     told = [name for name in compose["services"][service]["environment"] if name.startswith("ASSENT_")]
-    known = {f"ASSENT_{name.upper()}" for name in Settings.model_fields}
-    # Read by the connector alone.
-    known |= {"ASSENT_SOURCES"} if service == "sagemaker-connector" else set()
+    settings = ConnectorSettings if service == "sagemaker-connector" else Settings
+    known = {f"ASSENT_{name.upper()}" for name in settings.model_fields}
     assert len(told) >= 7
     assert set(told) <= known
 
@@ -98,7 +98,11 @@ def test_the_example_environment_names_all_that_is_asked_for_and_holds_no_secret
     example = _environment((repository / ".env.example").read_text())
     assert asked
     assert asked <= set(example)
-    assert [name for name, value in example.items() if value] == ["ASSENT_OIDC_AUDIENCE", "ASSENT_OIDC_ROLES_CLAIM"]
+    assert {name: value for name, value in example.items() if value} == {
+        "ASSENT_OIDC_AUDIENCE": "assent",
+        "ASSENT_OIDC_ROLES_CLAIM": "roles",
+        "ASSENT_WRITE_BACK": "false",
+    }
 
 
 def test_fresh_secrets_are_long_and_of_one_piece(repository: Path) -> None:
