@@ -13,7 +13,7 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 	$$python -c 'import sys, ensurepip, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null \
 	&& echo $$python && break; done)
 
-.PHONY: help setup test demo lint style types layers format clean
+.PHONY: help setup test demo docs lint style types layers format clean
 
 help:  ## Say what there is
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
@@ -38,6 +38,10 @@ test: $(READY)  ## Run every test, on real Postgres and Apache Kafka
 demo: $(READY)  ## Tell the whole story on the terminal, from SageMaker to the gate
 	$(BIN)/assent demo
 
+docs: $(READY)  ## Write the reference pages and the event schemas anew, from the code
+	$(BIN)/python -m assent_common.events.json_schemas
+	$(BIN)/python -m docs.generate
+
 lint: style types layers  ## Check style, types and layers
 
 style: $(READY)
@@ -46,7 +50,7 @@ style: $(READY)
 
 # A service's tests are checked from its own folder: "sagemaker-connector" cannot be a part of a module's name.
 types: $(READY)
-	$(BIN)/mypy --strict conftest.py libs deploy tests $(SERVICES:%=%/src)
+	$(BIN)/mypy --strict conftest.py libs deploy docs tests $(SERVICES:%=%/src)
 	@for service in $(SERVICES); do \
 		if [ -d $$service/tests ]; then \
 			echo "MYPYPATH=$$service $(BIN)/mypy --strict $$service/tests"; \
