@@ -51,13 +51,28 @@ class Connector:
     async def full(self) -> SyncRun:
         """A full sync, as asked for by hand; whichever way it ends."""
         run = SyncRun(
-            *(ids.new(), self.source.name, "full", Cause.REQUEST, Status.REQUESTED, "tests", self.clock.now()),
-            *(None, None, None, None, {}, None, "tests", None),
+            id=ids.new(),
+            source=self.source.name,
+            mode="full",
+            cause=Cause.REQUEST,
+            status=Status.REQUESTED,
+            requested_by="tests",
+            requested_at=self.clock.now(),
+            started_at=None,
+            finished_at=None,
+            plan=None,
+            phase=None,
+            counts={},
+            error=None,
+            correlation_id="tests",
+            traceparent=None,
         )
         async with self.database.connection() as connection:
             await runs.insert(connection, run)
         self._duty.wanted.set()
-        return await until(lambda: self._ended(run), within_s=60)
+        ended = await until(lambda: self._ended(run), within_s=60)
+        assert ended is not None
+        return ended
 
     async def first(self) -> SyncRun:
         """The sync at the start."""

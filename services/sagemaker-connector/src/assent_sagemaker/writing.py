@@ -18,7 +18,7 @@ from assent_sagemaker.aws.update import approval_description, update_approval
 from assent_sagemaker.held import Held, LeaseLost
 from assent_sagemaker.reports import Reader
 from assent_sagemaker.sources import Source
-from assent_sagemaker.sync.observe import Observer, Seen
+from assent_sagemaker.sync.observe import Observer, Seen, Tags
 from assent_sagemaker.write_back import WriteBack
 
 ACTOR = "assent-sagemaker-connector"
@@ -137,7 +137,7 @@ class WriteBackDuty:
         observer = Observer(
             *(self._source.name, self._database, holding.transaction, self._reader, self._clock), reports_at_once=1
         )
-        await observer.packages([Seen(document, {})], confirmed=True)
+        await observer.packages([Seen(document, Tags.UNREAD)], confirmed=True)
 
     def _audit(self, uow: UnitOfWork, wanted: WriteBack) -> None:
         uow.audit(

@@ -5,10 +5,10 @@ from typing import Any
 
 from assent_sagemaker import arns
 from assent_sagemaker.aws.describe import describe_model_package, describe_model_package_group
-from assent_sagemaker.aws.errors import Denied, Gone
+from assent_sagemaker.aws.errors import AwsError, Denied, Gone
 from assent_sagemaker.aws.tags import list_tags
 from assent_sagemaker.sync.listing import Listed
-from assent_sagemaker.sync.observe import Seen, batches
+from assent_sagemaker.sync.observe import Seen, Tags, batches
 from assent_sagemaker.sync.run import Run, in_parallel
 
 
@@ -68,17 +68,16 @@ async def _group(run: Run, group: Listed) -> Seen | None:
     return Seen(spelled, await _tags(run, group.arn), group.summary_hash or None)
 
 
-async def _tags_of(run: Run, document: Mapping[str, Any]) -> Mapping[str, str]:
+async def _tags_of(run: Run, document: Mapping[str, Any]) -> Mapping[str, str] | Tags:
     """A version has none of its own: its group's apply."""
     versioned = "ModelPackageVersion" in document
     return {} if versioned else await _tags(run, document["ModelPackageArn"])
 
 
-async def _tags(run: Run, arn: str) -> Mapping[str, str]:
+async def _tags(run: Run, arn: str) -> Mapping[str, str] | Tags:
     try:
         return await list_tags(run.account, arn)
-    except Gone:
-        return {}
-    except Denied as error:
-        run.note(f"tags may not be listed: {error}")
-        return {}
+    except AwsError as error:
+        # Not worth the whole sync.
+        run.note(f"some tags could not be read: {error}")
+        return Tags.UNREAD

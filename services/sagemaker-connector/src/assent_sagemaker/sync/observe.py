@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from enum import Enum
 from typing import Any, NamedTuple
 
 from assent_common import telemetry
@@ -27,12 +28,18 @@ _REPORTS_WITHIN_S = 10.0
 Transaction = Callable[[], AbstractAsyncContextManager[UnitOfWork]]
 
 
+class Tags(Enum):
+    #: The document itself has them.
+    WITHIN = "within"
+    #: They could not be read: those last read stand.
+    UNREAD = "unread"
+
+
 class Seen(NamedTuple):
     """A document that a source gave, and what came beside it."""
 
     document: Mapping[str, Any]
-    #: None where the document itself has them.
-    tags: Mapping[str, str] | None = None
+    tags: Mapping[str, str] | Tags = Tags.WITHIN
     summary_hash: str | None = None
 
 
@@ -45,7 +52,7 @@ class Result(NamedTuple):
 class _Parsed(NamedTuple):
     package: ModelPackage
     document_hash: str
-    tags: Mapping[str, str]
+    tags: Mapping[str, str] | None
     summary_hash: str | None
 
     @property
@@ -83,23 +90,28 @@ class Observer:
 
     async def groups(self, seen: Iterable[Seen]) -> set[str]:
         """Groups, and the versions that inherit changed tags from them. The keys of the groups that changed."""
-        observations = []
+        parsed = []
         for one in seen:
-            with_tags = dict(one.document)
-            tags = _own_tags(with_tags) if one.tags is None else one.tags
-            with_tags.pop("Tags", None)
+            document, tags = _without_tags(one)
             try:
-                group = ModelPackageGroup.from_document(with_tags)
+                parsed.append((ModelPackageGroup.from_document(document), tags, one.summary_hash))
+            except Unmappable as error:
+                self._skip(error)
+        if not parsed:
+            return set()
+        known = await self._known(arns.key(group.model_package_group_arn) for group, _, _ in parsed)
+        observations = []
+        for group, told, summary_hash in parsed:
+            before = known.get(arns.key(group.model_package_group_arn))
+            tags = told if told is not None else before.tags if before else {}
+            try:
                 payload = changes.fits(model(group, source=self._source, tags=tags))
             except Unmappable as error:
                 self._skip(error)
                 continue
             observations.append(
-                Observation(payload, group.raw, changes.document_digest(group.raw), tags, summary_hash=one.summary_hash)
+                Observation(payload, group.raw, changes.document_digest(group.raw), tags, summary_hash=summary_hash)
             )
-        if not observations:
-            return set()
-        known = await self._known(observation.key for observation in observations)
         mine = [self._as_spelled(o, known.get(o.key)) for o in observations if self._is_mine(known.get(o.key))]
         changed = await self._apply(mine, known)
         for observation in mine:
@@ -162,12 +174,14 @@ class Observer:
         observations = []
         for one in parsed:
             group = groups.get(one.group) if one.group else None
+            before = known.get(one.key)
+            tags = one.tags if one.tags is not None else before.tags if before else {}
             try:
                 payload = changes.fits(
                     model_version(
                         one.package,
                         source=self._source,
-                        tags=group.tags if group else one.tags,
+                        tags=group.tags if group else tags,
                         outcomes=reports[one.key].outcomes,
                         model=group.urn if group else None,
                     )
@@ -176,9 +190,9 @@ class Observer:
                 self._skip(error)
                 continue
             observation = Observation(
-                payload, one.package.raw, one.document_hash, one.tags, reports[one.key], one.summary_hash
+                payload, one.package.raw, one.document_hash, tags, reports[one.key], one.summary_hash
             )
-            observations.append(self._as_spelled(observation, known.get(one.key)))
+            observations.append(self._as_spelled(observation, before))
         return await self._apply(observations, known)
 
     async def _apply(self, observations: Sequence[Observation], known: Mapping[str, state.Known]) -> set[str]:
@@ -221,9 +235,7 @@ class Observer:
         return reports
 
     def _parse(self, seen: Seen) -> _Parsed | None:
-        document = dict(seen.document)
-        tags = _own_tags(document) if seen.tags is None else seen.tags
-        document.pop("Tags", None)
+        document, tags = _without_tags(seen)
         try:
             package = ModelPackage.from_document(document)
             versioned = arns.group_of(arns.Arn.parse(package.model_package_arn)) is not None
@@ -268,8 +280,17 @@ def batches(things: Collection[Any]) -> Iterable[list[Any]]:
     return (every[start : start + BATCH] for start in range(0, len(every), BATCH))
 
 
-def _own_tags(document: Mapping[str, Any]) -> dict[str, str]:
-    return {tag["Key"]: tag.get("Value", "") for tag in document.get("Tags") or []}
+def _without_tags(seen: Seen) -> tuple[dict[str, Any], Mapping[str, str] | None]:
+    """The document the same whichever operation it came from, and its tags; None where they could not be read."""
+    document = dict(seen.document)
+    within = document.pop("Tags", None) or []
+    match seen.tags:
+        case Tags.WITHIN:
+            return document, {tag["Key"]: tag.get("Value", "") for tag in within}
+        case Tags.UNREAD:
+            return document, None
+        case tags:
+            return document, tags
 
 
 def _is_older(package: ModelPackage, known: state.Known | None) -> bool:

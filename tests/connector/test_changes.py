@@ -1,0 +1,147 @@
+"""Polling: each change is told once, and a source that stands still costs next to nothing."""
+
+from typing import Any
+
+from assent_common.clock import FrozenClock
+from assent_local.simulator import Simulator
+
+from tests.connector import world
+from tests.connector.conftest import Connect
+from tests.connector.world import register, types
+
+
+async def test_a_changed_version_is_one_event(simulator: Simulator, sagemaker: Any, connect: Connect) -> None:
+    urn = await register(sagemaker, "churn")
+    connector = await connect()
+    told = len(await connector.events())
+
+    await sagemaker.update_model_package(ModelPackageArn=urn, CustomerMetadataProperties={"owner": "ada"})
+    await connector.poll()
+
+    changed, completed = (await connector.events())[told:]
+    assert (changed.type, changed.subject, changed.number) == (world.OBSERVED, urn, 2)
+    assert changed.data["properties"] == {"owner": "ada"}
+    assert (completed.type, completed.data["changed"], completed.data["mode"]) == (world.COMPLETED, 1, "incremental")
+    assert completed.data["census"]["model_version"] == {"live": 1, "sequences": 2}
+
+    await connector.poll()
+    await connector.poll()
+    assert len(await connector.events()) == told + 2
+
+
+async def test_a_new_version_is_one_event_with_its_metrics(
+    simulator: Simulator, sagemaker: Any, s3: Any, connect: Connect
+) -> None:
+    connector = await connect()
+    told = len(await connector.events())
+    await s3.put_object(Bucket="reports", Key="1.json", Body=b'{"regression_metrics": {"rmse": {"value": 0.31}}}')
+    urn = await register(sagemaker, "prices", ModelMetrics=world.metrics_at("s3://reports/1.json"))
+    await connector.poll()
+    events = (await connector.events())[told:]
+    assert types(events) == ["model.observed", "model_version.observed", "sync.completed"]
+    assert events[1].subject == urn
+    assert events[1].data["metrics"]["rmse"]["value"] == 0.31
+
+
+async def test_a_new_version_that_is_not_indexed_yet_is_told_all_the_same(
+    simulator: Simulator, sagemaker: Any, connect: Connect
+) -> None:
+    connector = await connect()
+    simulator.dial(search_frozen=True)
+    urn = await register(sagemaker, "churn")
+    await connector.poll()
+    assert list(await connector.versions()) == [urn]
+    simulator.dial()
+    told = len(await connector.events())
+    await connector.poll()
+    assert len(await connector.events()) == told
+
+
+async def test_a_registry_that_stands_still_costs_five_calls_and_tells_nothing(
+    company: Simulator, connect: Connect
+) -> None:
+    connector = await connect()
+    told = len(await connector.events())
+    runs = len(await connector.runs())
+    for _ in range(3):
+        company.app.calls.clear()
+        await connector.poll()
+        assert dict(company.app.calls) == {
+            "ListModelPackageGroups": 1,
+            "ListModelPackages": 1,
+            "ListEndpoints": 1,
+            "Search": 2,
+        }
+    assert len(await connector.events()) == told
+    assert len(await connector.runs()) == runs
+
+
+async def test_changed_tags_of_a_model_are_told_of_its_versions_too(
+    simulator: Simulator, sagemaker: Any, connect: Connect
+) -> None:
+    urns = {await register(sagemaker, "churn") for _ in range(3)}
+    connector = await connect()
+    told = len(await connector.events())
+    (group,) = (await sagemaker.list_model_package_groups())["ModelPackageGroupSummaryList"]
+    await sagemaker.add_tags(ResourceArn=group["ModelPackageGroupArn"], Tags=[{"Key": "team", "Value": "care"}])
+    await connector.poll()
+    events = (await connector.events())[told:]
+    assert types(events) == ["model.observed", *["model_version.observed"] * 3, "sync.completed"]
+    assert {event.subject for event in events[1:4]} == urns
+    assert all(event.data["tags"] == {"team": "care"} for event in events[:4])
+
+
+async def test_a_group_made_again_under_its_name_is_another_one(
+    simulator: Simulator, sagemaker: Any, s3: Any, connect: Connect
+) -> None:
+    await s3.put_object(Bucket="reports", Key="1.json", Body=b'{"regression_metrics": {"rmse": {"value": 0.31}}}')
+    urn = await register(sagemaker, "prices", ModelMetrics=world.metrics_at("s3://reports/1.json"))
+    connector = await connect()
+    before = (await connector.versions())[urn]
+
+    await sagemaker.delete_model_package(ModelPackageName=urn)
+    await sagemaker.delete_model_package_group(ModelPackageGroupName="prices")
+    again = await register(sagemaker, "prices", ModelMetrics=world.metrics_at("s3://reports/2.json"))
+    assert again == urn
+    await connector.poll()
+
+    after = (await connector.versions())[urn]
+    assert after.created_at > before.created_at
+    assert after.metrics == {}
+    assert after.metrics_status == "unreadable"
+
+
+async def test_without_search_a_poll_describes_what_is_new_or_different(
+    simulator: Simulator, sagemaker: Any, connect: Connect
+) -> None:
+    old = await register(sagemaker, "churn")
+    connector = await connect(plan="describe")
+    told = len(await connector.events())
+    simulator.app.calls.clear()
+    await connector.poll()
+    assert len(await connector.events()) == told
+    assert dict(simulator.app.calls) == {"ListModelPackageGroups": 1, "ListModelPackages": 1, "ListEndpoints": 1}
+
+    await sagemaker.update_model_package(ModelPackageArn=old, ModelApprovalStatus="Rejected")
+    new = await register(sagemaker, "churn")
+    simulator.app.calls.clear()
+    await connector.poll()
+    assert simulator.calls("DescribeModelPackage") == 2
+    assert {e.subject for e in (await connector.events())[told:] if e.type == world.OBSERVED} == {old, new}
+
+
+async def test_a_failing_poll_says_so_once_and_goes_on_where_it_was(
+    simulator: Simulator, sagemaker: Any, connect: Connect, clock: FrozenClock
+) -> None:
+    urn = await register(sagemaker, "churn")
+    connector = await connect()
+    runs = len(await connector.runs())
+    simulator.dial(errors={"Search": 1})
+    await sagemaker.update_model_package(ModelPackageArn=urn, ModelApprovalStatus="Rejected")
+    await connector.poll()
+    assert connector.health.components["source:demo"].state == "failing"
+    assert len(await connector.runs()) == runs + 1
+    simulator.dial()
+    await connector.poll()
+    assert (await connector.versions())[urn].source_approval_status == "Rejected"
+    assert connector.health.components["source:demo"].state == "working"

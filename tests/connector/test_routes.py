@@ -1,0 +1,221 @@
+"""The connector's HTTP: who may call what, and what it answers."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+from assent_common import ids
+from assent_common.database import Database
+from assent_common.health import Health
+from assent_common.http import app as http_app
+from assent_common.http.app import access_table
+from assent_common.identity.roles import EVERYBODY, Principal, Role
+from assent_local.simulator import Simulator
+from assent_sagemaker import routes
+from assent_sagemaker.sources import Source
+from fastapi import FastAPI
+
+from tests.connector import test_write_back as decisions
+from tests.connector import world
+from tests.connector.conftest import Connect
+from tests.connector.world import Connector, register
+from tests.support.wait import until
+
+OPERATORS = frozenset({Role.ADMIN, Role.SERVICE})
+TABLE = {
+    ("GET", "/v1/sources"): EVERYBODY,
+    ("GET", "/v1/sources/{name}"): EVERYBODY,
+    ("POST", "/v1/sources/{name}/sync"): OPERATORS,
+    ("POST", "/v1/sources/{name}/replay"): OPERATORS,
+    ("GET", "/v1/sync-runs"): EVERYBODY,
+    ("GET", "/v1/sync-runs/{id}"): EVERYBODY,
+    ("GET", "/v1/write-backs"): EVERYBODY,
+    ("GET", "/v1/audit"): EVERYBODY,
+}
+
+
+@pytest.fixture
+def woken() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def app(store: Database, woken: list[str]) -> FastAPI:
+    """Tokens are roles' names here: how they are verified is the library's."""
+
+    async def authenticate(token: str) -> Principal:
+        return Principal("tests", f"{token}-1", frozenset({Role(token)}))
+
+    sources = [Source(name="demo", region=world.REGION, write_back=True), Source(name="spare", region=world.REGION)]
+    return http_app.build(
+        title="connector",
+        version="0",
+        description="",
+        routers=[routes.router(store, sources, woken.append)],
+        database=store,
+        health=Health(world.now()),
+        authenticate=authenticate,
+    )
+
+
+@pytest.fixture
+async def http(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://connector") as http:
+        yield http
+
+
+def bearing(role: Role, **headers: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {role}", **headers}
+
+
+async def get(http: httpx.AsyncClient, path: str, **params: Any) -> Any:
+    answer = await http.get(path, headers=bearing(Role.VIEWER), params=params)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def test_the_routes_and_their_roles_are_these(app: FastAPI) -> None:
+    assert access_table(app) == TABLE
+
+
+@pytest.mark.parametrize(("method", "path"), TABLE)
+async def test_every_route_knows_who_calls(http: httpx.AsyncClient, method: str, path: str) -> None:
+    path = path.format(name="demo", id=ids.new())
+    assert (await http.request(method, path)).status_code == 401
+    for role in Role:
+        answer = await http.request(method, path, headers=bearing(role))
+        allowed = role in TABLE[method, path.replace("/demo", "/{name}") if "demo" in path else _template(path)]
+        assert (answer.status_code != 403) == allowed, f"{role}: {answer.status_code}"
+        assert answer.status_code in (200, 202, 403, 404)
+
+
+def _template(path: str) -> str:
+    last = path.rpartition("/")[2]
+    return path if last.count("-") < 4 else path.replace(last, "{id}")
+
+
+async def test_a_source_says_how_reading_it_goes(company: Simulator, connect: Connect, http: httpx.AsyncClient) -> None:
+    await connect()
+    page = await get(http, "/v1/sources")
+    assert [source["name"] for source in page["items"]] == ["demo", "spare"]
+    demo, spare = page["items"]
+    assert demo["plan"] == "search"
+    assert "agrees with Describe" in demo["plan_reason"]
+    assert demo["live"] == {"model": 7, "model_version": 41, "deployment": 2}
+    assert demo["last_error"] is None
+    assert demo["last_full_at"] is not None
+    assert demo["next_poll_at"] > demo["last_synced_at"]
+    assert spare["plan"] is None
+    assert await get(http, "/v1/sources/demo") == demo
+
+    first = await get(http, "/v1/sources", limit=1)
+    second = await get(http, "/v1/sources", limit=1, cursor=first["next_cursor"])
+    assert [s["name"] for s in (*first["items"], *second["items"])] == ["demo", "spare"]
+    assert second["next_cursor"] is None
+
+
+async def test_a_sync_that_is_asked_for_runs_and_can_be_followed(
+    company: Simulator, connect: Connect, http: httpx.AsyncClient, woken: list[str]
+) -> None:
+    connector = await connect()
+    answer = await http.post("/v1/sources/demo/sync", headers=bearing(Role.ADMIN))
+    assert answer.status_code == 202
+    assert woken == ["demo"]
+    await connector.wake()
+
+    async def ended() -> Any:
+        run = await get(http, answer.headers["location"])
+        return run if run["finished_at"] else None
+
+    run = await until(ended, within_s=20)
+    assert run["status"] == "completed"
+    assert run["requested_by"] == "admin-1"
+    assert run["cause"] == "request"
+    assert run["counts"]["listed"] == 48
+    listed = await get(http, "/v1/sync-runs", source="demo", status="completed")
+    assert listed["items"][0]["id"] == run["id"]
+    (entry,) = (await get(http, "/v1/audit", subject="demo"))["items"]
+    assert (entry["actor"], entry["action"]) == ("admin-1", "sync_requested")
+
+
+async def test_asking_twice_before_it_begins_is_one_run(http: httpx.AsyncClient) -> None:
+    answers = await asyncio.gather(
+        *(http.post("/v1/sources/spare/sync", headers=bearing(Role.ADMIN)) for _ in range(4))
+    )
+    assert [answer.status_code for answer in answers] == [202] * 4
+    assert len({answer.headers["location"] for answer in answers}) == 1
+
+
+async def test_an_idempotency_key_makes_a_repeated_request_answer_as_the_first(http: httpx.AsyncClient) -> None:
+    headers = bearing(Role.SERVICE, **{"Idempotency-Key": "again"})
+    first = await http.post("/v1/sources/spare/sync", headers=headers)
+    second = await http.post("/v1/sources/spare/sync", headers=headers)
+    assert first.json() == second.json()
+    assert second.headers["Idempotency-Replayed"] == "true"
+    assert second.headers["location"] == first.headers["location"]
+
+
+async def test_a_replay_sends_the_present_state_of_one_source_again(
+    company: Simulator, connect: Connect, http: httpx.AsyncClient
+) -> None:
+    connector = await connect()
+    await connector.rows("update outbox set published_at = now()")
+    answer = await http.post("/v1/sources/demo/replay", headers=bearing(Role.SERVICE))
+    assert (answer.status_code, answer.json()) == (202, {"source": "demo", "events": 51})
+    (row,) = await connector.rows("select count(*) from outbox where published_at is null and replayed")
+    assert row["count"] == 51
+    spare = await http.post("/v1/sources/spare/replay", headers=bearing(Role.SERVICE))
+    assert spare.json()["events"] == 0
+
+
+async def test_runs_are_listed_page_by_page(company: Simulator, connect: Connect, http: httpx.AsyncClient) -> None:
+    connector = await connect()
+    for _ in range(4):
+        await connector.full()
+    seen: list[UUID] = []
+    cursor: dict[str, str] = {}
+    while True:
+        page = await get(http, "/v1/sync-runs", limit=2, **cursor)
+        seen += [item["id"] for item in page["items"]]
+        if page["next_cursor"] is None:
+            break
+        cursor = {"cursor": page["next_cursor"]}
+    assert len(seen) == len(set(seen)) == 5
+
+
+async def test_write_backs_are_shown_with_what_became_of_them(
+    simulator: Simulator, sagemaker: Any, connect: Connect, http: httpx.AsyncClient
+) -> None:
+    urns = [await register(sagemaker, "churn") for _ in range(3)]
+    connector: Connector = await connect(write_back=True)
+    await decisions.hear(connector, *(decisions.said(urn, decisions.ACCEPTED, 1) for urn in urns))
+
+    async def done() -> Any:
+        page = await get(http, "/v1/write-backs", state="done")
+        return page["items"] if len(page["items"]) == 3 else None
+
+    items = await until(done, within_s=20)
+    assert {item["urn"] for item in items} == set(urns)
+    assert all((item["desired"], item["enabled"], item["source"]) == ("Approved", True, "demo") for item in items)
+    assert (await get(http, "/v1/write-backs", state="failed"))["items"] == []
+
+
+async def test_what_is_not_there_or_not_understood_is_a_problem(http: httpx.AsyncClient) -> None:
+    for method, path, status in (
+        ("GET", "/v1/sources/nowhere", 404),
+        ("POST", "/v1/sources/nowhere/sync", 404),
+        ("POST", "/v1/sources/nowhere/replay", 404),
+        ("GET", f"/v1/sync-runs/{ids.new()}", 404),
+        ("GET", "/v1/sync-runs/seven", 422),
+        ("GET", "/v1/sync-runs?status=odd", 422),
+        ("GET", "/v1/sync-runs?cursor=odd", 400),
+        ("GET", "/v1/write-backs?stat=done", 400),
+    ):
+        answer = await http.request(method, path, headers=bearing(Role.ADMIN))
+        assert answer.status_code == status, f"{path}: {answer.text}"
+        assert answer.headers["content-type"] == "application/problem+json"
+    assert "demo, spare" in (await http.get("/v1/sources/nowhere", headers=bearing(Role.ADMIN))).json()["detail"]
