@@ -45,6 +45,13 @@ class Record(NamedTuple):
     correlation_id: str
 
 
+class Head(NamedTuple):
+    """The last record of the chain, and its hash over all before it."""
+
+    seq: int
+    hash: str
+
+
 class Tampered(Exception):
     """The chain does not hold from this record on."""
 
@@ -79,8 +86,17 @@ async def seal(connection: asyncpg.Connection, fence: int, limit: int = SEALED_A
     return len(chain)
 
 
-async def verify(connection: asyncpg.Connection) -> int:
-    """Walk the whole chain. Returns how many records hold; raises Tampered naming the first that does not."""
+async def head(connection: asyncpg.Connection) -> Head:
+    """Where the chain ends now: to be kept elsewhere, for `verify`."""
+    last = await connection.fetchrow(LAST)
+    return Head(last["seq"], last["hash"]) if last else Head(0, GENESIS)
+
+
+async def verify(connection: asyncpg.Connection, remembered: Head | None = None) -> int:
+    """Walk the whole chain. Returns how many records hold; raises Tampered naming the first that does not.
+
+    A tail that was cut off, or a chain that was made anew, is found only by who remembers where it once ended.
+    """
     seq, previous = 0, GENESIS
     async for row in _sealed(connection):
         if row["seq"] != seq + 1:
@@ -90,6 +106,10 @@ async def verify(connection: asyncpg.Connection) -> int:
         if row["hash"] != _hash(row["seq"], previous, row):
             raise Tampered(row["seq"], "was changed")
         seq, previous = row["seq"], row["hash"]
+        if remembered is not None and seq == remembered.seq and previous != remembered.hash:
+            raise Tampered(seq, "is not the one that is remembered")
+    if remembered is not None and seq < remembered.seq:
+        raise Tampered(remembered.seq, "was cut off")
     return seq
 
 
@@ -111,7 +131,19 @@ def _hash(seq: int, previous: str, row: Any) -> str:
             "actor": row["actor"],
             "action": row["action"],
             "subject": row["subject"],
-            "details": orjson.loads(row["details"]) if isinstance(row["details"], str) else row["details"],
+            "details": _doubles(orjson.loads(row["details"]) if isinstance(row["details"], str) else row["details"]),
             "correlation_id": row["correlation_id"],
         }
     )
+
+
+def _doubles(value: Any) -> Any:
+    """As it was before jsonb, which writes a large float without its exponent: read back, it would be an integer."""
+    match value:
+        case dict():
+            return {key: _doubles(item) for key, item in value.items()}
+        case list():
+            return [_doubles(item) for item in value]
+        case int() if abs(value) > 2**53:
+            return float(value)
+    return value

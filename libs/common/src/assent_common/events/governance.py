@@ -34,6 +34,8 @@ class CandidacyChanged(Payload):
     use_case: str
     use_case_id: UUID
     model_version: str
+    #: When the source made the version: another one under the same urn is another version.
+    version_created_at: UtcTime | None = None
     status: CandidacyStatus
     #: Why it stands there, in words.
     reason: str | None = None

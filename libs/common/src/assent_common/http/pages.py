@@ -43,6 +43,8 @@ def read_cursor(cursor: str | None, *, of: Any, shape: Sequence[Callable[[Any], 
         if len(key) != len(shape) or checksum != _fingerprint([selection, *key]) or _encoded(body) != cursor:
             raise ValueError
         parsed = [None if part is None else parse(part) for parse, part in zip(shape, key, strict=True)]
+        if any(isinstance(part, int) and not -(2**63) <= part < 2**63 for part in parsed):
+            raise ValueError
     except (ValueError, TypeError, AttributeError, ArithmeticError) as error:
         raise _refused("cannot be read; send `next_cursor` as it came") from error
     if selection != _fingerprint(of):

@@ -1,0 +1,81 @@
+"""A duty that fails is started again, and somebody is told."""
+
+import asyncio
+import time
+
+from assent_common import metrics
+from assent_common.clock import SystemClock
+from assent_common.health import Health, State
+from assent_common.supervise import GRACE_S, GivenUp, supervise
+
+from tests.support.wait import until
+
+
+async def test_a_failing_duty_is_counted_started_again_and_recovers() -> None:
+    health, stopping, starts = Health(SystemClock()), asyncio.Event(), 0
+
+    async def duty(stopping: asyncio.Event) -> None:
+        nonlocal starts
+        starts += 1
+        if starts == 1:
+            raise ValueError("the first time is hard")
+        await stopping.wait()
+
+    before = metrics.TASK_FAILURES.labels("fragile")._value.get()
+    supervised = asyncio.create_task(supervise("fragile", duty, stopping, health))
+    await until(lambda: "fragile" in health.components, within_s=5)
+    assert "hard" in (health.components["fragile"].detail or "")
+    await until(lambda: health.components["fragile"].state is State.WORKING, within_s=5)
+    assert metrics.TASK_FAILURES.labels("fragile")._value.get() == before + 1
+    stopping.set()
+    await supervised
+    assert starts == 2
+
+
+async def test_a_duty_that_gave_up_stays_down() -> None:
+    health, starts = Health(SystemClock()), 0
+
+    async def duty(_: asyncio.Event) -> None:
+        nonlocal starts
+        starts += 1
+        raise GivenUp("this would do harm")
+
+    await supervise("cautious", duty, asyncio.Event(), health)
+    assert starts == 1
+    assert [each.state for each in health.components.values()] == [State.STOPPED]
+
+
+async def test_a_duty_that_does_not_end_is_ended() -> None:
+    stopping, running, cancelled = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def duty(_: asyncio.Event) -> None:
+        running.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+
+    supervised = asyncio.create_task(supervise("deaf", duty, stopping, Health(SystemClock())))
+    await running.wait()
+    stopping.set()
+    began = time.monotonic()
+    await supervised
+    assert cancelled.is_set()
+    assert time.monotonic() - began < GRACE_S + 2
+
+
+async def test_who_ends_the_supervision_ends_the_duty() -> None:
+    running, ended = asyncio.Event(), asyncio.Event()
+
+    async def duty(_: asyncio.Event) -> None:
+        running.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    supervised = asyncio.create_task(supervise("child", duty, asyncio.Event(), Health(SystemClock())))
+    await running.wait()
+    supervised.cancel()
+    await asyncio.wait([supervised])
+    assert ended.is_set()
