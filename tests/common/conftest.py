@@ -7,6 +7,8 @@ from assent_common.clock import SystemClock
 from assent_common.database import Database
 from assent_common.health import Health
 from assent_common.settings import Settings
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
 from pydantic import SecretStr
 
 from tests.common import world
@@ -34,3 +36,9 @@ async def store(settings: Settings) -> AsyncIterator[Database]:
 @pytest.fixture
 def health() -> Health:
     return Health(SystemClock())
+
+
+@pytest.fixture(scope="session")
+def traced() -> None:
+    """Spans are made, as in every service."""
+    trace.set_tracer_provider(TracerProvider())
