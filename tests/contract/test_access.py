@@ -1,0 +1,156 @@
+"""Who may call what: every route of every service, for every role, against a table written by hand."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+import httpx
+import pytest
+from assent_catalog.main import ROUTERS as CATALOG
+from assent_common import migrations
+from assent_common.clock import FrozenClock
+from assent_common.database import Database
+from assent_common.health import Health
+from assent_common.http import app as http_app
+from assent_common.http.problems import Unauthenticated
+from assent_common.identity.roles import Principal, Role
+from assent_sagemaker import routes as connector
+from assent_sagemaker.sources import Source
+from assent_workflow.main import ROUTERS as WORKFLOW
+from fastapi import APIRouter, FastAPI
+
+ALL = frozenset(Role)
+PROPOSERS = {Role.DATA_SCIENTIST}
+DESCRIBERS = {Role.BUSINESS_OWNER, Role.DATA_STEWARD}
+GUARDIANS = {Role.RISK, Role.SECURITY, Role.ADMIN}
+# An administrator is let in to be told by the task that it is nobody's but its role's.
+APPROVERS = {
+    *(Role.DATA_SCIENTIST, Role.DATA_STEWARD, Role.LEGAL, Role.RISK, Role.SECURITY, Role.BUSINESS_OWNER, Role.ADMIN)
+}
+OPERATORS = {Role.ADMIN, Role.SERVICE}
+
+ALLOWED: dict[str, dict[str, frozenset[Role] | set[Role]]] = {
+    "catalog-api": {
+        "GET /v1/use-cases": ALL,
+        "POST /v1/use-cases": DESCRIBERS,
+        "GET /v1/use-cases/{key}": ALL,
+        "PATCH /v1/use-cases/{key}": DESCRIBERS,
+        "POST /v1/use-cases/{key}/stage": DESCRIBERS,
+        "GET /v1/use-cases/{key}/completeness": ALL,
+        "GET /v1/use-cases/{key}/models": ALL,
+        "GET /v1/use-cases/{key}/history": ALL,
+        "GET /v1/model-versions": ALL,
+        "GET /v1/model-versions/{id}": ALL,
+        "GET /v1/model-versions/{id}/history": ALL,
+        "GET /v1/models": ALL,
+        "GET /v1/models/{id}": ALL,
+        "GET /v1/models/{id}/versions": ALL,
+        "GET /v1/deployments": ALL,
+        "GET /v1/sources": ALL,
+        "GET /v1/audit": ALL,
+    },
+    "workflow": {
+        "GET /v1/candidacies": ALL,
+        "POST /v1/candidacies": PROPOSERS,
+        "GET /v1/candidacies/{id}": ALL,
+        "GET /v1/candidacies/{id}/status": ALL,
+        "POST /v1/candidacies/{id}/submit": PROPOSERS,
+        "POST /v1/candidacies/{id}/withdraw": PROPOSERS,
+        "POST /v1/candidacies/{id}/suspend": GUARDIANS,
+        "POST /v1/candidacies/{id}/retire": GUARDIANS,
+        "GET /v1/reviews/{id}": ALL,
+        "GET /v1/tasks": ALL,
+        "GET /v1/tasks/{id}": ALL,
+        "POST /v1/tasks/{id}/decision": APPROVERS,
+        "GET /v1/policies": ALL,
+        "POST /v1/policies": {Role.ADMIN},
+        "GET /v1/policies/{name}": ALL,
+        "POST /v1/policies/{name}/simulate": ALL,
+        "POST /v1/gate": ALL,
+        "GET /v1/audit": ALL,
+    },
+    "sagemaker-connector": {
+        "GET /v1/sources": ALL,
+        "GET /v1/sources/{name}": ALL,
+        "POST /v1/sources/{name}/sync": OPERATORS,
+        "POST /v1/sources/{name}/replay": OPERATORS,
+        "GET /v1/sync-runs": ALL,
+        "GET /v1/sync-runs/{id}": ALL,
+        "GET /v1/write-backs": ALL,
+        "GET /v1/audit": ALL,
+    },
+}
+PACKAGES = {"catalog-api": "assent_catalog", "workflow": "assent_workflow", "sagemaker-connector": "assent_sagemaker"}
+UNKNOWN = "01980000-0000-7000-8000-000000000000"
+
+
+@pytest.fixture(params=list(ALLOWED))
+async def service(request: pytest.FixtureRequest, database_url: str) -> AsyncIterator[tuple[str, FastAPI]]:
+    name: str = request.param
+    clock = FrozenClock(datetime(2026, 11, 1, tzinfo=UTC))
+    database = Database(database_url, service=name, clock=clock)
+    await migrations.upgrade(database, PACKAGES[name])
+
+    async def authenticate(token: str) -> Principal:
+        if token not in {role.value for role in Role}:
+            raise Unauthenticated("no such role")
+        return Principal("https://issuer", "somebody", frozenset({Role(token)}))
+
+    app = http_app.build(
+        title=name,
+        version="0",
+        description="",
+        routers=_routers(name, database),
+        database=database,
+        health=Health(clock),
+        authenticate=authenticate,
+    )
+    yield name, app
+    await database.close()
+
+
+async def test_every_route_of_a_service_is_in_the_table_and_no_other(service: tuple[str, FastAPI]) -> None:
+    name, app = service
+    read = {
+        f"{method} {path.replace(':path', '')}": roles for (method, path), roles in http_app.access_table(app).items()
+    }
+    assert read == {route: frozenset(roles) for route, roles in ALLOWED[name].items()}
+
+
+async def test_every_route_lets_in_whom_the_table_says_and_nobody_else(service: tuple[str, FastAPI]) -> None:
+    name, app = service
+    tried = 0
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service") as http:
+        for route, allowed in ALLOWED[name].items():
+            method, path = route.split(" ")
+            path = path.replace("{id}", UNKNOWN).replace("{key}", "unknown").replace("{name}", "unknown")
+            body = {} if method in {"POST", "PATCH"} else None
+            assert (await http.request(method, path, json=body)).status_code == 401, route
+            strange = await http.request(method, path, json=body, headers={"Authorization": "Bearer nobody"})
+            assert strange.status_code == 401, route
+            for role in Role:
+                answer = await http.request(method, path, json=body, headers={"Authorization": f"Bearer {role}"})
+                assert (answer.status_code == 403) is (role not in allowed), f"{role}: {route}: {answer.text}"
+                assert answer.status_code != 401
+                assert answer.status_code < 500, f"{role}: {route}: {answer.text}"
+                tried += 1
+    assert tried == len(ALLOWED[name]) * len(Role)
+
+
+async def test_nothing_but_health_metrics_and_the_docs_is_open(service: tuple[str, FastAPI]) -> None:
+    name, app = service
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service") as http:
+        document = (await http.get("/openapi.json")).json()
+        for path in ("/health/live", "/health/ready", "/metrics", "/docs"):
+            assert (await http.get(path)).status_code == 200, path
+    closed = [path for path in document["paths"] if path.startswith("/v1/")]
+    assert len(closed) == len({route.split(" ")[1] for route in ALLOWED[name]})
+    assert all("security" in operation for path in closed for operation in document["paths"][path].values())
+
+
+def _routers(name: str, database: Database) -> list[APIRouter]:
+    match name:
+        case "catalog-api":
+            return list(CATALOG)
+        case "workflow":
+            return list(WORKFLOW)
+    return [connector.router(database, [Source(name="prod-eu", region="eu-central-1")], lambda _: None)]
