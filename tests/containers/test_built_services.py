@@ -69,7 +69,8 @@ async def test_a_service_runs_from_what_its_image_holds(
         title = (await http.get(f"http://127.0.0.1:{port}/openapi.json")).json()["info"]["title"]
         assert service.removeprefix("sagemaker-").split("-")[0] in title.lower()
     finally:
-        process.send_signal(signal.SIGTERM)
+        if process.returncode is None:
+            process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(STOPPED_WITHIN_S):
             status = await process.wait()
     assert status == 0, (tmp_path / "log").read_text()
