@@ -37,7 +37,7 @@ async def test_throttling_halves_the_rate_once_for_all_calls_under_way_and_never
     assert lane.rate == PACES[Family.SEARCH].floor
 
 
-async def test_the_rate_grows_slowly_to_its_ceiling() -> None:
+async def test_the_rate_grows_to_its_ceiling_slowly_once_it_was_too_much() -> None:
     time = Time()
     lane = Limiter(time, time.sleep).lane("1", "eu-west-1", Family.SEARCH)
     for _ in range(100):
@@ -45,7 +45,12 @@ async def test_the_rate_grows_slowly_to_its_ceiling() -> None:
     assert lane.rate == 5
     time.now += 1
     lane.went_well()
-    assert lane.rate == 5.2
+    assert lane.rate == 6
+    lane.was_throttled()
+    assert lane.rate == 3
+    time.now += 1
+    lane.went_well()
+    assert lane.rate == 3.2
     for _ in range(1000):
         time.now += 1
         lane.went_well()

@@ -12,6 +12,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 
+FIRST_GROWTH = 5
+"""So much faster the rate grows until the first throttling: what an account bears is found out once."""
+
+
 class Family(StrEnum):
     """Operations that are throttled together."""
 
@@ -36,8 +40,8 @@ class Pace:
 
 PACES: dict[Family, Pace] = {
     # 2 to 5 a second is what AWS is reported to bear everywhere; the ceilings are for accounts that bear more.
-    Family.SEARCH: Pace(start=5, ceiling=20, growth=1),
-    Family.LIST: Pace(start=5, ceiling=20, growth=1),
+    Family.SEARCH: Pace(start=5, ceiling=20),
+    Family.LIST: Pace(start=5, ceiling=20),
     Family.DESCRIBE: Pace(start=10, ceiling=50, growth=0.5),
     Family.TAGS: Pace(start=10, ceiling=30),
     Family.UPDATE: Pace(start=2, ceiling=5),
@@ -77,7 +81,8 @@ class Lane:
     def went_well(self) -> None:
         now = self.now()
         self._fill()
-        self.rate = min(self.pace.ceiling, self.rate + self.pace.growth * min(now - self._grown_at, 1.0))
+        growth = self.pace.growth if self._slowed_at > float("-inf") else self.pace.growth * FIRST_GROWTH
+        self.rate = min(self.pace.ceiling, self.rate + growth * min(now - self._grown_at, 1.0))
         self._grown_at = now
 
     def was_throttled(self) -> None:
