@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-
 FIRST_GROWTH = 5
 """So much faster the rate grows until the first throttling: what an account bears is found out once."""
 
