@@ -5,7 +5,6 @@ Not a `BaseHTTPMiddleware`: its cancellation leaks pool connections (sqlalchemy#
 
 import re
 import time
-from urllib.parse import unquote
 
 from opentelemetry.trace import Span, SpanKind
 from starlette.exceptions import HTTPException
@@ -17,7 +16,6 @@ from assent_common.http import problems
 MAX_BODY_BYTES = 1_000_000
 QUIET = frozenset({"/health/live", "/health/ready", "/metrics"})
 _ID = re.compile(r"[A-Za-z0-9._-]{1,100}")
-_SLASH = re.compile("%2F", re.IGNORECASE)
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 
@@ -31,7 +29,6 @@ class Edge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        scope["path"] = _path(scope)
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         given = headers.get("x-request-id", "")
         parent = headers.get("traceparent")
@@ -84,15 +81,6 @@ class Edge:
                 status=status,
                 ms=round((time.perf_counter() - started_at) * 1000, 1),
             )
-
-
-def _path(scope: Scope) -> str:
-    """The path, decoded but for its encoded slashes: what a client encoded stays one segment, as a urn's must."""
-    raw: bytes = scope.get("raw_path") or b""
-    if b"%2f" not in raw.lower():
-        path: str = scope["path"]
-        return path
-    return "%2F".join(map(unquote, _SLASH.split(raw.decode("latin-1"))))
 
 
 def _measure(scope: Scope, status: int, seconds: float) -> None:
