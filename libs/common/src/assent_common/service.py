@@ -2,12 +2,14 @@
 
 import asyncio
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import httpx
 import uvicorn
+import uvloop
 from fastapi import APIRouter
 
 from assent_common import http_client, migrations, telemetry
@@ -56,6 +58,12 @@ def runtime(name: str, settings: Settings, clock: Clock | None = None) -> Runtim
         settings.database_url.get_secret_value(), service=name, clock=clock, pool_size=settings.database_pool_size
     )
     return Runtime(name, settings, clock, database, Health(clock), http_client.create())
+
+
+def start(serving: Coroutine[Any, Any, None]) -> None:
+    """Run a service to its end, on uvloop."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serving)
 
 
 async def run(made: Runtime, parts: Parts, *, port: int) -> None:

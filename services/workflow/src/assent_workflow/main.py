@@ -1,13 +1,9 @@
 """`python -m assent_workflow.main`: the workflow service."""
 
-import asyncio
-
-from assent_common import service
-from assent_common.census import Watch
+from assent_common import projection, service
 from assent_common.http import audit_log
 from assent_common.kafka import topics
-from assent_common.kafka.consumer import Consumer
-from assent_common.service import VERSION, Parts, Runtime
+from assent_common.service import Parts, Runtime
 from assent_common.settings import Settings
 
 from assent_workflow.candidacies.expire import Expiry
@@ -24,39 +20,22 @@ ROUTERS = (candidacies, reviews, tasks, policies, gate, audit_log.routes)
 
 
 def parts(made: Runtime) -> Parts:
-    settings = made.settings
-    consumer = Consumer(
-        settings,
-        made.database,
-        made.health,
-        group=topics.WORKFLOW,
-        topics=[topics.REGISTRY, topics.CATALOG],
-        apply=apply,
-        service_version=VERSION,
+    duties = projection.duties(
+        made, group=topics.WORKFLOW, topics=[topics.REGISTRY, topics.CATALOG], apply=apply, held=HELD
     )
-    duties = {"consumer": consumer.run, "expiry": Expiry(made.database).run}
-    if settings.service_token is not None:
-        watch = Watch(
-            made.database,
-            made.client,
-            held=HELD,
-            connector_url=settings.connector_url,
-            token=settings.service_token.get_secret_value(),
-        )
-        duties["census"] = watch.run
     return Parts(
         title="Assent workflow",
         description="Moves model versions from candidate to accepted, and answers whether one may be deployed.",
         package="assent_workflow",
         routers=ROUTERS,
         publishes=[topics.GOVERNANCE],
-        duties=duties,
+        duties={**duties, "expiry": Expiry(made.database).run},
     )
 
 
 def main() -> None:
     made = service.runtime("workflow", Settings())
-    asyncio.run(service.run(made, parts(made), port=PORT))
+    service.start(service.run(made, parts(made), port=PORT))
 
 
 if __name__ == "__main__":

@@ -194,73 +194,49 @@ async def submit_candidacy(
     return await _move(request, id, who, if_match, idempotency_key, move)
 
 
-@routes.post(
-    "/candidacies/{id}/withdraw",
+def _ending(trigger: Trigger, *, who_may: Any, summary: str, description: str) -> None:
+    """A route that takes a candidacy off its way."""
+
+    @routes.post(
+        f"/candidacies/{{id}}/{trigger}",
+        name=f"{trigger}_candidacy",
+        summary=summary,
+        description=description,
+        response_model=CandidacyOut,
+        responses=documented(NotFound, Conflict, Stale),
+    )
+    async def end_candidacy(
+        id: UUID,
+        request: Request,
+        who: who_may,
+        why: Reason | None = None,
+        if_match: IfMatch = None,
+        idempotency_key: IdempotencyKey = None,
+    ) -> Response:
+        async def move(uow: UnitOfWork) -> None:
+            await end(uow, id, trigger, by=who.subject, reason=why.reason if why else None)
+
+        return await _move(request, id, who, if_match, idempotency_key, move)
+
+
+_ending(
+    Trigger.WITHDRAW,
+    who_may=Proposer,
     summary="Withdraw a candidacy",
-    response_model=CandidacyOut,
-    responses=documented(NotFound, Conflict, Stale),
+    description="Before it is decided. A review under way ends.",
 )
-async def withdraw_candidacy(
-    id: UUID,
-    request: Request,
-    who: Proposer,
-    why: Reason | None = None,
-    if_match: IfMatch = None,
-    idempotency_key: IdempotencyKey = None,
-) -> Response:
-    """Before it is decided. A review under way ends."""
-    return await _end(request, id, Trigger.WITHDRAW, who, why, if_match, idempotency_key)
-
-
-@routes.post(
-    "/candidacies/{id}/suspend",
+_ending(
+    Trigger.SUSPEND,
+    who_may=Guardian,
     summary="Suspend an acceptance",
-    response_model=CandidacyOut,
-    responses=documented(NotFound, Conflict, Stale),
+    description="The gate says no from this moment on.",
 )
-async def suspend_candidacy(
-    id: UUID,
-    request: Request,
-    who: Guardian,
-    why: Reason | None = None,
-    if_match: IfMatch = None,
-    idempotency_key: IdempotencyKey = None,
-) -> Response:
-    """The gate says no from this moment on."""
-    return await _end(request, id, Trigger.SUSPEND, who, why, if_match, idempotency_key)
-
-
-@routes.post(
-    "/candidacies/{id}/retire",
+_ending(
+    Trigger.RETIRE,
+    who_may=Guardian,
     summary="Retire a candidacy",
-    response_model=CandidacyOut,
-    responses=documented(NotFound, Conflict, Stale),
+    description="For good. The version may be put forward anew.",
 )
-async def retire_candidacy(
-    id: UUID,
-    request: Request,
-    who: Guardian,
-    why: Reason | None = None,
-    if_match: IfMatch = None,
-    idempotency_key: IdempotencyKey = None,
-) -> Response:
-    """For good. The version may be put forward anew."""
-    return await _end(request, id, Trigger.RETIRE, who, why, if_match, idempotency_key)
-
-
-async def _end(
-    request: Request,
-    id_: UUID,
-    trigger: Trigger,
-    who: Principal,
-    why: Reason | None,
-    if_match: str | None,
-    idempotency_key: str | None,
-) -> Response:
-    async def move(uow: UnitOfWork) -> None:
-        await end(uow, id_, trigger, by=who.subject, reason=why.reason if why else None)
-
-    return await _move(request, id_, who, if_match, idempotency_key, move)
 
 
 async def _move(

@@ -1,0 +1,25 @@
+"""The duties of a service that keeps what others tell: the consumer, and the watch that finds what never arrived."""
+
+from collections.abc import Sequence
+
+from assent_common.census import Watch
+from assent_common.kafka.consumer import Apply, Consumer
+from assent_common.kafka.topics import Topic
+from assent_common.service import VERSION, Runtime
+from assent_common.supervise import Duty
+
+
+def duties(made: Runtime, *, group: str, topics: Sequence[Topic], apply: Apply, held: str) -> dict[str, Duty]:
+    """`held` is a statement that answers with source, kind, live, sequences of what the service holds.
+
+    Without `ASSENT_SERVICE_TOKEN` the connector cannot be asked for what is lacking, and nobody watches.
+    """
+    settings = made.settings
+    consumer = Consumer(
+        settings, made.database, made.health, group=group, topics=topics, apply=apply, service_version=VERSION
+    )
+    if settings.service_token is None:
+        return {"consumer": consumer.run}
+    token = settings.service_token.get_secret_value()
+    watch = Watch(made.database, made.client, held=held, connector_url=settings.connector_url, token=token)
+    return {"consumer": consumer.run, "census": watch.run}
