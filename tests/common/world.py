@@ -115,10 +115,13 @@ def environment_of(settings: Settings) -> dict[str, str]:
     }
 
 
-async def a_process(module: str, settings: Settings) -> Process:
+async def a_process(module: str, settings: Settings, *, log: int | None = None, **variables: str) -> Process:
     """`python -m tests.common.<module>`, to be killed."""
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", f"tests.common.{module}", stdout=DEVNULL, env=environment_of(settings)
+        *(sys.executable, "-m", f"tests.common.{module}"),
+        stdout=DEVNULL,
+        stderr=log,
+        env=environment_of(settings) | variables,
     )
 
 

@@ -1,0 +1,4 @@
+from assent_common.migrations import run
+from sqlalchemy import MetaData
+
+run(MetaData())

@@ -1,0 +1,15 @@
+"""The tables of every service."""
+
+from assent_common import schema
+from assent_common.migrations import script
+
+revision = "0001"
+down_revision = None
+
+
+def upgrade() -> None:
+    script(schema.V1)
+
+
+def downgrade() -> None:
+    script(schema.V1_DOWN)
