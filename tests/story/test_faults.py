@@ -38,7 +38,7 @@ async def test_services_killed_at_random_moments_of_a_sync_leave_nothing_out_and
     synced.cancel()
 
     expected = await _arns(assent)
-    await until(lambda: _holds_exactly(assent, expected), within_s=90)
+    await until(lambda: _patiently(lambda: _holds_exactly(assent, expected)), within_s=90)
     versions = await assent.everything("catalog-api", "/v1/model-versions")
     assert Counter(version["urn"] for version in versions) == Counter(expected)
 
