@@ -163,12 +163,12 @@ class SourceDuty:
             except (AwsError, SearchUseless) as error:
                 self._failures += 1
                 await failed(run, str(error))
-                await self._set_next_poll(run.held)
+                await self._set_next_poll(run)
                 self._health.failing(self.name, str(error))
                 telemetry.logger().warning("sync_failed", source=self.source.name, mode=record.mode, reason=str(error))
                 return False
             self._failures = 0
-            await self._set_next_poll(run.held)
+            await self._set_next_poll(run)
             self._health.working(self.name)
             self._measure()
             counts = {name: count for name, count in run.counts.items() if count}
@@ -202,11 +202,14 @@ class SourceDuty:
     def _run(self, record: SyncRun, holding: Held) -> Run:
         return Run(record, self.source, self._account, holding, self._clock, lambda: self._health.working(self.name))
 
-    async def _set_next_poll(self, holding: Held) -> None:
-        self._next_poll = self._clock.now() + max(
-            self.source.poll_interval, self._backoff() if self._failures else timedelta(0)
+    async def _set_next_poll(self, run: Run) -> None:
+        now = self._clock.now()
+        # At least as long as this one took, so that outstanding reports get their share of the time.
+        took = now - (run.record.started_at or now)
+        self._next_poll = now + max(
+            self.source.poll_interval, took, self._backoff() if self._failures else timedelta(0)
         )
-        async with holding.transaction() as uow:
+        async with run.held.transaction() as uow:
             await sources_state.next_poll(await uow.sql(), self.source.name, self._next_poll)
 
     def _backoff(self) -> timedelta:
