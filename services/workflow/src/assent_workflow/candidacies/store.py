@@ -26,11 +26,12 @@ from assent_workflow.reviews.model import Change, Review, ReviewStatus, Round, T
 LOCK = "select * from candidacies where id = any($1::uuid[]) order by id for update"
 # Index: candidacies_model_version.
 OF_VERSIONS = """
-select id from candidacies where model_version = any($1::text[]) and status not in ('retired', 'withdrawn')
+select id, model_version from candidacies
+ where model_version = any($1::text[]) and status not in ('retired', 'withdrawn')
 """
 # Index: candidacies_standing.
 UNDER_REVIEW_OF_USE_CASES = """
-select id from candidacies where use_case_id = any($1::uuid[]) and status = 'under_review'
+select id, use_case_id from candidacies where use_case_id = any($1::uuid[]) and status = 'under_review'
 """
 REVIEW = "select * from reviews where id = $1"
 TASKS = "select * from tasks where review = $1 order by id"

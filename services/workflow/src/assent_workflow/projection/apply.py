@@ -46,5 +46,6 @@ async def apply(uow: UnitOfWork, events: Sequence[CloudEvent]) -> None:
     changed_use_cases = await use_cases.changed(connection, described)
     changed = await versions.observed(connection, observations)
     changed += await versions.removed(connection, gone)
-    await watch.use_cases_changed(uow, changed_use_cases)
-    await watch.versions_changed(uow, changed)
+    causes = {event.subject: event for event in events}
+    await watch.use_cases_changed(uow, changed_use_cases, causes)
+    await watch.versions_changed(uow, changed, causes)

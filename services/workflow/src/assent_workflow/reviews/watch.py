@@ -1,10 +1,12 @@
 """What becomes of candidacies when their model version or use case changes, in the transaction that learns of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
+from assent_common import telemetry
 from assent_common.content import Change as ContentChange
 from assent_common.content import diff
+from assent_common.events.envelope import CloudEvent
 from assent_common.events.governance import CandidacyStatus as Status
 from assent_common.uow import UnitOfWork
 
@@ -18,35 +20,38 @@ from assent_workflow.policies.model import OnContentChange
 from assent_workflow.reviews.model import dismiss, reconsider
 from assent_workflow.subjects import Subject
 
+Causes = Mapping[str, CloudEvent]
+"""Subject → the event that told of it."""
+
 ASSENT = "assent"
 """Who acts where nobody did: a source changed."""
 
 
-async def versions_changed(uow: UnitOfWork, urns: Sequence[str]) -> None:
+async def versions_changed(uow: UnitOfWork, urns: Sequence[str], causes: Causes) -> None:
     """Suspend, dismiss, let go, or look at the checks again."""
     rows = await (await uow.sql()).fetch(store.OF_VERSIONS, list(urns))
-    await _look_again(uow, [row["id"] for row in rows])
+    await _look_again(uow, {row["id"]: causes[row["model_version"]] for row in rows})
 
 
-async def use_cases_changed(uow: UnitOfWork, ids: Sequence[UUID]) -> None:
+async def use_cases_changed(uow: UnitOfWork, ids: Sequence[UUID], causes: Causes) -> None:
     """A check may pass now that did not, another role may have to be asked."""
     rows = await (await uow.sql()).fetch(store.UNDER_REVIEW_OF_USE_CASES, list(ids))
-    await _look_again(uow, [row["id"] for row in rows])
+    await _look_again(uow, {row["id"]: causes[str(row["use_case_id"])] for row in rows})
 
 
-async def _look_again(uow: UnitOfWork, ids: Sequence[UUID]) -> None:
-    if not ids:
-        return
+async def _look_again(uow: UnitOfWork, causes: Mapping[UUID, CloudEvent]) -> None:
+    """At candidacies by id, each in the name of the event that is the cause."""
     connection = await uow.sql()
-    for candidacy in await store.lock(connection, ids):
-        subject = await subjects.subject_of(connection, candidacy)
-        if gone := _why_gone(candidacy, subject):
-            if candidacy.allows(Trigger.MISSING_FROM_SOURCE):
-                await end_locked(uow, candidacy, Trigger.MISSING_FROM_SOURCE, by=ASSENT, reason=gone)
-        elif candidacy.status is Status.ACCEPTED:
-            await _hold_to_content(uow, candidacy, subject)
-        elif candidacy.status is Status.UNDER_REVIEW:
-            await _go_on(uow, candidacy, subject)
+    for candidacy in await store.lock(connection, list(causes)):
+        with telemetry.caused_by(causes[candidacy.id]):
+            subject = await subjects.subject_of(connection, candidacy)
+            if gone := _why_gone(candidacy, subject):
+                if candidacy.allows(Trigger.MISSING_FROM_SOURCE):
+                    await end_locked(uow, candidacy, Trigger.MISSING_FROM_SOURCE, by=ASSENT, reason=gone)
+            elif candidacy.status is Status.ACCEPTED:
+                await _hold_to_content(uow, candidacy, subject)
+            elif candidacy.status is Status.UNDER_REVIEW:
+                await _go_on(uow, candidacy, subject)
 
 
 def _why_gone(candidacy: Candidacy, subject: Subject) -> str | None:
