@@ -109,7 +109,7 @@ async def get_model_version(
         row = await _found(connection, id)
         if as_of is not None:
             return await _as_of(connection, row, as_of)
-        candidacies = await connection.fetch(store.CANDIDACIES, row["urn"])
+        candidacies = await connection.fetch(store.CANDIDACIES, row["urn"], row["created_at"])
         deployments = await connection.fetch(store.DEPLOYMENTS, row["urn"])
     response.headers["ETag"] = etag(row["changed_sequence"])
     return VersionOut.model_validate(
@@ -127,13 +127,12 @@ async def _as_of(connection: asyncpg.Connection, row: asyncpg.Record, moment: da
     state, candidacies = await store.as_of(connection, row["urn"], moment)
     if state is None:
         raise NotFound(f"it was not known at {moment.isoformat()}")
-    known = state["state"] or row["record"]
     strongest = min((c["status"] for c in candidacies), key=_STRENGTH.index, default="registered")
     return VersionOut.model_validate(
         {
             **row,
-            **known,
-            "status": "missing_from_source" if state["state"] is None else strongest,
+            **state["state"],
+            "status": "missing_from_source" if state["removed"] else strongest,
             "candidacies": [dict(candidacy) for candidacy in candidacies],
             "deployments": [],
             "raw": None,

@@ -21,14 +21,29 @@ ONE = "select * from model_versions where id = $1 or urn = $2"
 DEPLOYMENTS = """
 select id, urn, kind, name, variant, status from deployments where model_version = $1 and live order by urn
 """
-CANDIDACIES = "select id, use_case, status, changed_at from candidacies where model_version = $1 order by id desc"
+# Those of the version made then, not of an earlier one under the same urn.
+CANDIDACIES = """
+select id, use_case, status, changed_at from candidacies
+ where model_version = $1
+   and (version_created_at is null or abs(extract(epoch from version_created_at - $2::timestamptz)) < 1)
+ order by id desc
+"""
+# The last that was observed by then, and whether it was removed after that.
 STATE_AS_OF = """
-select sequence, at, state from model_version_history where urn = $1 and at <= $2 order by sequence desc limit 1
+select o.state,
+       exists (select from model_version_history r
+                where r.urn = o.urn and r.sequence > o.sequence and r.at <= $2 and r.state is null) as removed
+  from model_version_history o
+ where o.urn = $1 and o.at <= $2 and o.state is not null
+ order by o.sequence desc limit 1
 """
 CANDIDACIES_AS_OF = """
 select distinct on (candidacy) candidacy as id, record->>'use_case' as use_case, record->>'status' as status,
        at as changed_at
-  from candidacy_history where model_version = $1 and at <= $2
+  from candidacy_history
+ where model_version = $1 and at <= $2
+   and (record->>'version_created_at' is null
+        or abs(extract(epoch from (record->>'version_created_at')::timestamptz - $3::timestamptz)) < 1)
  order by candidacy, sequence desc
 """
 HISTORY = """
@@ -173,5 +188,8 @@ async def find(connection: asyncpg.Connection, urn_or_id: str) -> asyncpg.Record
 
 async def as_of(connection: asyncpg.Connection, urn: str, moment: datetime) -> tuple[asyncpg.Record | None, list[Any]]:
     """What was known of a version at a moment, and its candidacies then."""
-    state = await connection.fetchrow(STATE_AS_OF, urn, moment)
-    return state, list(await connection.fetch(CANDIDACIES_AS_OF, urn, moment))
+    row = await connection.fetchrow(STATE_AS_OF, urn, moment)
+    if row is None:
+        return None, []
+    made_at = datetime.fromisoformat(row["state"]["created_at"])
+    return row, list(await connection.fetch(CANDIDACIES_AS_OF, urn, moment, made_at))

@@ -17,7 +17,7 @@ from assent_common.events.registry import (
 )
 from assent_common.uow import UnitOfWork
 
-from assent_catalog.projection import candidacies, model_versions, others, tell
+from assent_catalog.projection import candidacies, model_versions, others, removals, tell
 
 HELD = """
 select source, 'model' as kind, count(*) as live, sum(sequence)::bigint as sequences from models where live group by 1
@@ -26,6 +26,11 @@ select source, 'model_version', count(*), sum(sequence)::bigint from model_versi
 union all
 select source, 'deployment', count(*), sum(sequence)::bigint from deployments where live group by 1
 """
+
+# Versions of two partitions do not meet, so their batches go side by side. A candidacy lies in another partition than
+# its version: where two consumers apply them at once, each must see what the other wrote, or the status is lost.
+BESIDE_OTHERS = "select pg_advisory_xact_lock_shared(7021001)"
+ALONE = "select pg_advisory_xact_lock(7021001)"
 
 
 async def apply(uow: UnitOfWork, events: Sequence[CloudEvent]) -> None:
@@ -55,6 +60,8 @@ async def apply(uow: UnitOfWork, events: Sequence[CloudEvent]) -> None:
                 causes[candidacy.model_version] = event
             case SyncCompleted() as completed:
                 await census.announce(connection, completed, event.number)
+    await connection.execute(ALONE if standing else BESIDE_OTHERS)
+    await removals.keep(connection, [removal for removed in gone.values() for removal in removed])
     await others.models(connection, models)
     await others.deployments(connection, deployments)
     await others.removed(connection, gone[Kind.MODEL], others.REMOVE_MODELS)

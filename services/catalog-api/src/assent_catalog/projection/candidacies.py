@@ -7,10 +7,12 @@ from assent_common.events.envelope import CloudEvent
 from assent_common.events.governance import CandidacyChanged
 
 UPSERT = """
-insert into candidacies as c (id, use_case, model_version, status, record, changed_at, sequence)
-select id, use_case, model_version, status, record::jsonb, changed_at, sequence
-  from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::bigint[])
-       as e(id, use_case, model_version, status, record, changed_at, sequence)
+insert into candidacies as c
+       (id, use_case, model_version, version_created_at, status, record, changed_at, sequence)
+select id, use_case, model_version, version_created_at, status, record::jsonb, changed_at, sequence
+  from unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::text[], $7::timestamptz[],
+              $8::bigint[])
+       as e(id, use_case, model_version, version_created_at, status, record, changed_at, sequence)
  order by id
 on conflict (id) do update
    set status = excluded.status, record = excluded.record, changed_at = excluded.changed_at,
@@ -38,8 +40,8 @@ async def changed(connection: asyncpg.Connection, events: Sequence[tuple[CloudEv
     await connection.execute(KEEP, *map(list, zip(*states, strict=True)))
     newest = {
         candidacy.id: (
-            *(candidacy.id, candidacy.use_case, candidacy.model_version, candidacy.status),
-            *(candidacy.model_dump_json(), candidacy.changed_at, event.number),
+            *(candidacy.id, candidacy.use_case, candidacy.model_version, candidacy.version_created_at),
+            *(candidacy.status, candidacy.model_dump_json(), candidacy.changed_at, event.number),
         )
         for event, candidacy in sorted(events, key=lambda pair: pair[0].number)
     }

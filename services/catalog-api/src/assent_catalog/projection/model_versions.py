@@ -16,7 +16,8 @@ insert into model_versions as v
         source_approval_status, metrics_status, content_hash, created_at, modified_at, live, record, raw, search,
         sequence, changed_at)
 select id, urn, source, model, name, version, description, type, framework, algorithm, source_status,
-       source_approval_status, metrics_status, content_hash, created_at, modified_at, true, record::jsonb, raw::jsonb,
+       source_approval_status, metrics_status, content_hash, created_at, modified_at,
+       not exists (select from removals r where r.urn = e.urn and r.sequence > e.sequence), record::jsonb, raw::jsonb,
        to_tsvector('simple', concat_ws(' ', name, regexp_replace(name, '[-_./]', ' ', 'g'), description, type,
                                        framework, algorithm, words)),
        sequence, changed_at
@@ -33,23 +34,16 @@ on conflict (id) do update
        algorithm = excluded.algorithm, source_status = excluded.source_status,
        source_approval_status = excluded.source_approval_status, metrics_status = excluded.metrics_status,
        content_hash = excluded.content_hash, created_at = excluded.created_at, modified_at = excluded.modified_at,
-       live = true, record = excluded.record, raw = excluded.raw, search = excluded.search,
+       live = excluded.live, record = excluded.record, raw = excluded.raw, search = excluded.search,
        sequence = excluded.sequence, changed_at = excluded.changed_at
  where excluded.sequence > v.sequence
 returning v.id
 """
-# Kept as it was last seen, but gone. What was never seen is kept as gone, too, so that a late observation of it does
-# not bring it to life.
+# Kept as it was last seen, but gone.
 REMOVE = """
-insert into model_versions as v
-       (id, urn, source, name, source_status, metrics_status, content_hash, created_at, modified_at, live, record,
-        search, sequence, changed_at)
-select id, urn, source, urn, 'Unknown', 'complete', '', removed_at, removed_at, false, '{}', '', sequence, removed_at
-  from unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::bigint[])
-       as e(id, urn, source, removed_at, sequence)
- order by id
-on conflict (id) do update set live = false, sequence = excluded.sequence, changed_at = excluded.changed_at
- where excluded.sequence > v.sequence
+update model_versions v set live = false
+  from removals r
+ where r.urn = any($1::text[]) and v.urn = r.urn and v.sequence < r.sequence and v.live
 returning v.id
 """
 FORGET_METRICS = "delete from metrics where model_version = any($1::uuid[])"
@@ -97,11 +91,7 @@ async def removed(connection: asyncpg.Connection, events: Sequence[tuple[CloudEv
         return set()
     states = [(gone.urn, event.number, gone.removed_at, None) for event, gone in events]
     await connection.execute(KEEP_STATES, *_columns(states))
-    newest = {gone.urn: (event, gone) for event, gone in sorted(events, key=lambda pair: pair[0].number)}
-    rows = [
-        (ids.of_urn(gone.urn), gone.urn, gone.source, gone.removed_at, event.number) for event, gone in newest.values()
-    ]
-    return {row["id"] for row in await connection.fetch(REMOVE, *_columns(rows))}
+    return {row["id"] for row in await connection.fetch(REMOVE, [gone.urn for _, gone in events])}
 
 
 def _values(observation: Observation, record: str) -> tuple[Any, ...]:

@@ -11,44 +11,42 @@ from assent_common.events.registry import DeploymentObserved, ModelObserved, Rem
 
 UPSERT_MODELS = """
 insert into models as m (id, urn, source, name, live, created_at, record, raw, sequence)
-select id, urn, source, name, true, created_at, record::jsonb, raw::jsonb, sequence
+select id, urn, source, name, not exists (select from removals r where r.urn = e.urn and r.sequence > e.sequence),
+       created_at, record::jsonb, raw::jsonb, sequence
   from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::text[], $7::text[], $8::bigint[])
        as e(id, urn, source, name, created_at, record, raw, sequence)
  order by id
 on conflict (id) do update
-   set source = excluded.source, name = excluded.name, live = true, created_at = excluded.created_at,
+   set source = excluded.source, name = excluded.name, live = excluded.live, created_at = excluded.created_at,
        record = excluded.record, raw = excluded.raw, sequence = excluded.sequence
  where excluded.sequence > m.sequence
 """
 REMOVE_MODELS = """
-insert into models as m (id, urn, source, name, live, created_at, record, sequence)
-select id, urn, source, urn, false, removed_at, '{}', sequence
-  from unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::bigint[])
-       as e(id, urn, source, removed_at, sequence)
- order by id
-on conflict (id) do update set live = false, sequence = excluded.sequence where excluded.sequence > m.sequence
+update models m set live = false
+  from removals r
+ where r.urn = any($1::text[]) and m.urn = r.urn and m.sequence < r.sequence and m.live
 """
 UPSERT_DEPLOYMENTS = """
 insert into deployments as d
        (id, urn, source, kind, name, variant, model_version, status, live, created_at, modified_at, raw, sequence)
-select id, urn, source, kind, name, variant, model_version, status, true, created_at, modified_at, raw::jsonb, sequence
+select id, urn, source, kind, name, variant, model_version, status,
+       not exists (select from removals r where r.urn = e.urn and r.sequence > e.sequence), created_at, modified_at,
+       raw::jsonb, sequence
   from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
               $9::timestamptz[], $10::timestamptz[], $11::text[], $12::bigint[])
        as e(id, urn, source, kind, name, variant, model_version, status, created_at, modified_at, raw, sequence)
  order by id
 on conflict (id) do update
    set source = excluded.source, kind = excluded.kind, name = excluded.name, variant = excluded.variant,
-       model_version = excluded.model_version, status = excluded.status, live = true, created_at = excluded.created_at,
-       modified_at = excluded.modified_at, raw = excluded.raw, sequence = excluded.sequence
+       model_version = excluded.model_version, status = excluded.status, live = excluded.live,
+       created_at = excluded.created_at, modified_at = excluded.modified_at, raw = excluded.raw,
+       sequence = excluded.sequence
  where excluded.sequence > d.sequence
 """
 REMOVE_DEPLOYMENTS = """
-insert into deployments as d (id, urn, source, kind, name, live, created_at, sequence)
-select id, urn, source, 'unknown', urn, false, removed_at, sequence
-  from unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::bigint[])
-       as e(id, urn, source, removed_at, sequence)
- order by id
-on conflict (id) do update set live = false, sequence = excluded.sequence where excluded.sequence > d.sequence
+update deployments d set live = false
+  from removals r
+ where r.urn = any($1::text[]) and d.urn = r.urn and d.sequence < r.sequence and d.live
 """
 
 
@@ -76,11 +74,8 @@ async def deployments(connection: asyncpg.Connection, events: Sequence[tuple[Clo
 
 
 async def removed(connection: asyncpg.Connection, events: Sequence[tuple[CloudEvent, Removed]], statement: str) -> None:
-    newest = {
-        gone.urn: (ids.of_urn(gone.urn), gone.urn, gone.source, gone.removed_at, event.number)
-        for event, gone in sorted(events, key=lambda pair: pair[0].number)
-    }
-    await _write(connection, statement, newest)
+    if events:
+        await connection.execute(statement, [gone.urn for _, gone in events])
 
 
 async def _write(connection: asyncpg.Connection, statement: str, newest: dict[str, tuple[Any, ...]]) -> None:

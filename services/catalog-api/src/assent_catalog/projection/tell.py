@@ -9,12 +9,14 @@ from assent_common.events.envelope import CloudEvent
 from assent_common.kafka.topics import CATALOG
 from assent_common.uow import UnitOfWork
 
-# The strongest candidacy is the version's status, unless its source no longer has it. A version whose record changed
-# ($1) is told of in any case; one whose candidacies changed ($2) only if that changed something here.
+# The strongest candidacy is the version's status, unless its source no longer has it. One of an earlier version under
+# the same urn does not count (sources tell the time of making with and without its fraction).
+# A version whose record changed ($1) is told of in any case; one whose candidacies changed ($2) only if that changed
+# something here.
 # Index: candidacies_model_version.
 SETTLE = """
 with touched as (
-    select id, urn, live from model_versions where id = any($1::uuid[]) or urn = any($2::text[])
+    select id, urn, live, created_at from model_versions where id = any($1::uuid[]) or urn = any($2::text[])
      order by id for update
 ), settled as (
     select t.id,
@@ -26,7 +28,9 @@ with touched as (
                       array['accepted', 'suspended', 'under_review', 'candidate', 'rejected', 'retired', 'withdrawn'],
                       status)))[1] as strongest,
                  jsonb_object_agg(use_case, status order by id) as by_use_case
-            from candidacies where model_version = t.urn
+            from candidacies
+           where model_version = t.urn
+             and (version_created_at is null or abs(extract(epoch from version_created_at - t.created_at)) < 1)
       ) c on true
 )
 update model_versions v
@@ -48,7 +52,7 @@ async def settle(
     connection = await uow.sql()
     for row in await connection.fetch(SETTLE, list(versions), list(candidates)):
         cause = causes[row["urn"]]
-        with telemetry.continuing("settle", correlation=cause.correlationid, parent=cause.traceparent):
+        with telemetry.caused_by(cause):
             uow.emit(
                 CATALOG,
                 "assent.catalog.model_version.changed.v1",

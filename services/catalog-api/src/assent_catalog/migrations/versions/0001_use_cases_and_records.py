@@ -35,6 +35,12 @@ create table use_case_history (
     primary key (use_case, sequence)
 );
 
+-- The last removal of what was ever removed: an older state of it that comes late does not bring it to life.
+create table removals (
+    urn      text   primary key,
+    sequence bigint not null
+);
+
 create table models (
     id         uuid        primary key,
     urn        text        not null unique,
@@ -130,13 +136,15 @@ create index deployments_source on deployments (source) where live;
 
 -- What the workflow last said of each candidacy, and everything that it said.
 create table candidacies (
-    id            uuid        primary key,
-    use_case      text        not null,
-    model_version text        not null,
-    status        text        not null,
-    record        jsonb       not null,
-    changed_at    timestamptz not null,
-    sequence      bigint      not null
+    id                 uuid        primary key,
+    use_case           text        not null,
+    model_version      text        not null,
+    -- When the source made the version that was put forward: another one under the same urn is another version.
+    version_created_at timestamptz,
+    status             text        not null,
+    record             jsonb       not null,
+    changed_at         timestamptz not null,
+    sequence           bigint      not null
 );
 create index candidacies_model_version on candidacies (model_version);
 create index candidacies_use_case on candidacies (use_case, id);
@@ -153,7 +161,7 @@ create index candidacy_history_model_version on candidacy_history (model_version
 
 DOWN = """
 drop table candidacy_history, candidacies, deployments, model_version_history, metrics, model_versions, models,
-           use_case_history, use_cases;
+           removals, use_case_history, use_cases;
 """
 
 
