@@ -28,7 +28,7 @@ async def test_services_killed_at_random_moments_of_a_sync_leave_nothing_out_and
 ) -> None:
     print(f"seed {SEED}")  # noqa: T201 - shown where it fails
     dice = random.Random(SEED)
-    await _seed(assent, groups=6, versions=600)
+    await _seed(assent, groups=6, versions=100)
     synced = asyncio.create_task(_sync(assent))
     for _ in range(8):
         # A moment of the sync, not a wait for anything: the moment is what is tried.
