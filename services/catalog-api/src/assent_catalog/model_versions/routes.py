@@ -3,15 +3,15 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any
-from uuid import UUID
 
 import asyncpg
 from assent_common.content import diff
 from assent_common.database import Database
+from assent_common.events.catalog import ModelVersionStatus
 from assent_common.http.app import router
 from assent_common.http.etags import etag
 from assent_common.http.pages import CursorText, Limit, Page, page, read_cursor
-from assent_common.http.problems import BadRequest, FieldError, NotFound, documented
+from assent_common.http.problems import BadRequest, FieldError, NotFound, NotYetKnown, documented
 from assent_common.identity.roles import Reader
 from fastapi import Query, Request, Response
 from pydantic import AwareDatetime, BaseModel
@@ -22,6 +22,8 @@ from assent_catalog.model_versions.schemas import HistoryEntry, VersionOut, Vers
 from assent_catalog.model_versions.store import Facet, Selection, Sort
 
 routes = router(tags=["model versions"])
+
+AsOf = Annotated[AwareDatetime | None, Query(description="As it was known at this moment")]
 
 _STRENGTH = ("accepted", "suspended", "under_review", "candidate", "rejected", "retired", "withdrawn")
 _NOT_COMPARED = ("content", "content_hash", "urn", "source")
@@ -43,7 +45,7 @@ async def list_model_versions(
     q: Annotated[str | None, Query(max_length=200, description="Words, beginnings of words, parts of names")] = None,
     urn: Annotated[str | None, Query(max_length=2048)] = None,
     source: Annotated[list[str] | None, Query(description="One of these")] = None,
-    status: Annotated[list[str] | None, Query(description="One of these")] = None,
+    status: Annotated[list[ModelVersionStatus] | None, Query(description="One of these")] = None,
     type: Annotated[list[str] | None, Query(description="One of these")] = None,
     framework: Annotated[list[str] | None, Query(description="One of these")] = None,
     model: Annotated[str | None, Query(max_length=2048, description="Name, urn or id of the model")] = None,
@@ -67,15 +69,14 @@ async def list_model_versions(
         metrics=[metric(text) for text in metric_ or ()],
     )
     of = [*vars(selection).values(), sort]
-    first = str if sort is Sort.NAME else datetime.fromisoformat
-    after = read_cursor(cursor, of=of, shape=[first, UUID])
+    keys = store.keys(sort)
+    after = read_cursor(cursor, of=of, shape=[key.parse for key in keys])
     wanted = _facets(facets)
     database: Database = request.app.state.database
     async with database.connection() as connection:
         rows = await store.list_page(connection, selection, sort, after, limit + 1)
         counts = await store.facets(connection, selection, wanted) if wanted else None
-    column = sort.value.removeprefix("-")
-    items, next_cursor = page(rows, limit, key=lambda row: [_text(row[column]), row["id"]], of=of)
+    items, next_cursor = page(rows, limit, key=lambda row: [key.of(row) for key in keys], of=of)
     return VersionPage(items=[VersionSummary.of(row) for row in items], next_cursor=next_cursor, facets=counts)
 
 
@@ -83,15 +84,16 @@ async def list_model_versions(
     "/model-versions/{id:path}/history", summary="List what was told of a version", responses=documented(NotFound)
 )
 async def list_model_version_history(
-    id: str, request: Request, _: Reader, limit: Limit = 50, cursor: CursorText = None
+    id: str, request: Request, _: Reader, as_of: AsOf = None, limit: Limit = 50, cursor: CursorText = None
 ) -> Page[HistoryEntry]:
     """The newest first: what the registry showed and how it differs, and how its candidacies moved."""
-    after = read_cursor(cursor, of=id, shape=[datetime.fromisoformat, str, int]) or [None, None, None]
+    selection = [id, as_of]
+    after = read_cursor(cursor, of=selection, shape=[datetime.fromisoformat, str, int]) or [None, None, None]
     database: Database = request.app.state.database
     async with database.connection() as connection:
         row = await _found(connection, id)
-        rows = await connection.fetch(store.HISTORY_PAGE, row["urn"], *after, limit + 1)
-    shown, next_cursor = page(rows, limit, key=lambda r: [_text(r["at"]), r["kind"], r["sequence"]], of=id)
+        rows = await connection.fetch(store.HISTORY_PAGE, row["urn"], *after, as_of, limit + 1)
+    shown, next_cursor = page(rows, limit, key=lambda r: [r["at"], r["kind"], r["sequence"]], of=selection)
     return Page(items=[_entry(entry) for entry in shown], next_cursor=next_cursor)
 
 
@@ -101,7 +103,7 @@ async def get_model_version(
     request: Request,
     response: Response,
     _: Reader,
-    as_of: Annotated[AwareDatetime | None, Query(description="As it was known at this moment")] = None,
+    as_of: AsOf = None,
 ) -> VersionOut:
     """By id, or by its urn."""
     database: Database = request.app.state.database
@@ -143,7 +145,7 @@ async def _as_of(connection: asyncpg.Connection, row: asyncpg.Record, moment: da
 async def _found(connection: asyncpg.Connection, id_: str) -> asyncpg.Record:
     row = await store.find(connection, id_)
     if row is None:
-        raise NotFound(f"there is no model version {id_!r}")
+        raise NotYetKnown(f"model version {id_!r} is not known here")
     return row
 
 
@@ -175,7 +177,3 @@ def _facets(text: str | None) -> Sequence[Facet]:
             detail = f"unknown facet {name!r}; known are {', '.join(known)}"
             raise BadRequest(detail, errors=[FieldError(pointer="?facets", code="unknown_facet", detail=detail)])
     return [known[name] for name in names]
-
-
-def _text(value: Any) -> str:
-    return value.isoformat() if isinstance(value, datetime) else str(value)

@@ -1,13 +1,14 @@
 """Model versions read from rows. Everything a caller gives is bound, nothing spliced: the parts are constants."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import asyncpg
+from assent_common import ids
 
 from assent_catalog import search
 from assent_catalog.model_versions.filters import MetricFilter
@@ -57,25 +58,57 @@ select 'candidacy', c.sequence, c.at, c.record, null, c.candidacy from candidacy
 """
 HISTORY_PAGE = f"""
 select * from ({HISTORY}) h
- where $2::timestamptz is null or (at, kind, sequence) < ($2, $3, $4)
+ where ($2::timestamptz is null or (at, kind, sequence) < ($2, $3, $4)) and ($5::timestamptz is null or at <= $5)
  order by at desc, kind desc, sequence desc
- limit $5
+ limit $6
 """  # noqa: S608 - a constant
 
 
 class Sort(StrEnum):
+    """`-` before it: the greatest first."""
+
     NEWEST = "-created_at"
     OLDEST = "created_at"
     LAST_MODIFIED = "-modified_at"
+    FIRST_MODIFIED = "modified_at"
     NAME = "name"
+    NAME_BACKWARDS = "-name"
+    VERSION = "version"
+    LATEST_VERSION = "-version"
 
 
-_SORTS = {
-    Sort.NEWEST: ("v.created_at", "desc", "<"),
-    Sort.OLDEST: ("v.created_at", "asc", ">"),
-    Sort.LAST_MODIFIED: ("v.modified_at", "desc", "<"),
-    Sort.NAME: ("v.name", "asc", ">"),
+class Key(NamedTuple):
+    """A part of a sort key. Never null, so that a page can begin behind it."""
+
+    expression: str
+    type: str
+    #: Back from a cursor.
+    parse: Callable[[Any], Any]
+    #: What the expression is of a row that was read.
+    of: Callable[[Mapping[str, Any]], Any]
+
+
+_ID = Key("v.id", "uuid", UUID, lambda row: row["id"])
+_CREATED = Key("v.created_at", "timestamptz", datetime.fromisoformat, lambda row: row["created_at"])
+_MODIFIED = Key(
+    "coalesce(v.modified_at, v.created_at)",
+    "timestamptz",
+    datetime.fromisoformat,
+    lambda row: row["modified_at"] or row["created_at"],
+)
+_VERSION = Key("coalesce(v.version, 0)", "integer", int, lambda row: row["version"] or 0)
+_NAME = Key("left(v.name, 100)", "text", str, lambda row: row["name"][:100])
+# Index: model_versions_created, model_versions_modified, model_versions_name, model_versions_version.
+_KEYS: Mapping[str, tuple[Key, ...]] = {
+    "created_at": (_CREATED, _ID),
+    "modified_at": (_MODIFIED, _ID),
+    "name": (_NAME, _VERSION, _ID),
+    "version": (_VERSION, _ID),
 }
+
+
+def keys(sort: Sort) -> tuple[Key, ...]:
+    return _KEYS[sort.removeprefix("-")]
 
 
 class Facet(StrEnum):
@@ -104,8 +137,9 @@ class Selection:
 
     def where(self) -> "_Where":
         where = _Where()
-        if words := search.query(self.q):
-            where.add("v.search @@ to_tsquery('simple', {})", words)
+        if self.q:
+            # Without a word in it nothing is found.
+            where.add("v.search @@ to_tsquery('simple', {})", search.query(self.q))
         if self.urn:
             where.add("v.urn = {}", self.urn)
         for column, values in (
@@ -117,9 +151,7 @@ class Selection:
             if values:
                 where.add(f"{column} = any({{}}::text[])", list(values))
         if self.model:
-            where.add(
-                "(v.model = {0} or v.name = {0} or v.model = (select urn from models where id::text = {0}))", self.model
-            )
+            where.add("(v.model_id = {}::uuid or left(v.name, 100) = left({}, 100))", _id_of(self.model), self.model)
         if self.use_case:
             where.add("v.candidacies ? {}", self.use_case)
         for name, operator, value in self.metrics:
@@ -150,15 +182,17 @@ class _Where:
 async def list_page(
     connection: asyncpg.Connection, selection: Selection, sort: Sort, after: Sequence[Any] | None, limit: int
 ) -> list[asyncpg.Record]:
-    """At most `limit` rows after the key. Index: model_versions_created, _modified or _name, by the sort."""
-    column, direction, beyond = _SORTS[sort]
+    """At most `limit` rows after the key."""
     where = selection.where()
+    direction, beyond = ("desc", "<") if sort.startswith("-") else ("asc", ">")
     if after is not None:
-        where.add(f"({column}, v.id) {beyond} ({{}}, {{}})", *after)
+        places = ", ".join(f"{{}}::{key.type}" for key in keys(sort))
+        where.add(f"({', '.join(key.expression for key in keys(sort))}) {beyond} ({places})", *after)
     where.values.append(limit)
+    order = ", ".join(f"{key.expression} {direction}" for key in keys(sort))
     statement = f"""
         select {SUMMARY} from model_versions v where {where}
-         order by {column} {direction}, v.id {direction} limit ${len(where.values)}
+         order by {order} limit ${len(where.values)}
     """  # noqa: S608 - every part is a constant of this module
     return list(await connection.fetch(statement, *where.values))
 
@@ -193,3 +227,10 @@ async def as_of(connection: asyncpg.Connection, urn: str, moment: datetime) -> t
         return None, []
     made_at = datetime.fromisoformat(row["state"]["created_at"])
     return row, list(await connection.fetch(CANDIDACIES_AS_OF, urn, moment, made_at))
+
+
+def _id_of(urn_or_id: str) -> UUID:
+    try:
+        return UUID(urn_or_id)
+    except ValueError:
+        return ids.of_urn(urn_or_id)

@@ -10,7 +10,7 @@ from assent_common.database import Database
 from assent_common.http.app import router
 from assent_common.http.etags import etag
 from assent_common.http.pages import CursorText, Limit, Page, page, read_cursor
-from assent_common.http.problems import NotFound, documented
+from assent_common.http.problems import NotYetKnown, documented
 from assent_common.identity.roles import Reader
 from fastapi import Query, Request, Response
 from pydantic import BaseModel
@@ -23,7 +23,7 @@ routes = router(tags=["models"])
 _SELECT = """
 select m.id, m.urn, m.source, m.name, m.live, m.created_at, m.record->>'description' as description,
        m.record->>'created_by' as created_by, coalesce(m.record->'tags', '{}') as tags, m.sequence,
-       (select count(*) from model_versions v where v.model = m.urn and v.live) as versions
+       (select count(*) from model_versions v where v.model_id = m.id and v.live) as versions
   from models m
 """
 ONE = _SELECT + " where m.id = $1 or m.urn = $2"
@@ -39,7 +39,9 @@ LIST = (
 # Index: model_versions_model.
 VERSIONS = f"""
 select {versions.SUMMARY} from model_versions v
- where v.model = $1 and ($2::int is null or v.version < $2) order by v.version desc limit $3
+ where v.model_id = $1 and ($2::int is null or (coalesce(v.version, 0), v.id) < ($2, $3::uuid))
+ order by coalesce(v.version, 0) desc, v.id desc
+ limit $4
 """  # noqa: S608 - a constant
 
 
@@ -80,21 +82,21 @@ async def list_models(
     return Page(items=items, next_cursor=next_cursor)
 
 
-@routes.get("/models/{id:path}/versions", summary="List the versions of a model", responses=documented(NotFound))
+@routes.get("/models/{id:path}/versions", summary="List the versions of a model", responses=documented(NotYetKnown))
 async def list_versions_of_model(
     id: str, request: Request, _: Reader, limit: Limit = 50, cursor: CursorText = None
 ) -> Page[VersionSummary]:
     """The newest version first."""
-    after = read_cursor(cursor, of=id, shape=[int]) or [None]
+    after = read_cursor(cursor, of=id, shape=[int, UUID]) or [None, None]
     database: Database = request.app.state.database
     async with database.connection() as connection:
         model = await _found(connection, id)
-        rows = await connection.fetch(VERSIONS, model["urn"], after[0], limit + 1)
-    items, next_cursor = page(rows, limit, key=lambda row: [row["version"]], of=id)
+        rows = await connection.fetch(VERSIONS, model["id"], *after, limit + 1)
+    items, next_cursor = page(rows, limit, key=lambda row: [row["version"] or 0, row["id"]], of=id)
     return Page(items=[VersionSummary.of(row) for row in items], next_cursor=next_cursor)
 
 
-@routes.get("/models/{id:path}", summary="Read a model", responses=documented(NotFound))
+@routes.get("/models/{id:path}", summary="Read a model", responses=documented(NotYetKnown))
 async def get_model(id: str, request: Request, response: Response, _: Reader) -> ModelOut:
     """By id, or by its urn."""
     database: Database = request.app.state.database
@@ -111,5 +113,5 @@ async def _found(connection: asyncpg.Connection, urn_or_id: str) -> Mapping[str,
         id_ = None
     row: Mapping[str, Any] | None = await connection.fetchrow(ONE, id_, urn_or_id)
     if row is None:
-        raise NotFound(f"there is no model {urn_or_id!r}")
+        raise NotYetKnown(f"model {urn_or_id!r} is not known here")
     return row

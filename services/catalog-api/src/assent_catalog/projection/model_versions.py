@@ -12,10 +12,10 @@ from assent_common.events.registry import ModelVersionObserved, Removed
 # Names are searched whole and by their parts: `churn-xgb-v2` by `xgb`, too.
 UPSERT = """
 insert into model_versions as v
-       (id, urn, source, model, name, version, description, type, framework, algorithm, source_status,
+       (id, urn, source, model, model_id, name, version, description, type, framework, algorithm, source_status,
         source_approval_status, metrics_status, content_hash, created_at, modified_at, live, record, raw, search,
         sequence, changed_at)
-select id, urn, source, model, name, version, description, type, framework, algorithm, source_status,
+select id, urn, source, model, model_id, name, version, description, type, framework, algorithm, source_status,
        source_approval_status, metrics_status, content_hash, created_at, modified_at,
        not exists (select from removals r where r.urn = e.urn and r.sequence > e.sequence), record::jsonb, raw::jsonb,
        to_tsvector('simple', concat_ws(' ', name, regexp_replace(name, '[-_./]', ' ', 'g'), description, type,
@@ -23,13 +23,14 @@ select id, urn, source, model, name, version, description, type, framework, algo
        sequence, changed_at
   from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::int[], $7::text[], $8::text[], $9::text[],
               $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::timestamptz[], $16::timestamptz[],
-              $17::text[], $18::text[], $19::text[], $20::bigint[], $21::timestamptz[])
+              $17::text[], $18::text[], $19::text[], $20::bigint[], $21::timestamptz[], $22::uuid[])
        as e(id, urn, source, model, name, version, description, type, framework, algorithm, source_status,
             source_approval_status, metrics_status, content_hash, created_at, modified_at, record, raw, words, sequence,
-            changed_at)
+            changed_at, model_id)
  order by id
 on conflict (id) do update
-   set source = excluded.source, model = excluded.model, name = excluded.name, version = excluded.version,
+   set source = excluded.source, model = excluded.model, model_id = excluded.model_id, name = excluded.name,
+       version = excluded.version,
        description = excluded.description, type = excluded.type, framework = excluded.framework,
        algorithm = excluded.algorithm, source_status = excluded.source_status,
        source_approval_status = excluded.source_approval_status, metrics_status = excluded.metrics_status,
@@ -89,7 +90,7 @@ async def removed(connection: asyncpg.Connection, events: Sequence[tuple[CloudEv
     """The ids of those that are gone now."""
     if not events:
         return set()
-    states = [(gone.urn, event.number, gone.removed_at, None) for event, gone in events]
+    states = [(gone.urn, event.number, event.time, None) for event, gone in events]
     await connection.execute(KEEP_STATES, *_columns(states))
     return {row["id"] for row in await connection.fetch(REMOVE, [gone.urn for _, gone in events])}
 
@@ -102,7 +103,8 @@ def _values(observation: Observation, record: str) -> tuple[Any, ...]:
         *(ids.of_urn(version.urn), version.urn, version.source, version.model, version.name, version.version),
         *(version.description, version.type, version.framework, version.algorithm, version.source_status),
         *(version.source_approval_status, version.metrics_status, version.content_hash, version.created_at),
-        *(version.modified_at or version.created_at, record, raw, words[:20_000], event.number, event.time),
+        *(version.modified_at, record, raw, words[:20_000], event.number, event.time),
+        ids.of_urn(version.model) if version.model else None,
     )
 
 

@@ -8,19 +8,24 @@ down_revision = None
 
 UP = """
 create table use_cases (
-    id          uuid        primary key,
-    key         text        not null unique,
-    name        text        not null,
-    description text,
-    owner       text,
-    stage       text        not null,
-    facets      jsonb       not null,
-    created_at  timestamptz not null,
-    created_by  text        not null,
-    modified_at timestamptz not null,
-    modified_by text        not null,
-    search      tsvector    not null,
-    sequence    bigint      not null
+    id               uuid        primary key,
+    key              text        not null unique,
+    name             text        not null,
+    description      text        ,
+    owner            text        ,
+    stage            text        not null,
+    facets           jsonb       not null,
+    created_at       timestamptz not null,
+    created_by       text        not null,
+    modified_at      timestamptz not null,
+    modified_by      text        not null,
+    search           tsvector    not null,
+    -- Grows when somebody changes it: what `If-Match` names.
+    sequence         bigint      not null,
+    -- What follows from the facets and the candidacies, and the sequence of the events, which tell of that, too.
+    has_models       boolean     not null default false,
+    complete         boolean     not null default false,
+    changed_sequence bigint      not null default 1
 );
 create index use_cases_search on use_cases using gin (search);
 create index use_cases_stage on use_cases (stage, id);
@@ -60,6 +65,7 @@ create table model_versions (
     urn                    text        not null unique,
     source                 text        not null,
     model                  text,
+    model_id               uuid,
     name                   text        not null,
     version                integer,
     description            text,
@@ -71,7 +77,7 @@ create table model_versions (
     metrics_status         text        not null,
     content_hash           text        not null,
     created_at             timestamptz not null,
-    modified_at            timestamptz not null,
+    modified_at            timestamptz,
     live                   boolean     not null,
     -- What the registry says, but for the source's own document.
     record                 jsonb       not null,
@@ -87,9 +93,11 @@ create table model_versions (
     changed_at             timestamptz not null
 );
 create index model_versions_created on model_versions (created_at desc, id desc);
-create index model_versions_modified on model_versions (modified_at desc, id desc);
-create index model_versions_name on model_versions (name, id);
-create index model_versions_model on model_versions (model, version desc);
+create index model_versions_modified on model_versions (coalesce(modified_at, created_at) desc, id desc);
+create index model_versions_name on model_versions (left(name, 100), coalesce(version, 0), id);
+create index model_versions_version on model_versions (coalesce(version, 0), id);
+create index model_versions_model on model_versions (model_id, coalesce(version, 0), id);
+create index model_versions_use_case on model_versions using gin (candidacies);
 create index model_versions_source on model_versions (source) where live;
 create index model_versions_status on model_versions (status, created_at desc, id desc);
 create index model_versions_search on model_versions using gin (search);
