@@ -123,7 +123,7 @@ async def test_every_route_lets_in_whom_the_table_says_and_nobody_else(service: 
         for route, allowed in ALLOWED[name].items():
             method, path = route.split(" ")
             path = path.replace("{id}", UNKNOWN).replace("{key}", "unknown").replace("{name}", "unknown")
-            body = {} if method in {"POST", "PATCH"} else None
+            body: dict[str, str] | None = {} if method in {"POST", "PATCH"} else None
             assert (await http.request(method, path, json=body)).status_code == 401, route
             strange = await http.request(method, path, json=body, headers={"Authorization": "Bearer nobody"})
             assert strange.status_code == 401, route
