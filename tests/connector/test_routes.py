@@ -11,6 +11,7 @@ from assent_common import ids
 from assent_common.database import Database
 from assent_common.health import Health
 from assent_common.http import app as http_app
+from assent_common.http import audit_log
 from assent_common.http.app import access_table
 from assent_common.identity.roles import EVERYBODY, Principal, Role
 from assent_local.simulator import Simulator
@@ -54,7 +55,7 @@ def app(store: Database, woken: list[str]) -> FastAPI:
         title="connector",
         version="0",
         description="",
-        routers=[routes.router(store, sources, woken.append)],
+        routers=[routes.router(store, sources, woken.append), audit_log.routes],
         database=store,
         health=Health(world.now()),
         authenticate=authenticate,

@@ -11,6 +11,7 @@ from assent_common.clock import FrozenClock
 from assent_common.database import Database
 from assent_common.health import Health
 from assent_common.http import app as http_app
+from assent_common.http import audit_log
 from assent_common.http.problems import Unauthenticated
 from assent_common.identity.roles import Principal, Role
 from assent_sagemaker import routes as connector
@@ -153,4 +154,5 @@ def _routers(name: str, database: Database) -> list[APIRouter]:
             return list(CATALOG)
         case "workflow":
             return list(WORKFLOW)
-    return [connector.router(database, [Source(name="prod-eu", region="eu-central-1")], lambda _: None)]
+    sources = [Source(name="prod-eu", region="eu-central-1")]
+    return [connector.router(database, sources, lambda _: None), audit_log.routes]

@@ -1,11 +1,10 @@
 """The sagemaker-connector: `python -m assent_sagemaker.main`."""
 
-import asyncio
 import os
 import sys
 
-import uvloop
 from assent_common import service
+from assent_common.http import audit_log
 from assent_common.kafka.consumer import Consumer
 from assent_common.kafka.topics import CONNECTOR, GOVERNANCE, REGISTRY
 from assent_common.service import Parts, Runtime
@@ -41,8 +40,7 @@ def main() -> None:
         )
     except SourcesInvalid as error:
         sys.exit(f"sagemaker-connector: {error}")
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve(settings, configured))
+    service.start(serve(settings, configured))
 
 
 async def serve(settings: Settings, configured: list[Source]) -> None:
@@ -78,7 +76,7 @@ def parts(made: Runtime, configured: list[Source], clients: Clients) -> Parts:
         title="Assent: sagemaker-connector",
         description=DESCRIPTION,
         package="assent_sagemaker",
-        routers=[routes.router(made.database, configured, lambda name: readers[name].wanted.set())],
+        routers=[routes.router(made.database, configured, lambda name: readers[name].wanted.set()), audit_log.routes],
         publishes=[REGISTRY],
         duties=duties,
     )

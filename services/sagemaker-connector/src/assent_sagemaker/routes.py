@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from assent_common import ids, telemetry
@@ -19,7 +19,7 @@ from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from assent_sagemaker import audit_log, runs, sources_state, write_back
+from assent_sagemaker import runs, sources_state, write_back
 from assent_sagemaker.runs import Cause, Status, SyncRun
 from assent_sagemaker.sources import Source
 from assent_sagemaker.sources_state import SourceState
@@ -111,21 +111,6 @@ class WriteBackView(BaseModel):
     last_error: str | None
     requested_at: datetime
     finished_at: datetime | None
-
-
-class AuditView(BaseModel):
-    """One entry of the audit log."""
-
-    id: int
-    at: datetime
-    actor: str
-    action: str
-    subject: str
-    details: dict[str, Any]
-    correlation_id: str
-    #: Its place in the chain; null until it is sealed.
-    seq: int | None
-    hash: str | None
 
 
 def router(database: Database, sources: Sequence[Source], wake: Callable[[str], None]) -> APIRouter:
@@ -261,22 +246,6 @@ def router(database: Database, sources: Sequence[Source], wake: Callable[[str], 
             )
         shown, following = page(found, limit, key=lambda one: [one.requested_at, one.key], of=selection)
         return Page(items=[_write_back_view(one, by_name) for one in shown], next_cursor=following)
-
-    @routes.get("/audit", summary="Who did what, the newest first", tags=["audit"])
-    async def list_audit(
-        who: Reader,
-        subject: Annotated[str | None, Query(max_length=2048, description="Only what was done to this")] = None,
-        limit: Limit = 50,
-        cursor: CursorText = None,
-    ) -> Page[AuditView]:
-        selection = ["audit", subject]
-        after = read_cursor(cursor, of=selection, shape=[int])
-        async with database.connection() as connection:
-            found = await audit_log.newest(
-                connection, subject=subject, before=after[0] if after else None, limit=limit + 1
-            )
-        shown, following = page(found, limit, key=lambda entry: [entry["id"]], of=selection)
-        return Page(items=[AuditView(**entry) for entry in shown], next_cursor=following)
 
     return routes
 
