@@ -18,6 +18,7 @@ from assent_common.events.registry import (
 from assent_common.uow import UnitOfWork
 
 from assent_catalog.projection import candidacies, model_versions, others, removals, tell
+from assent_catalog.use_cases.follow import candidacies_changed
 
 HELD = """
 select source, 'model' as kind, count(*) as live, sum(sequence)::bigint as sequences from models where live group by 1
@@ -70,3 +71,4 @@ async def apply(uow: UnitOfWork, events: Sequence[CloudEvent]) -> None:
     changed |= await model_versions.removed(connection, gone[Kind.MODEL_VERSION])
     candidates = await candidacies.changed(connection, standing)
     await tell.settle(uow, changed, candidates, causes)
+    await candidacies_changed(uow, {candidacy.use_case: event for event, candidacy in standing})

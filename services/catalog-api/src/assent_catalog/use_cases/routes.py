@@ -31,17 +31,17 @@ Writer = Annotated[Principal, allow(Role.BUSINESS_OWNER, Role.DATA_STEWARD)]
 Key = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,98}[a-z0-9])?$")]
 
 # Ids are UUIDv7: the newest first. Index: the primary key, use_cases_stage, use_cases_search.
-LIST = f"""
-select u.*, {store.HAS_MODELS} as has_models
-  from use_cases u
+LIST = """
+select u.* from use_cases u
  where ($1::text is null or u.search @@ to_tsquery('simple', $1))
    and ($2::text is null or u.stage = $2)
    and ($3::text is null or u.facets->'legal'->>'risk_class' = $3)
    and ($4::text is null or u.owner = $4)
-   and ($5::uuid is null or u.id < $5)
+   and ($5::boolean is null or u.complete = $5)
+   and ($6::uuid is null or u.id < $6)
  order by u.id desc
- limit $6
-"""  # noqa: S608 - constants
+ limit $7
+"""
 CANDIDACIES = """
 select c.id, c.status, c.model_version, c.changed_at, v.id as model_version_id, v.name, v.version, v.type,
        v.status as model_version_status
@@ -112,13 +112,7 @@ class UseCaseOut(BaseModel):
 
     @classmethod
     def of(cls, use_case: UseCase) -> "UseCaseOut":
-        states = use_case.completeness
-        return cls.model_validate(
-            {
-                **{name: getattr(use_case, name) for name in cls.model_fields if name != "complete"},
-                "complete": all(state.complete for state in states.values()),
-            }
-        )
+        return cls.model_validate({name: getattr(use_case, name) for name in cls.model_fields})
 
 
 class FacetGap(FacetState):
@@ -166,15 +160,19 @@ async def list_use_cases(
     stage: Stage | None = None,
     risk_class: RiskClass | None = None,
     owner: Annotated[str | None, Query(max_length=200)] = None,
+    complete: Annotated[bool | None, Query(description="Whether all six facets say what they have to")] = None,
     limit: Limit = 50,
     cursor: CursorText = None,
 ) -> Page[UseCaseOut]:
     """Filters narrow each other."""
-    selection = [q, stage, risk_class, owner]
+    selection = [q, stage, risk_class, owner, complete]
+    words = search.query(q)
+    if q and words is None:
+        return Page(items=[])
     after = read_cursor(cursor, of=selection, shape=[UUID]) or [None]
     database: Database = request.app.state.database
     async with database.connection() as connection:
-        rows = await connection.fetch(LIST, search.query(q), stage, risk_class, owner, after[0], limit + 1)
+        rows = await connection.fetch(LIST, words, stage, risk_class, owner, complete, after[0], limit + 1)
     items, next_cursor = page([UseCase.of(row) for row in rows], limit, key=lambda u: [u.id], of=selection)
     return Page(items=[UseCaseOut.of(use_case) for use_case in items], next_cursor=next_cursor)
 
@@ -208,6 +206,7 @@ async def create_use_case(
                 modified_at=now,
                 modified_by=who.subject,
                 sequence=1,
+                changed_sequence=1,
                 has_models=False,
             )
             if not await store.insert(uow, use_case):
@@ -253,7 +252,13 @@ async def patch_use_case(
         changes = diff(_changeable(before), _changeable(after))
         if changes:
             now = uow.clock.now()
-            after = replace(after, modified_at=now, modified_by=who.subject, sequence=before.sequence + 1)
+            after = replace(
+                after,
+                modified_at=now,
+                modified_by=who.subject,
+                sequence=before.sequence + 1,
+                changed_sequence=before.changed_sequence + 1,
+            )
             await store.update(uow, after, was=before.sequence)
             uow.audit(who.subject, "use_case.changed", key, {"parts": [change.part for change in changes]})
         return _answer(after)
@@ -293,6 +298,7 @@ async def move_use_case(
                 modified_at=uow.clock.now(),
                 modified_by=who.subject,
                 sequence=before.sequence + 1,
+                changed_sequence=before.changed_sequence + 1,
             )
             await store.update(uow, after, was=before.sequence)
             uow.audit(who.subject, "use_case.moved", key, {"from": before.stage, "to": to.stage})
@@ -304,10 +310,13 @@ async def move_use_case(
 @routes.get("/use-cases/{key}/completeness", summary="Read what a use case still lacks", responses=documented(NotFound))
 async def get_use_case_completeness(key: str, request: Request, _: Reader) -> CompletenessOut:
     """Facet by facet: what is missing, and whose job that is."""
-    states = (await _found(request, key)).completeness
+    use_case = await _found(request, key)
     return CompletenessOut(
-        complete=all(state.complete for state in states.values()),
-        facets={name: FacetGap(**state.model_dump(), whose_job=WHOSE_JOB[name]) for name, state in states.items()},
+        complete=use_case.complete,
+        facets={
+            name: FacetGap(**state.model_dump(), whose_job=WHOSE_JOB[name])
+            for name, state in use_case.completeness.items()
+        },
     )
 
 

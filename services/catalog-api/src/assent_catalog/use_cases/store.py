@@ -1,6 +1,6 @@
 """Use cases as rows, with every state that they had."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,23 +17,32 @@ from assent_catalog.use_cases.model import completeness
 SEARCH = "to_tsvector('simple', concat_ws(' ', $2::text, $3::text, $4::text, regexp_replace($2, '[-_./]', ' ', 'g')))"
 INSERT = f"""
 insert into use_cases (id, key, name, description, owner, stage, facets, created_at, created_by, modified_at,
-                       modified_by, search, sequence)
-values ($1, $2, $3, $4, $5, $6, $7::jsonb, $8, $9, $8, $9, {SEARCH}, 1)
+                       modified_by, search, sequence, complete)
+values ($1, $2, $3, $4, $5, $6, $7::jsonb, $8, $9, $8, $9, {SEARCH}, 1, $10)
 on conflict (key) do nothing
 """  # noqa: S608 - a constant
 # Compare and set.
 UPDATE = f"""
 update use_cases
    set name = $3, description = $4, owner = $5, stage = $6, facets = $7::jsonb, modified_at = $8, modified_by = $9,
-       search = {SEARCH}, sequence = sequence + 1
+       search = {SEARCH}, sequence = sequence + 1, complete = $11, changed_sequence = changed_sequence + 1
  where id = $1 and sequence = $10
 """  # noqa: S608 - a constant
 KEEP = "insert into use_case_history (use_case, sequence, at, by, state) values ($1, $2, $3, $4, $5::jsonb)"
-HAS_MODELS = """
-exists (select from candidacies c where c.use_case = u.key and c.status not in ('withdrawn', 'rejected', 'retired'))
+ONE = "select * from use_cases where key = $1"
+LOCK = "select * from use_cases where key = $1 for update"
+# In the order of ids, so that two that lock several never wait for each other.
+LOCK_SEVERAL = "select * from use_cases where key = any($1::text[]) order by id for update"
+# Index: candidacies_use_case.
+WITH_MODELS = """
+select distinct use_case from candidacies
+ where use_case = any($1::text[]) and status not in ('withdrawn', 'rejected', 'retired')
 """
-ONE = f"select u.*, {HAS_MODELS} as has_models from use_cases u where key = $1"  # noqa: S608 - a constant
-LOCK = ONE + " for update of u"
+FOLLOW = """
+update use_cases u set has_models = f.has_models, complete = f.complete, changed_sequence = u.changed_sequence + 1
+  from unnest($1::uuid[], $2::boolean[], $3::boolean[]) as f(id, has_models, complete)
+ where u.id = f.id
+"""
 
 
 @dataclass(frozen=True)
@@ -49,12 +58,20 @@ class UseCase:
     created_by: str
     modified_at: datetime
     modified_by: str
+    #: Grows when somebody changes it.
     sequence: int
+    #: Grows with every event, also with those that candidacies lead to.
+    changed_sequence: int
+    #: Some model version stands for it.
     has_models: bool
 
     @property
     def completeness(self) -> dict[str, FacetState]:
         return completeness(self.facets, has_models=self.has_models)
+
+    @property
+    def complete(self) -> bool:
+        return all(state.complete for state in self.completeness.values())
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> "UseCase":
@@ -72,11 +89,12 @@ async def insert(uow: UnitOfWork, use_case: UseCase) -> bool:
     status = await (await uow.sql()).execute(
         INSERT,
         *(use_case.id, use_case.key, use_case.name, use_case.description, use_case.owner, use_case.stage),
-        *(orjson.dumps(use_case.facets).decode(), use_case.created_at, use_case.created_by),
+        *(orjson.dumps(use_case.facets).decode(), use_case.created_at, use_case.created_by, use_case.complete),
     )
     if status.endswith(" 0"):
         return False
-    await _tell(uow, use_case)
+    await _keep(uow, use_case)
+    tell(uow, use_case)
     return True
 
 
@@ -86,13 +104,47 @@ async def update(uow: UnitOfWork, use_case: UseCase, *, was: int) -> None:
         UPDATE,
         *(use_case.id, use_case.key, use_case.name, use_case.description, use_case.owner, use_case.stage),
         *(orjson.dumps(use_case.facets).decode(), use_case.modified_at, use_case.modified_by, was),
+        use_case.complete,
     )
     assert status.endswith(" 1"), "the row lock forbids that anybody came between"
-    await _tell(uow, use_case)
+    await _keep(uow, use_case)
+    tell(uow, use_case)
 
 
-async def _tell(uow: UnitOfWork, use_case: UseCase) -> None:
-    state = UseCaseChanged(
+async def lock_several(connection: asyncpg.Connection, keys: Collection[str]) -> list[UseCase]:
+    return [UseCase.of(row) for row in await connection.fetch(LOCK_SEVERAL, list(keys))]
+
+
+async def with_models(connection: asyncpg.Connection, keys: Collection[str]) -> set[str]:
+    """The keys of those for which some model version stands."""
+    return {row["use_case"] for row in await connection.fetch(WITH_MODELS, list(keys))}
+
+
+async def follow(connection: asyncpg.Connection, use_cases: Sequence[UseCase]) -> None:
+    """Write what follows from candidacies. The rows are locked."""
+    rows = [(use_case.id, use_case.has_models, use_case.complete) for use_case in use_cases]
+    await connection.execute(FOLLOW, *map(list, zip(*rows, strict=True)))
+
+
+def tell(uow: UnitOfWork, use_case: UseCase) -> None:
+    uow.emit(
+        CATALOG,
+        "assent.catalog.use_case.changed.v1",
+        str(use_case.id),
+        use_case.changed_sequence,
+        _state(use_case),
+    )
+
+
+async def _keep(uow: UnitOfWork, use_case: UseCase) -> None:
+    kept = _state(use_case).model_dump_json(exclude={"completeness"})
+    await (await uow.sql()).execute(
+        KEEP, use_case.id, use_case.sequence, use_case.modified_at, use_case.modified_by, kept
+    )
+
+
+def _state(use_case: UseCase) -> UseCaseChanged:
+    return UseCaseChanged(
         id=use_case.id,
         key=use_case.key,
         name=use_case.name,
@@ -105,9 +157,4 @@ async def _tell(uow: UnitOfWork, use_case: UseCase) -> None:
         created_by=use_case.created_by,
         modified_at=use_case.modified_at,
         modified_by=use_case.modified_by,
-    )
-    uow.emit(CATALOG, "assent.catalog.use_case.changed.v1", str(use_case.id), use_case.sequence, state)
-    kept = state.model_dump_json(exclude={"completeness"})
-    await (await uow.sql()).execute(
-        KEEP, use_case.id, use_case.sequence, use_case.modified_at, use_case.modified_by, kept
     )
