@@ -1,6 +1,10 @@
 """A data scientist registers a version; five departments approve it; SageMaker says Approved; the gate says allow."""
 
 import httpx
+from aiokafka import AIOKafkaConsumer
+from assent_common.events import envelope
+from assent_common.events.envelope import CloudEvent
+from assent_common.kafka.topics import CATALOG, REGISTRY
 
 from tests.support.assent import APPROVERS, FACETS, Assent
 from tests.support.wait import until
@@ -13,7 +17,9 @@ REPORT = {
 }
 
 
-async def test_a_version_that_all_five_approve_is_accepted_and_sagemaker_says_approved(assent: Assent) -> None:
+async def test_a_version_that_all_five_approve_is_accepted_and_sagemaker_says_approved(
+    assent: Assent, topic_prefix: str
+) -> None:
     urn = await assent.register_version("customer-churn", REPORT, ModelPackageDescription="October campaign")
     version = await assent.version(urn)
     assert version["metrics"]["accuracy"]["value"] == 0.91
@@ -46,6 +52,28 @@ async def test_a_version_that_all_five_approve_is_accepted_and_sagemaker_says_ap
 
     await until(approved, within_s=30)
     await until(accepted_in_the_catalogue, within_s=30)
+    await _one_trace_runs_from_the_poll_to_the_catalogue(assent, topic_prefix, urn)
+
+
+async def _one_trace_runs_from_the_poll_to_the_catalogue(assent: Assent, topic_prefix: str, urn: str) -> None:
+    first: dict[str, CloudEvent] = {}
+    names = [topic.full_name(topic_prefix) for topic in (REGISTRY, CATALOG)]
+    async with AIOKafkaConsumer(*names, bootstrap_servers=assent.kafka, auto_offset_reset="earliest") as consumer:
+
+        async def told() -> bool:
+            for records in (await consumer.getmany(timeout_ms=200)).values():
+                for event in (envelope.from_bytes(record.value) for record in records):
+                    if event.subject == urn and event.number == 1:
+                        first[event.type] = event
+            return len(first) == 2
+
+        await until(told, within_s=30)
+    observed = first["assent.registry.model_version.observed.v1"]
+    changed = first["assent.catalog.model_version.changed.v1"]
+    assert observed.traceparent is not None
+    assert changed.traceparent is not None
+    assert changed.traceparent.split("-")[1] == observed.traceparent.split("-")[1]
+    assert changed.correlationid == observed.correlationid
 
 
 async def test_what_falls_short_of_the_policy_is_not_accepted_and_says_why(assent: Assent) -> None:
