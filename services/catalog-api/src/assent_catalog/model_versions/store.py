@@ -183,6 +183,14 @@ async def list_page(
     connection: asyncpg.Connection, selection: Selection, sort: Sort, after: Sequence[Any] | None, limit: int
 ) -> list[asyncpg.Record]:
     """At most `limit` rows after the key."""
+    statement, values = page_statement(selection, sort, after, limit)
+    return list(await connection.fetch(statement, *values))
+
+
+def page_statement(
+    selection: Selection, sort: Sort, after: Sequence[Any] | None, limit: int
+) -> tuple[str, Sequence[Any]]:
+    """A statement made of this module's constants, and what a caller gave, to be bound."""
     where = selection.where()
     direction, beyond = ("desc", "<") if sort.startswith("-") else ("asc", ">")
     if after is not None:
@@ -194,7 +202,7 @@ async def list_page(
         select {SUMMARY} from model_versions v where {where}
          order by {order} limit ${len(where.values)}
     """  # noqa: S608 - every part is a constant of this module
-    return list(await connection.fetch(statement, *where.values))
+    return statement, where.values
 
 
 async def facets(

@@ -1,0 +1,34 @@
+"""The schema goes up, down and up again."""
+
+from assent_common import migrations
+
+from tests.catalog.world import World, a_candidacy, a_deployment, a_model, a_version
+
+
+async def test_what_was_laid_is_taken_away_whole_and_laid_again(world: World) -> None:
+    await world.create_use_case()
+    events = await world.hears(a_model(), a_version(), a_deployment(), a_candidacy())
+    before = await _schema(world)
+    assert len(before) > 100
+
+    await migrations.upgrade(world.database, "assent_catalog", revision="base")
+    assert [line for line in await _schema(world) if "alembic_version" not in line] == []
+
+    await migrations.upgrade(world.database, "assent_catalog")
+    assert await _schema(world) == before
+    await world.apply(events)
+    assert (await world.version())["status"] == "candidate"
+
+
+async def _schema(world: World) -> list[str]:
+    async with world.database.connection() as connection:
+        rows = await connection.fetch(
+            """
+            select table_name || '.' || column_name || ' ' || data_type || ' ' || is_nullable as text
+              from information_schema.columns where table_schema = 'public'
+            union all
+            select indexdef from pg_indexes where schemaname = 'public'
+            order by 1
+            """
+        )
+    return [row["text"] for row in rows]
