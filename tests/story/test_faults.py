@@ -52,7 +52,9 @@ async def test_services_killed_in_the_middle_of_a_review_lose_no_decision_and_re
     tasks = await assent.tasks(candidacy["id"])
     assert set(tasks) == set(APPROVERS)
     for role in APPROVERS:
-        assent.kill(dice.choice(SERVICES))
+        victim = dice.choice(SERVICES)
+        await until(partial(_runs, assent, victim), within_s=30)
+        assent.kill(victim)
         await _persistently(assent, tasks[role])
 
     async def accepted() -> bool:

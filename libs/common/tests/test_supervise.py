@@ -3,6 +3,7 @@
 import asyncio
 import time
 
+import pytest
 from assent_common import metrics
 from assent_common.clock import SystemClock
 from assent_common.health import Health, State
@@ -43,6 +44,27 @@ async def test_a_duty_that_gave_up_stays_down() -> None:
     await supervise("cautious", duty, asyncio.Event(), health)
     assert starts == 1
     assert [each.state for each in health.components.values()] == [State.STOPPED]
+
+
+@pytest.mark.parametrize("ends", ["cancelled from within", "returned"])
+async def test_a_duty_that_ends_though_nobody_asked_is_started_again(ends: str) -> None:
+    health, stopping, starts = Health(SystemClock()), asyncio.Event(), 0
+
+    async def duty(stopping: asyncio.Event) -> None:
+        nonlocal starts
+        starts += 1
+        if starts == 2:
+            await stopping.wait()
+        elif ends == "cancelled from within":
+            cancelled_by_a_library: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            cancelled_by_a_library.cancel()
+            await cancelled_by_a_library
+
+    supervised = asyncio.create_task(supervise("quitter", duty, stopping, health))
+    await until(lambda: starts == 2, within_s=5)
+    assert health.components["quitter"].state is State.FAILING
+    stopping.set()
+    await supervised
 
 
 async def test_a_duty_that_does_not_end_is_ended() -> None:

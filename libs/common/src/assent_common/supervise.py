@@ -19,6 +19,10 @@ class GivenUp(Exception):
     """A duty ends for good: to start it again would do harm. Somebody has to look."""
 
 
+class EndedUnasked(Exception):
+    """A duty ended while the service goes on."""
+
+
 async def supervise(name: str, duty: Duty, stopping: asyncio.Event, health: Health) -> None:
     """Run a duty for as long as the service runs. One that fails is started again, after a growing pause.
 
@@ -72,3 +76,6 @@ async def _run(duty: Duty, stopping: asyncio.Event, steady: Callable[[], None], 
             await asyncio.wait({running}, timeout=GRACE_S)
     if running.done() and not running.cancelled():
         running.result()
+    if not stopping.is_set():
+        # aiokafka cancels futures that we wait for: a cancellation that is nobody's wish must not end a duty unseen.
+        raise EndedUnasked("it was cancelled from within" if running.cancelled() else "it returned")

@@ -218,6 +218,7 @@ def _tell_candidacy(uow: UnitOfWork, candidacy: Candidacy) -> None:
             use_case=candidacy.use_case,
             use_case_id=candidacy.use_case_id,
             model_version=candidacy.model_version,
+            version_created_at=candidacy.version_created_at,
             status=candidacy.status,
             reason=candidacy.reason,
             content_hash=candidacy.content_hash,
