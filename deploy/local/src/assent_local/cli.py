@@ -20,6 +20,8 @@ from rich.console import Console
 
 from assent_local import dead_letters, demo, events
 from assent_local import up as runner
+from assent_local.broker import BrokerFailed
+from assent_local.postgres import PostgresFailed, StateInUse
 
 app = typer.Typer(help="AI governance that plugs into the model registries you already have.", no_args_is_help=True)
 dlq_app = typer.Typer(help="Events that a service could not apply.", no_args_is_help=True)
@@ -217,7 +219,7 @@ def _run(main_: Coroutine[Any, Any, None]) -> None:
     telemetry.configure("cli", os.environ.get("ASSENT_LOG_LEVEL", "ERROR"))
     try:
         asyncio.run(main_)
-    except (runner.NotReady, demo.NotTrue) as error:
+    except (runner.NotReady, demo.NotTrue, PostgresFailed, StateInUse, BrokerFailed) as error:
         _end(Exit.FAILED, str(error))
     except (BrokerUnavailable, OSError) as error:
         _end(Exit.UNAVAILABLE, repr(error))

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -109,7 +110,7 @@ async def up(
         if state is None:
             state = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="assent-", ignore_cleanup_errors=True)))
         state.mkdir(parents=True, exist_ok=True)
-        ports = _ports(port_base)
+        ports = _ports(stack, port_base)
         say("starting Postgres and the broker")
         database_url = await _databases(stack, state, ports["postgres"])
         kafka, kafka_environment = _kafka(stack)
@@ -156,16 +157,28 @@ def issuer_of(state: Path) -> Issuer:
     return Issuer((state / "issuer-url").read_text(), state)
 
 
-def _ports(base: int | None) -> dict[str, int]:
+def _ports(stack: AsyncExitStack, base: int | None) -> dict[str, int]:
     for candidate in [base] if base is not None else range(DEFAULT_PORT_BASE, DEFAULT_PORT_BASE + 1000, 10):
         ports = {name: candidate + offset for name, offset in _OFFSETS.items()}
-        # Postgres' own may be held by one that a killed runner left behind: it is stopped first.
-        if busy := [port for name, port in ports.items() if name != "postgres" and not _free(port)]:
-            if base is not None:
-                raise NotReady(f"port {busy[0]} is taken; choose another --port-base")
-            continue
-        return ports
+        # With a base of one's own, Postgres' may be held by one that a killed runner left: it is stopped at the start.
+        looked_at = [port for name, port in ports.items() if name != "postgres" or base is None]
+        if _claimed(stack, candidate) and all(_free(port) for port in looked_at):
+            return ports
+        if base is not None:
+            raise NotReady(f"a port from {base} to {max(ports.values())} is taken; choose another --port-base")
     raise NotReady("no free ports found; choose a --port-base")
+
+
+def _claimed(stack: AsyncExitStack, base: int) -> bool:
+    """Held until the block ends: of two that start at once and find the same ports free, one goes on to the next."""
+    registry = _registry()
+    registry.mkdir(mode=0o700, exist_ok=True)
+    lock = stack.enter_context((registry / f"{base}.lock").open("wb"))
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _free(port: int) -> bool:
@@ -314,9 +327,7 @@ def _registry() -> Path:
 
 
 def _remember(stack: AsyncExitStack, local: Local) -> None:
-    registry = _registry()
-    registry.mkdir(mode=0o700, exist_ok=True)
-    file = registry / f"{os.getpid()}.json"
+    file = _registry() / f"{os.getpid()}.json"
     file.write_text(json.dumps({"state": str(local.state)}))
     (local.state / "up.json").write_text(json.dumps({"urls": local.urls, "kafka": local.kafka}))
     stack.callback(lambda: file.unlink(missing_ok=True))
