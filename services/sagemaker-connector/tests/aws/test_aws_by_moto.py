@@ -74,7 +74,7 @@ async def test_a_group_and_its_version_become_records_field_by_field(
     account: Account, registry: Registry, group: str
 ) -> None:
     registry("s3").create_bucket(Bucket=group, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
-    registry("s3").put_object(Bucket=group, Key="e.json", Body=gzip.compress(b'{"accuracy": 0.9}'))
+    registry("s3").put_object(Bucket=group, Key="e.json", Body=gzip.compress(b'{"accuracy": 0.9}', mtime=0))
     uri = f"s3://{group}/e.json"
     arn = a_version(
         registry,
