@@ -55,7 +55,10 @@ def app(store: Database, woken: list[str]) -> FastAPI:
         title="connector",
         version="0",
         description="",
-        routers=[routes.router(store, sources, woken.append), audit_log.routes],
+        routers=[
+            *routes.routers(store, {source.name: source for source in sources}, woken.append),
+            audit_log.routes,
+        ],
         database=store,
         health=Health(world.now()),
         authenticate=authenticate,

@@ -154,5 +154,5 @@ def _routers(name: str, database: Database) -> list[APIRouter]:
             return list(CATALOG)
         case "workflow":
             return list(WORKFLOW)
-    sources = [Source(name="prod-eu", region="eu-central-1")]
-    return [connector.router(database, sources, lambda _: None), audit_log.routes]
+    sources = {"prod-eu": Source(name="prod-eu", region="eu-central-1")}
+    return [*connector.routers(database, sources, lambda _: None), audit_log.routes]

@@ -76,7 +76,14 @@ def parts(made: Runtime, configured: list[Source], clients: Clients) -> Parts:
         title="Assent: sagemaker-connector",
         description=DESCRIPTION,
         package="assent_sagemaker",
-        routers=[routes.router(made.database, configured, lambda name: readers[name].wanted.set()), audit_log.routes],
+        routers=[
+            *routes.routers(
+                made.database,
+                {source.name: source for source in configured},
+                lambda name: readers[name].wanted.set(),
+            ),
+            audit_log.routes,
+        ],
         publishes=[REGISTRY],
         duties=duties,
     )

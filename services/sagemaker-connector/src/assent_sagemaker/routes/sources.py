@@ -1,0 +1,95 @@
+"""`/v1/sources`: how reading each of them goes."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from assent_common.database import Database
+from assent_common.events.registry import Kind
+from assent_common.http import app as http_app
+from assent_common.http.pages import CursorText, Limit, Page, page, read_cursor
+from assent_common.http.problems import NotFound, documented
+from assent_common.identity.roles import Reader
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from assent_sagemaker import sources_state
+from assent_sagemaker.routes.asking import SourceName, known
+from assent_sagemaker.sources import Source
+from assent_sagemaker.sources_state import SourceState
+
+
+class SourceView(BaseModel):
+    """A registry that is read, and how reading it goes."""
+
+    name: str
+    region: str
+    role_arn: str | None
+    include: list[str]
+    exclude: list[str]
+    #: As it is set: `auto`, `search` or `describe`.
+    plan_setting: str
+    #: As it is read: `search`, 100 records a call, or `describe`, a call each. Null until it was read once.
+    plan: str | None
+    plan_reason: str | None
+    #: What could not be read the last time, in words.
+    notes: list[str]
+    poll_interval_s: float
+    reconcile_interval_s: float
+    write_back: bool
+    #: Live objects by kind.
+    live: dict[Kind, int]
+    #: The newest change seen, by the source's own clock.
+    watermark: datetime | None
+    last_synced_at: datetime | None
+    last_full_at: datetime | None
+    last_error: str | None
+    last_error_at: datetime | None
+    next_poll_at: datetime | None
+
+
+def router(database: Database, configured: Mapping[str, Source]) -> APIRouter:
+    routes = http_app.router(tags=["sources"])
+
+    async def views(of: Sequence[Source]) -> list[SourceView]:
+        names = [source.name for source in of]
+        async with database.connection() as connection:
+            stands = await sources_state.all_of(connection, names)
+            live = await sources_state.counts(connection, names)
+        return [_view(source, stands.get(source.name), live[source.name]) for source in of]
+
+    @routes.get("/sources", summary="The sources, and how reading them goes")
+    async def list_sources(who: Reader, limit: Limit = 50, cursor: CursorText = None) -> Page[SourceView]:
+        after = read_cursor(cursor, of="sources", shape=[str])
+        wanted = sorted(name for name in configured if after is None or name > after[0])
+        shown, following = page(wanted[: limit + 1], limit, key=lambda name: [name], of="sources")
+        return Page(items=await views([configured[name] for name in shown]), next_cursor=following)
+
+    @routes.get("/sources/{name}", summary="One source", responses=documented(NotFound))
+    async def get_source(who: Reader, name: SourceName) -> SourceView:
+        return (await views([known(configured, name)]))[0]
+
+    return routes
+
+
+def _view(source: Source, stands: SourceState | None, live: Mapping[Kind, int]) -> SourceView:
+    return SourceView(
+        name=source.name,
+        region=source.region,
+        role_arn=source.role_arn,
+        include=list(source.include),
+        exclude=list(source.exclude),
+        plan_setting=source.plan,
+        plan=stands.plan if stands else None,
+        plan_reason=stands.plan_reason if stands else None,
+        notes=list(stands.notes) if stands else [],
+        poll_interval_s=source.poll_interval.total_seconds(),
+        reconcile_interval_s=source.reconcile_interval.total_seconds(),
+        write_back=source.write_back,
+        live=dict(live),
+        watermark=stands.watermark if stands else None,
+        last_synced_at=stands.last_synced_at if stands else None,
+        last_full_at=stands.last_full_at if stands else None,
+        last_error=stands.last_error if stands else None,
+        last_error_at=stands.last_error_at if stands else None,
+        next_poll_at=stands.next_poll_at if stands else None,
+    )
