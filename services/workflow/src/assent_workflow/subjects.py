@@ -1,6 +1,10 @@
-"""What is known of use cases and model versions, as rows."""
+"""What is known of use cases and model versions, as rows.
 
-from collections.abc import Iterable, Mapping
+Who needs several locks takes them in one order: use cases, model versions, candidacies; within each by their keys. So
+nobody waits for somebody who waits for him.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -15,11 +19,29 @@ from assent_workflow.policies.subject import Subject, UseCase, Version, facts
 
 __all__ = ["Subject", "assess", "select", "subject_of", "use_case_by_key", "version_by_name"]
 
-USE_CASE_BY_KEY = "select * from use_cases where key = $1"
+# Share-locked, all that follow: what is judged does not change while it is judged.
+USE_CASE_BY_KEY = "select * from use_cases where key = $1 for share"
 USE_CASE = "select * from use_cases where id = $1 for share"
-VERSION_BY_NAME = "select * from model_versions where urn = $1 or id = $2"
-# Share-locked, both: what is judged does not change while it is judged.
+VERSION_BY_NAME = "select * from model_versions where urn = $1 or id = $2 for share"
 VERSION = "select * from model_versions where urn = $1 for share"
+USE_CASE_OF = "select from use_cases where id = (select use_case_id from candidacies where id = $1) for share"
+VERSION_OF = "select from model_versions where urn = (select model_version from candidacies where id = $1) for share"
+# Those that change, and those that the candidacies concerned are judged with. Index: candidacies_model_version.
+USE_CASES_CONCERNED = """
+select from use_cases
+ where id = any($1::uuid[])
+    or id in (select use_case_id from candidacies
+               where model_version = any($2::text[]) and status not in ('retired', 'withdrawn'))
+ order by id for update
+"""
+# Index: candidacies_standing.
+VERSIONS_CONCERNED = """
+select from model_versions
+ where urn = any($2::text[])
+    or urn in (select model_version from candidacies
+                where use_case_id = any($1::uuid[]) and status = 'under_review')
+ order by urn for update
+"""
 
 
 async def use_case_by_key(connection: asyncpg.Connection, key: str) -> UseCase | None:
@@ -34,6 +56,20 @@ async def version_by_name(connection: asyncpg.Connection, urn_or_id: str) -> Ver
         id_ = None
     row = await connection.fetchrow(VERSION_BY_NAME, urn_or_id, id_)
     return _version(row) if row else None
+
+
+async def hold(connection: asyncpg.Connection, candidacy: UUID) -> None:
+    """Keep what a candidacy is about as it is until the end of the transaction; before the candidacy is locked."""
+    await connection.execute(USE_CASE_OF, candidacy)
+    await connection.execute(VERSION_OF, candidacy)
+
+
+async def hold_to_change(
+    connection: asyncpg.Connection, *, use_cases: Collection[UUID], versions: Collection[str]
+) -> None:
+    """Keep everybody off these, and off what the candidacies concerned are judged with beside them."""
+    await connection.execute(USE_CASES_CONCERNED, list(use_cases), list(versions))
+    await connection.execute(VERSIONS_CONCERNED, list(use_cases), list(versions))
 
 
 async def subject_of(connection: asyncpg.Connection, candidacy: Candidacy) -> Subject:

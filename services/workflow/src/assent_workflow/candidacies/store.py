@@ -1,4 +1,4 @@
-"""Candidacies, reviews and tasks as rows. A candidacy's row lock is taken first, always: it guards its whole round."""
+"""Candidacies, reviews and tasks as rows. A candidacy's row lock guards its whole round: it is taken before those."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -15,7 +15,9 @@ from assent_workflow.reviews.model import Change, Round, open_review
 
 async def submit(uow: UnitOfWork, id_: UUID, *, by: str) -> None:
     """Raises NotFound, Conflict or ImpossibleTransition."""
-    locked = await store.lock(await uow.sql(), [id_])
+    connection = await uow.sql()
+    await subjects.hold(connection, id_)
+    locked = await store.lock(connection, [id_])
     if not locked:
         raise NotFound(f"there is no candidacy {id_}")
     await submit_locked(uow, locked[0], by=by)

@@ -15,6 +15,7 @@ from assent_common.events.registry import (
 )
 from assent_common.uow import UnitOfWork
 
+from assent_workflow import subjects
 from assent_workflow.projection import use_cases, versions
 from assent_workflow.reviews import watch
 
@@ -42,6 +43,11 @@ async def apply(uow: UnitOfWork, events: Sequence[CloudEvent]) -> None:
                 await census.announce(connection, completed, event.number)
             case UseCaseChanged() as use_case:
                 described.append((event, use_case))
+    await subjects.hold_to_change(
+        connection,
+        use_cases={use_case.id for _, use_case in described},
+        versions={observation.version.urn for observation in observations} | {removed.urn for _, removed in gone},
+    )
     await versions.others(connection, others)
     changed_use_cases = await use_cases.changed(connection, described)
     changed = await versions.observed(connection, observations)

@@ -24,6 +24,7 @@ async def decide(uow: UnitOfWork, task_id: UUID, verdict: Verdict, comment: str 
     place = await connection.fetchrow(PLACE, task_id)
     if place is None:
         raise NotFound(f"there is no task {task_id}")
+    await subjects.hold(connection, place["candidacy"])
     [candidacy] = await store.lock(connection, [place["candidacy"]])
     before = await store.round_of(connection, candidacy, place["review"])
     subject = await subjects.subject_of(connection, candidacy)
