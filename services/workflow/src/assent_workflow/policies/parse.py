@@ -1,6 +1,7 @@
 """A policy's YAML to a policy, with line and column for every fault."""
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import yaml
@@ -34,8 +35,12 @@ class PolicyInvalid(ValueError):
         self.faults = tuple(faults)
 
 
+@lru_cache(maxsize=256)
 def parse(text: str) -> Policy:
-    """Raises PolicyInvalid with all faults of the first kind found: YAML, then fields, then expressions."""
+    """The same text is read once: what judges a thousand candidacies does not parse its policy a thousand times.
+
+    Raises PolicyInvalid with all faults of the first kind found: YAML, then fields, then expressions.
+    """
     if len(text) > MAX_LENGTH:
         raise PolicyInvalid([Fault(1, 1, f"longer than {MAX_LENGTH} characters")])
     marks: dict[Way, yaml.Mark] = {}
