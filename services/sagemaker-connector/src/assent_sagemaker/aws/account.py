@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from assent_sagemaker import metrics
+from assent_sagemaker.aws import traffic
 from assent_sagemaker.aws.clients import Clients
 from assent_sagemaker.aws.credentials import Credentials, acting_as
 from assent_sagemaker.aws.errors import AwsError, CredentialsExpired, Throttled, translated
@@ -49,9 +49,8 @@ class Account:
                 with acting_as(self.credentials), translated(operation):
                     response: Document = await getattr(client, operation)(**parameters)
             except Throttled:
-                metrics.AWS_CALLS.labels(operation, "throttled").inc()
-                metrics.AWS_THROTTLED.labels(operation).inc()
                 lane.was_throttled()
+                traffic.count(operation, "throttled", family, lane.rate, throttled=1)
                 throttled += 1
                 if throttled == _ROUNDS:
                     raise
@@ -61,13 +60,13 @@ class Account:
                 renewed = True
                 self.credentials.forget()
             except AwsError:
-                metrics.AWS_CALLS.labels(operation, "refused").inc()
+                traffic.count(operation, "refused", family, lane.rate)
                 raise
             else:
-                metrics.AWS_CALLS.labels(operation, "answered").inc()
-                if response["ResponseMetadata"].get("RetryAttempts"):
-                    metrics.AWS_THROTTLED.labels(operation).inc(response["ResponseMetadata"]["RetryAttempts"])
+                retried = response["ResponseMetadata"].get("RetryAttempts", 0)
+                if retried:
                     lane.was_throttled()
                 else:
                     lane.went_well()
+                traffic.count(operation, "answered", family, lane.rate, throttled=retried)
                 return response
