@@ -63,6 +63,7 @@ class Connector:
             plan=None,
             phase=None,
             counts={},
+            traffic={},
             error=None,
             correlation_id="tests",
             traceparent=None,

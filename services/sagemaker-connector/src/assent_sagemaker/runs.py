@@ -10,6 +10,8 @@ from uuid import UUID
 import asyncpg
 import orjson
 
+from assent_sagemaker.aws.traffic import Traffic
+
 Mode = Literal["full", "incremental"]
 
 
@@ -36,11 +38,18 @@ insert into sync_runs (id, source, mode, cause, status, requested_by, requested_
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 """
 # Index: sync_runs_open.
-REQUESTED = "select * from sync_runs where source = $1 and status = 'requested' order by requested_at limit 1"
-START = "update sync_runs set status = 'running', started_at = $2 where id = $1"
-PROGRESS = "update sync_runs set plan = $2, phase = $3, counts = $4::jsonb where id = $1"
+REQUESTED = """
+select * from sync_runs
+ where source = $1 and status = 'requested' and ($2::text is null or mode = $2)
+ order by requested_at limit 1
+"""
+START = "update sync_runs set status = 'running', started_at = $2 where id = $1 returning *"
+PROGRESS = """
+update sync_runs set plan = $2, phase = $3, counts = $4::jsonb, traffic = $5::jsonb where id = $1
+"""
 FINISH = """
-update sync_runs set status = $2, finished_at = $3, plan = $4, phase = null, counts = $5::jsonb, error = $6
+update sync_runs
+   set status = $2, finished_at = $3, plan = $4, phase = null, counts = $5::jsonb, traffic = $6::jsonb, error = $7
  where id = $1
 """
 INTERRUPT = """
@@ -74,9 +83,16 @@ class SyncRun:
     plan: str | None
     phase: str | None
     counts: Mapping[str, int]
+    #: As of `aws.traffic`: `calls`, `throttled` and `rates`.
+    traffic: Mapping[str, Mapping[str, float]]
     error: str | None
     correlation_id: str
     traceparent: str | None
+
+    @property
+    def has_a_row(self) -> bool:
+        """Whether it is kept from its beginning. Of polls, only what is worth it is kept, and then at their end."""
+        return self.mode == "full" or self.cause is Cause.REQUEST
 
     @classmethod
     def of(cls, row: asyncpg.Record) -> "SyncRun":
@@ -97,20 +113,30 @@ async def insert(connection: asyncpg.Connection, run: SyncRun) -> None:
     )
 
 
-async def requested(connection: asyncpg.Connection, source: str) -> SyncRun | None:
-    """What was asked for first, and has not begun."""
-    row = await connection.fetchrow(REQUESTED, source)
+async def requested(connection: asyncpg.Connection, source: str, mode: Mode | None = None) -> SyncRun | None:
+    """What was asked for first, of this mode or of any, and has not begun."""
+    row = await connection.fetchrow(REQUESTED, source, mode)
     return SyncRun.of(row) if row else None
 
 
-async def start(connection: asyncpg.Connection, id_: UUID, at: datetime) -> None:
-    await connection.execute(START, id_, at)
+async def start(connection: asyncpg.Connection, run: SyncRun, at: datetime) -> SyncRun:
+    """The run as it is under way from now on."""
+    if run.cause is not Cause.REQUEST:
+        await insert(connection, run)
+    row = await connection.fetchrow(START, run.id, at)
+    assert row is not None, run.id
+    return SyncRun.of(row)
 
 
 async def progress(
-    connection: asyncpg.Connection, id_: UUID, plan: str | None, phase: str | None, counts: Mapping[str, int]
+    connection: asyncpg.Connection,
+    id_: UUID,
+    plan: str | None,
+    phase: str | None,
+    counts: Mapping[str, int],
+    traffic: Traffic,
 ) -> None:
-    await connection.execute(PROGRESS, id_, plan, phase, orjson.dumps(dict(counts)).decode())
+    await connection.execute(PROGRESS, id_, plan, phase, orjson.dumps(dict(counts)).decode(), traffic.written())
 
 
 async def finish(
@@ -121,9 +147,11 @@ async def finish(
     *,
     plan: str | None,
     counts: Mapping[str, int],
+    traffic: Traffic,
     error: str | None = None,
 ) -> None:
-    await connection.execute(FINISH, id_, status.value, at, plan, orjson.dumps(dict(counts)).decode(), error)
+    written = orjson.dumps(dict(counts)).decode()
+    await connection.execute(FINISH, id_, status.value, at, plan, written, traffic.written(), error)
 
 
 async def interrupt(connection: asyncpg.Connection, source: str, at: datetime) -> None:

@@ -8,6 +8,8 @@ import asyncpg
 import orjson
 from assent_common.events.registry import Kind
 
+from assent_sagemaker.aws.traffic import Traffic
+
 ENSURE = "insert into sources (name) select unnest($1::text[]) on conflict do nothing"
 GET = "select * from sources where name = $1"
 ALL = "select * from sources where name = any($1::text[])"
@@ -17,6 +19,7 @@ update sources
    set plan = coalesce($3, plan), plan_reason = coalesce($4, plan_reason), notes = $5::jsonb,
        watermark_at = case when $6 > watermark or watermark is null then $2 else watermark_at end,
        watermark = greatest(watermark, $6),
+       seen_until = greatest(seen_until, $9), traffic = $10::jsonb,
        last_synced_at = $2, last_full_at = case when $7 then $2 else last_full_at end,
        last_error = null, last_error_at = null, sequence = sequence + $8::int
  where name = $1
@@ -24,7 +27,7 @@ returning sequence
 """
 FAILED = """
 with before as (select last_error from sources where name = $1)
-update sources set last_error = $3, last_error_at = $2 where name = $1
+update sources set last_error = $3, last_error_at = $2, traffic = $4::jsonb where name = $1
 returning (select last_error is not distinct from $3 from before) as again
 """
 NEXT_POLL = "update sources set next_poll_at = $2 where name = $1"
@@ -46,6 +49,10 @@ class SourceState:
     last_error_at: datetime | None
     next_poll_at: datetime | None
     sequence: int
+    #: Of the last reading, as of `aws.traffic`.
+    traffic: Mapping[str, Mapping[str, float]]
+    #: When the last reading began that got to its end: what changed before, it has seen.
+    seen_until: datetime | None
 
 
 async def ensure(connection: asyncpg.Connection, names: Sequence[str]) -> None:
@@ -78,18 +85,22 @@ async def synced(
     plan_reason: str | None,
     notes: Sequence[str],
     watermark: datetime | None,
+    seen_until: datetime,
+    traffic: Traffic,
     grow: bool,
 ) -> int:
     """Read to its end. The sequence of its events, grown by one if there is to be one more."""
     sequence: int = await connection.fetchval(
-        SYNCED, name, at, plan, plan_reason, orjson.dumps(list(notes)).decode(), watermark, full, int(grow)
+        SYNCED,
+        *(name, at, plan, plan_reason, orjson.dumps(list(notes)).decode(), watermark, full, int(grow)),
+        *(seen_until, traffic.written()),
     )
     return sequence
 
 
-async def failed(connection: asyncpg.Connection, name: str, at: datetime, error: str) -> bool:
+async def failed(connection: asyncpg.Connection, name: str, at: datetime, error: str, traffic: Traffic) -> bool:
     """Whether it failed for the same reason the last time."""
-    again: bool = await connection.fetchval(FAILED, name, at, error)
+    again: bool = await connection.fetchval(FAILED, name, at, error, traffic.written())
     return again
 
 

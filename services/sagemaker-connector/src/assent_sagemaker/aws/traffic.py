@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
+import orjson
+
 from assent_sagemaker import metrics
 
 
@@ -18,6 +20,10 @@ class Traffic:
     throttled: Counter[str] = field(default_factory=Counter)
     #: Calls a second that the lanes allowed when they were last used, by family.
     rates: dict[str, float] = field(default_factory=dict)
+
+    def written(self) -> str:
+        counts = {"calls": self.calls, "throttled": self.throttled, "rates": self.rates}
+        return orjson.dumps(counts, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS).decode()
 
 
 _current: ContextVar[Traffic | None] = ContextVar("assent_aws_traffic", default=None)

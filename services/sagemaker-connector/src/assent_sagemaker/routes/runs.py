@@ -124,6 +124,7 @@ def _requested(source: str, who: Principal, now: datetime) -> SyncRun:
         plan=None,
         phase=None,
         counts={},
+        traffic={},
         error=None,
         correlation_id=telemetry.correlation_id(),
         traceparent=telemetry.traceparent(),

@@ -26,10 +26,13 @@ async def completed(run: Run, reason: str | None) -> None:
             plan_reason=reason,
             notes=run.notes,
             watermark=run.watermark,
+            seen_until=run.began_at,
+            traffic=run.traffic,
             grow=worth_telling,
         )
-        if worth_telling:
+        if worth_telling or run.record.has_a_row:
             await _keep_run(connection, run, now)
+        if worth_telling:
             uow.emit(
                 REGISTRY,
                 "assent.registry.sync.completed.v1",
@@ -39,7 +42,7 @@ async def completed(run: Run, reason: str | None) -> None:
                     source=run.source.name,
                     run=str(run.record.id),
                     mode=run.record.mode,
-                    started_at=run.record.started_at or run.record.requested_at,
+                    started_at=run.began_at,
                     finished_at=now,
                     changed=run.counts["changed"],
                     removed=run.counts["removed"],
@@ -50,9 +53,11 @@ async def completed(run: Run, reason: str | None) -> None:
 
 
 async def _keep_run(connection: asyncpg.Connection, run: Run, now: datetime) -> None:
-    if run.record.mode == "incremental":
+    if not run.record.has_a_row:
         await runs.insert(connection, run.record)
-    await runs.finish(connection, run.record.id, Status.COMPLETED, now, plan=run.plan, counts=run.counts)
+    await runs.finish(
+        *(connection, run.record.id, Status.COMPLETED, now), plan=run.plan, counts=run.counts, traffic=run.traffic
+    )
     await runs.prune(connection, run.source.name, now)
 
 
@@ -61,10 +66,16 @@ async def failed(run: Run, error: str) -> None:
     async with run.held.transaction() as uow:
         connection = await uow.sql()
         now = uow.clock.now()
-        again = await sources_state.failed(connection, run.source.name, now, error)
-        if run.record.mode == "incremental":
+        again = await sources_state.failed(connection, run.source.name, now, error, run.traffic)
+        if not run.record.has_a_row:
             if again:
                 # Said already: an outage of a night is not a thousand runs.
                 return
             await runs.insert(connection, run.record)
-        await runs.finish(connection, run.record.id, Status.FAILED, now, plan=run.plan, counts=run.counts, error=error)
+        await runs.finish(
+            *(connection, run.record.id, Status.FAILED, now),
+            plan=run.plan,
+            counts=run.counts,
+            traffic=run.traffic,
+            error=error,
+        )

@@ -13,6 +13,7 @@ from assent_common.leases import Lease
 from assent_sagemaker import held, metrics, runs, sources_state, state
 from assent_sagemaker.aws.account import Account
 from assent_sagemaker.aws.errors import AwsError
+from assent_sagemaker.aws.traffic import counted
 from assent_sagemaker.held import Held, LeaseLost
 from assent_sagemaker.mapping.documents import ModelPackage
 from assent_sagemaker.reports import Reader
@@ -112,33 +113,27 @@ class SourceDuty:
         async with self._database.connection() as connection:
             asked = await runs.requested(connection, self.source.name)
             stands = await sources_state.get(connection, self.source.name)
-        if asked is not None:
+        if asked is not None and asked.mode == "full":
             await self._full(holding, asked)
         elif self._next_full is None or now >= self._next_full:
             await self._full(holding, self._record("full", self._cause))
-        elif stands.plan is not None and (self._next_poll is None or now >= self._next_poll):
+        elif stands.plan is not None and (asked or self._next_poll is None or now >= self._next_poll):
             since = self._look_back.since(stands.watermark, stands.watermark_at, now)
-            await self._incremental(holding, Plan(stands.plan), since)
+            await self._incremental(holding, asked or self._record("incremental", Cause.POLL), Plan(stands.plan), since)
         else:
             return await self._outstanding_reports(holding)
         return True
 
     async def _full(self, holding: Held, record: SyncRun) -> None:
-        async with holding.transaction() as uow:
-            connection = await uow.sql()
-            await runs.interrupt(connection, self.source.name, self._clock.now())
-            if record.cause is not Cause.REQUEST:
-                await runs.insert(connection, record)
-            await runs.start(connection, record.id, self._clock.now())
-        run = self._run(record, holding)
+        run = await self._begun(holding, record)
         if await self._read(run, lambda: full(run)):
             self._next_full = self._clock.now() + self.source.reconcile_interval
             self._cause = Cause.RECONCILE
         else:
             self._next_full = self._clock.now() + self._backoff()
 
-    async def _incremental(self, holding: Held, plan: Plan, since: datetime | None) -> None:
-        run = self._run(self._record("incremental", Cause.POLL), holding)
+    async def _incremental(self, holding: Held, record: SyncRun, plan: Plan, since: datetime | None) -> None:
+        run = await self._begun(holding, record)
 
         async def read() -> None:
             try:
@@ -150,6 +145,14 @@ class SourceDuty:
 
         await self._read(run, read)
 
+    async def _begun(self, holding: Held, record: SyncRun) -> Run:
+        if record.has_a_row:
+            async with holding.transaction() as uow:
+                connection = await uow.sql()
+                await runs.interrupt(connection, self.source.name, self._clock.now())
+                record = await runs.start(connection, record, self._clock.now())
+        return self._run(record, holding)
+
     async def _read(self, run: Run, reading: Callable[[], Awaitable[str | None]]) -> bool:
         """One run in a span of its own, and what came of it. False if it failed."""
         record = run.record
@@ -158,7 +161,8 @@ class SourceDuty:
         ) as span:
             span.set_attributes({"assent.source": self.source.name, "assent.mode": record.mode})
             try:
-                reason = await reading()
+                with counted(run.traffic):
+                    reason = await reading()
                 await completed(run, reason)
             except (AwsError, SearchUseless) as error:
                 self._failures += 1
@@ -194,7 +198,7 @@ class SourceDuty:
     def _record(self, mode: Mode, cause: Cause) -> SyncRun:
         now = self._clock.now()
         return SyncRun(
-            *(ids.new(), self.source.name, mode, cause, Status.RUNNING, None, now, now, None, None, None, {}, None),
+            *(ids.new(), self.source.name, mode, cause, Status.RUNNING, None, now, now, None, None, None, {}, {}, None),
             correlation_id=str(ids.new()),
             traceparent=None,
         )
@@ -205,7 +209,7 @@ class SourceDuty:
     async def _set_next_poll(self, run: Run) -> None:
         now = self._clock.now()
         # At least as long as this one took, so that outstanding reports get their share of the time.
-        took = now - (run.record.started_at or now)
+        took = now - run.began_at
         self._next_poll = now + max(
             self.source.poll_interval, took, self._backoff() if self._failures else timedelta(0)
         )

@@ -37,6 +37,7 @@ async def groups(run: Run) -> Listing:
                 if run.source.wants(name):
                     arn = summary["ModelPackageGroupArn"]
                     listed[arns.key(arn)] = Listed(arn, name, _digest(summary))
+            await run.listed(len(page.records))
         return listed
 
     return await run.from_the_start_if_expired(read)
@@ -76,6 +77,7 @@ async def _collect(run: Run, listing: AsyncIterator[Page]) -> Listing:
             if wants(run, arn):
                 listed[arns.key(arn)] = Listed(arn, arn, _digest(summary))
                 run.saw(to_utc(summary["CreationTime"]))
+        await run.listed(len(page.records))
     return listed
 
 

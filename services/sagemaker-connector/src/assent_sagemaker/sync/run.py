@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from assent_common import telemetry
@@ -14,6 +14,7 @@ from assent_common.uow import UnitOfWork
 from assent_sagemaker import runs
 from assent_sagemaker.aws.account import Account
 from assent_sagemaker.aws.errors import TokenExpired
+from assent_sagemaker.aws.traffic import Traffic
 from assent_sagemaker.held import Held
 from assent_sagemaker.reports import Reader
 from assent_sagemaker.runs import SyncRun
@@ -29,6 +30,8 @@ REPORTS_AT_ONCE = 1000
 """Of so many versions a run reads the reports on its way; those of more follow, for they would hold it up."""
 
 DESCRIBED_AT_ONCE = 16
+
+SHOWN_EVERY = timedelta(seconds=1)
 
 
 class Run:
@@ -49,6 +52,7 @@ class Run:
         self.clock = clock
         self.heard = heard
         self.counts: Counter[str] = Counter()
+        self.traffic = Traffic()
         self.notes: list[str] = []
         self.plan: str | None = None
         self.watermark: datetime | None = None
@@ -63,13 +67,25 @@ class Run:
             counts=self.counts,
         )
         self._restarts = RESTARTS
+        self._shown_at = self.began_at
+
+    @property
+    def began_at(self) -> datetime:
+        return self.record.started_at or self.record.requested_at
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[UnitOfWork]:
         """Under the source's lease, with the progress so far."""
         async with self.held.transaction() as uow:
             yield uow
-            await runs.progress(await uow.sql(), self.record.id, self.plan, self.phase, self.counts)
+            await runs.progress(await uow.sql(), self.record.id, self.plan, self.phase, self.counts, self.traffic)
+
+    async def listed(self, more: int) -> None:
+        """So many more are there; a long listing shows that it gets on."""
+        self.counts["listed"] += more
+        if self.record.has_a_row and self.clock.now() - self._shown_at >= SHOWN_EVERY:
+            self._shown_at = self.clock.now()
+            await self.enter(self.phase)
 
     async def enter(self, phase: str) -> None:
         self.phase = phase
