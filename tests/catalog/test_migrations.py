@@ -1,6 +1,7 @@
 """The schema goes up, down and up again."""
 
 from assent_common import migrations
+from assent_common.events.governance import CandidacyStatus
 
 from tests.catalog.world import World, a_candidacy, a_deployment, a_model, a_version
 
@@ -18,6 +19,23 @@ async def test_what_was_laid_is_taken_away_whole_and_laid_again(world: World) ->
     assert await _schema(world) == before
     await world.apply(events)
     assert (await world.version())["status"] == "candidate"
+
+
+async def test_lineage_is_told_of_what_was_there_before_it(world: World) -> None:
+    await world.create_use_case()
+    await world.hears(a_version(training_job="churn-2026-10"), a_deployment(), a_candidacy(CandidacyStatus.ACCEPTED))
+    before = await _edges(world)
+    assert len(before) == 3
+
+    await migrations.upgrade(world.database, "assent_catalog", revision="0001")
+    await migrations.upgrade(world.database, "assent_catalog")
+    assert await _edges(world) == before
+
+
+async def _edges(world: World) -> list[tuple[str, ...]]:
+    async with world.database.connection() as connection:
+        rows = await connection.fetch("select * from lineage_edges order by owner, from_urn, to_urn")
+    return [tuple(row) for row in rows]
 
 
 async def _schema(world: World) -> list[str]:

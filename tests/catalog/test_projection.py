@@ -43,6 +43,8 @@ TABLES = {
     "metrics": [],
     "model_version_history": [],
     "deployments": [],
+    "datasets": [],
+    "lineage_edges": [],
     "candidacies": [],
     "candidacy_history": [],
     "source_census": [],

@@ -6,7 +6,9 @@ from assent_common.kafka import topics
 from assent_common.service import Parts, Runtime
 from assent_common.settings import Settings
 
+from assent_catalog.datasets.routes import routes as datasets
 from assent_catalog.deployments.routes import routes as deployments
+from assent_catalog.lineage.routes import routes as lineage
 from assent_catalog.model_versions.routes import routes as model_versions
 from assent_catalog.models.routes import routes as models
 from assent_catalog.projection.apply import HELD, apply
@@ -14,7 +16,8 @@ from assent_catalog.sources.routes import routes as sources
 from assent_catalog.use_cases.routes import routes as use_cases
 
 PORT = 8081
-ROUTERS = (use_cases, model_versions, models, deployments, sources, audit_log.routes)
+# Lineage first: an urn has slashes, so that the routes by urn take whatever follows.
+ROUTERS = (lineage, use_cases, model_versions, models, datasets, deployments, sources, audit_log.routes)
 
 
 def parts(made: Runtime) -> Parts:

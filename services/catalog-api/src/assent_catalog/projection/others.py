@@ -28,19 +28,20 @@ update models m set live = false
 """
 UPSERT_DEPLOYMENTS = """
 insert into deployments as d
-       (id, urn, source, kind, name, variant, model_version, status, live, created_at, modified_at, raw, sequence)
+       (id, urn, source, kind, name, variant, model_version, status, live, created_at, modified_at, record, raw,
+        sequence)
 select id, urn, source, kind, name, variant, model_version, status,
        not exists (select from removals r where r.urn = e.urn and r.sequence > e.sequence), created_at, modified_at,
-       raw::jsonb, sequence
+       record::jsonb, raw::jsonb, sequence
   from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-              $9::timestamptz[], $10::timestamptz[], $11::text[], $12::bigint[])
-       as e(id, urn, source, kind, name, variant, model_version, status, created_at, modified_at, raw, sequence)
+              $9::timestamptz[], $10::timestamptz[], $11::text[], $12::text[], $13::bigint[])
+       as e(id, urn, source, kind, name, variant, model_version, status, created_at, modified_at, record, raw, sequence)
  order by id
 on conflict (id) do update
    set source = excluded.source, kind = excluded.kind, name = excluded.name, variant = excluded.variant,
        model_version = excluded.model_version, status = excluded.status, live = excluded.live,
-       created_at = excluded.created_at, modified_at = excluded.modified_at, raw = excluded.raw,
-       sequence = excluded.sequence
+       created_at = excluded.created_at, modified_at = excluded.modified_at, record = excluded.record,
+       raw = excluded.raw, sequence = excluded.sequence
  where excluded.sequence > d.sequence
 """
 REMOVE_DEPLOYMENTS = """
@@ -65,8 +66,8 @@ async def deployments(connection: asyncpg.Connection, events: Sequence[tuple[Clo
     newest = {
         served.urn: (
             *(ids.of_urn(served.urn), served.urn, served.source, served.kind, served.name, served.variant),
-            *(served.model_version, served.status, served.created_at, served.modified_at, _json(served.raw)),
-            event.number,
+            *(served.model_version, served.status, served.created_at, served.modified_at),
+            *(served.model_dump_json(exclude={"raw"}), _json(served.raw), event.number),
         )
         for event, served in sorted(events, key=lambda pair: pair[0].number)
     }

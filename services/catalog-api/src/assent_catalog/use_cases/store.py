@@ -12,6 +12,7 @@ from assent_common.events.catalog import FacetState, Stage, UseCaseChanged
 from assent_common.kafka.topics import CATALOG
 from assent_common.uow import UnitOfWork
 
+from assent_catalog.projection import lineage
 from assent_catalog.use_cases.model import completeness
 
 SEARCH = "to_tsvector('simple', concat_ws(' ', $2::text, $3::text, $4::text, regexp_replace($2, '[-_./]', ' ', 'g')))"
@@ -93,8 +94,7 @@ async def insert(uow: UnitOfWork, use_case: UseCase) -> bool:
     )
     if status.endswith(" 0"):
         return False
-    await _keep(uow, use_case)
-    tell(uow, use_case)
+    await _written(uow, use_case)
     return True
 
 
@@ -107,8 +107,7 @@ async def update(uow: UnitOfWork, use_case: UseCase, *, was: int) -> None:
         use_case.complete,
     )
     assert status.endswith(" 1"), "the row lock forbids that anybody came between"
-    await _keep(uow, use_case)
-    tell(uow, use_case)
+    await _written(uow, use_case)
 
 
 async def lock_several(connection: asyncpg.Connection, keys: Collection[str]) -> list[UseCase]:
@@ -134,6 +133,14 @@ def tell(uow: UnitOfWork, use_case: UseCase) -> None:
         use_case.changed_sequence,
         _state(use_case),
     )
+
+
+async def _written(uow: UnitOfWork, use_case: UseCase) -> None:
+    """What follows from a state that somebody wrote: it is kept, leads from the data it names, and is told."""
+    datasets = use_case.facets.get("data", {}).get("datasets", [])
+    await lineage.use_case(await uow.sql(), use_case.id, use_case.key, datasets)
+    await _keep(uow, use_case)
+    tell(uow, use_case)
 
 
 async def _keep(uow: UnitOfWork, use_case: UseCase) -> None:

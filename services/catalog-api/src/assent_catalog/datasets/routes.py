@@ -1,0 +1,88 @@
+"""`/v1/datasets`: the data behind the models, as far as training jobs, reports and use cases name it."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from assent_common.database import Database
+from assent_common.http.app import router
+from assent_common.http.pages import CursorText, Limit, Page, page, read_cursor
+from assent_common.http.problems import NotYetKnown, documented
+from assent_common.identity.roles import Reader
+from fastapi import Query, Request
+from pydantic import BaseModel
+
+routes = router(tags=["datasets"])
+
+# Index: lineage_edges_from.
+_SELECT = """
+select d.id, d.urn, u.model_versions, u.use_cases, u.roles
+  from datasets d
+  left join lateral (
+      select count(distinct e.owner) filter (where e.to_kind <> 'use_case') as model_versions,
+             coalesce(array_agg(distinct e.to_urn) filter (where e.to_kind = 'use_case'), '{}') as use_cases,
+             coalesce(array_agg(distinct e.relation) filter (where e.to_kind <> 'use_case'), '{}') as roles
+        from lineage_edges e where e.from_urn = d.urn and e.from_kind = 'dataset'
+  ) u on true
+"""
+ONE = _SELECT + " where d.urn = $1 or d.id = $2"
+LIST = (
+    _SELECT
+    + """
+ where ($1::text is null or strpos(lower(d.urn), lower($1)) > 0)
+   and ($2::text is null or exists (select from lineage_edges e where e.from_urn = d.urn and e.to_urn = $2))
+   and ($3::text is null or d.urn > $3)
+ order by d.urn limit $4
+"""
+)
+
+
+class DatasetOut(BaseModel):
+    """Data that trains, validates or feeds a model version."""
+
+    id: UUID
+    #: An S3 URI, a feature group's ARN, or the address of another store.
+    urn: str
+    #: How many model versions name it.
+    model_versions: int
+    #: The keys of the use cases that name it.
+    use_cases: list[str]
+    #: What it is used for: `training`, `validation`, `test`, `baseline`, `other`.
+    roles: list[str]
+
+
+@routes.get("/datasets", summary="List the data behind the models")
+async def list_datasets(
+    request: Request,
+    _: Reader,
+    q: Annotated[str | None, Query(max_length=500, description="A part of the urn")] = None,
+    use_case: Annotated[str | None, Query(max_length=200, description="Named by this use case")] = None,
+    limit: Limit = 50,
+    cursor: CursorText = None,
+) -> Page[DatasetOut]:
+    """By urn."""
+    of = [q, use_case]
+    after = read_cursor(cursor, of=of, shape=[str]) or [None]
+    database: Database = request.app.state.database
+    async with database.connection() as connection:
+        rows = await connection.fetch(LIST, q, use_case, after[0], limit + 1)
+    items, next_cursor = page([_out(row) for row in rows], limit, key=lambda dataset: [dataset.urn], of=of)
+    return Page(items=items, next_cursor=next_cursor)
+
+
+@routes.get("/datasets/{id:path}", summary="Read a dataset", responses=documented(NotYetKnown))
+async def get_dataset(id: str, request: Request, _: Reader) -> DatasetOut:
+    """By id, or by its urn."""
+    try:
+        id_ = UUID(id)
+    except ValueError:
+        id_ = None
+    database: Database = request.app.state.database
+    async with database.connection() as connection:
+        row = await connection.fetchrow(ONE, id, id_)
+    if row is None:
+        raise NotYetKnown(f"dataset {id!r} is not known here")
+    return _out(row)
+
+
+def _out(row: Any) -> DatasetOut:
+    return DatasetOut.model_validate(dict(row))
