@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +17,7 @@ from assent_common.http.app import access_table
 from assent_common.identity.roles import EVERYBODY, Principal, Role
 from assent_local.simulator import Simulator
 from assent_sagemaker import routes
+from assent_sagemaker.runs import Status
 from assent_sagemaker.sources import Source
 from fastapi import FastAPI
 
@@ -146,12 +148,81 @@ async def test_a_sync_that_is_asked_for_runs_and_can_be_followed(
     assert (entry["actor"], entry["action"]) == ("admin-1", "sync_requested")
 
 
+async def test_a_poll_that_is_asked_for_is_kept_though_it_finds_nothing(
+    company: Simulator, connect: Connect, http: httpx.AsyncClient
+) -> None:
+    connector = await connect()
+    answer = await http.post("/v1/sources/demo/sync", params={"mode": "incremental"}, headers=bearing(Role.ADMIN))
+    assert (answer.status_code, answer.json()["mode"]) == (202, "incremental")
+    await connector.wake()
+
+    async def ended() -> Any:
+        run = await get(http, answer.headers["location"])
+        return run if run["finished_at"] else None
+
+    run = await until(ended, within_s=20)
+    assert (run["status"], run["cause"], run["error"]) == ("completed", "request", None)
+    assert run["counts"].get("changed", 0) == 0
+    assert run["traffic"]["calls"]["search"] >= 2
+    assert "describe_model_package" not in run["traffic"]["calls"]
+    assert run["traffic"]["rates"]["search"] > 0
+    assert len(await connector.events(world.COMPLETED)) == 1
+
+
+async def test_a_source_that_was_never_read_is_read_whole_before_it_is_polled(
+    company: Simulator, store: Database, connect: Connect, http: httpx.AsyncClient
+) -> None:
+    answer = await http.post("/v1/sources/demo/sync", params={"mode": "incremental"}, headers=bearing(Role.ADMIN))
+    connector = await connect()
+
+    async def ended() -> Any:
+        run = await get(http, answer.headers["location"])
+        return run if run["finished_at"] else None
+
+    asked = await until(ended, within_s=20)
+    assert (asked["status"], asked["plan"]) == ("completed", "search")
+    full, polled = sorted(await connector.runs(), key=lambda run: run.mode)
+    assert (full.mode, full.counts["changed"]) == ("full", 50)
+    assert (polled.id, polled.counts.get("changed", 0)) == (UUID(asked["id"]), 0)
+
+
+async def test_how_fresh_a_source_is_is_counted_from_when_the_last_reading_began(
+    company: Simulator, connect: Connect, http: httpx.AsyncClient
+) -> None:
+    connector = await connect()
+    demo = await get(http, "/v1/sources/demo")
+    assert demo["freshness_s"] == 0
+    assert demo["traffic"]["calls"]["list_model_packages"] >= 1
+    connector.clock.advance(timedelta(seconds=40))
+    assert (await get(http, "/v1/sources/demo"))["freshness_s"] == 40
+    assert (await get(http, "/v1/sources/spare"))["freshness_s"] is None
+
+
+async def test_the_failing_sources_are_found_among_many(
+    company: Simulator, connect: Connect, http: httpx.AsyncClient
+) -> None:
+    connector = await connect()
+    assert (await get(http, "/v1/sources", failing=True))["items"] == []
+    company.dial(denied=["Search", "ListModelPackageGroups"])
+    failed = await connector.full()
+    assert failed.status == Status.FAILED
+    assert failed.traffic["calls"]
+    (demo,) = (await get(http, "/v1/sources", failing=True))["items"]
+    assert demo["name"] == "demo"
+    assert "ListModelPackageGroups" in demo["last_error"]
+    assert [s["name"] for s in (await get(http, "/v1/sources", failing=False))["items"]] == ["spare"]
+    assert [s["name"] for s in (await get(http, "/v1/sources", q="PAR"))["items"]] == ["spare"]
+    assert (await get(http, "/v1/sources", q="par", failing=True))["items"] == []
+
+
 async def test_asking_twice_before_it_begins_is_one_run(http: httpx.AsyncClient) -> None:
     answers = await asyncio.gather(
         *(http.post("/v1/sources/spare/sync", headers=bearing(Role.ADMIN)) for _ in range(4))
     )
     assert [answer.status_code for answer in answers] == [202] * 4
     assert len({answer.headers["location"] for answer in answers}) == 1
+    poll = await http.post("/v1/sources/spare/sync", params={"mode": "incremental"}, headers=bearing(Role.ADMIN))
+    assert poll.headers["location"] != answers[0].headers["location"]
 
 
 async def test_an_idempotency_key_makes_a_repeated_request_answer_as_the_first(http: httpx.AsyncClient) -> None:

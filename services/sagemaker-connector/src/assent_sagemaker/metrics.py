@@ -2,10 +2,19 @@
 
 from prometheus_client import Counter, Gauge
 
-SYNC_AGE_SECONDS = Gauge(
-    "assent_source_sync_age_seconds",
-    "Time since a source was last read to its end. Rising: `/v1/sources` says why.",
+# The one metric with a series for every source: 15,000 of one label are nothing to Prometheus, 15,000 times the
+# operations and outcomes are. A moment rather than an age: of several processes the highest is right, whoever reads
+# the source by now. What else is to be known of a single source, `/v1/sources` and `/v1/sync-runs` say.
+SEEN_UNTIL = Gauge(
+    "assent_source_seen_until_timestamp_seconds",
+    "When the last reading of a source began that got to its end; the highest of all processes counts. Freshness is "
+    "`time() - max by (source) (…)`. Falling behind: `/v1/sources?failing=true` says why.",
     ["source"],
+)
+SYNCS = Counter(
+    "assent_syncs_total",
+    "Readings of sources by mode and how they ended. `failed` rising: `/v1/sources?failing=true`.",
+    ["mode", "outcome"],
 )
 AWS_CALLS = Counter("assent_aws_calls_total", "Calls to AWS that were answered or refused.", ["operation", "outcome"])
 AWS_THROTTLED = Counter(
@@ -13,7 +22,7 @@ AWS_THROTTLED = Counter(
     "Times AWS said that it was too much. Rising steadily: lengthen `poll_interval`, or ask AWS for more.",
     ["operation"],
 )
-CHANGES = Counter("assent_source_changes_total", "Objects told as changed or removed.", ["source", "kind"])
+CHANGES = Counter("assent_source_changes_total", "Objects told as changed or removed.", ["kind"])
 REPORTS = Counter(
     "assent_reports_total", "Metrics reports read, or not readable: may the source's role read them?", ["outcome"]
 )
@@ -25,4 +34,9 @@ REMOVALS_REFUSED = Counter(
 )
 WRITE_BACKS = Counter(
     "assent_write_backs_total", "Write-backs by how they ended. `failed`: see `/v1/write-backs`.", ["source", "outcome"]
+)
+APPROVAL_DRIFTS = Counter(
+    "assent_approval_drifts_total",
+    "Approvals that somebody changed in SageMaker without a decision. Rising: `assent aws guardrail` prevents it.",
+    ["source"],
 )

@@ -13,6 +13,7 @@ from assent_sagemaker.aws.traffic import Traffic
 ENSURE = "insert into sources (name) select unnest($1::text[]) on conflict do nothing"
 GET = "select * from sources where name = $1"
 ALL = "select * from sources where name = any($1::text[])"
+FAILING = "select name from sources where last_error is not null"
 LOCK = "select from sources where name = $1 for update"
 SYNCED = """
 update sources
@@ -67,6 +68,10 @@ async def get(connection: asyncpg.Connection, name: str) -> SourceState:
 
 async def all_of(connection: asyncpg.Connection, names: Sequence[str]) -> dict[str, SourceState]:
     return {row["name"]: SourceState(**row) for row in await connection.fetch(ALL, list(names))}
+
+
+async def failing(connection: asyncpg.Connection) -> set[str]:
+    return {row["name"] for row in await connection.fetch(FAILING)}
 
 
 async def lock(connection: asyncpg.Connection, name: str) -> None:

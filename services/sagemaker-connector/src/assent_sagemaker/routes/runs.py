@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated
 from uuid import UUID
 
 from assent_common import ids, telemetry
@@ -18,7 +18,8 @@ from starlette.responses import Response
 
 from assent_sagemaker import runs, sources_state
 from assent_sagemaker.routes.asking import ByOperator, SourceFilter, SourceName, accepted, known
-from assent_sagemaker.runs import Cause, Status, SyncRun
+from assent_sagemaker.routes.traffic import TrafficView
+from assent_sagemaker.runs import Cause, Mode, Status, SyncRun
 from assent_sagemaker.sources import Source
 
 
@@ -27,7 +28,7 @@ class SyncRunView(BaseModel):
 
     id: UUID
     source: str
-    mode: Literal["full", "incremental"]
+    mode: Mode
     #: `start`, `reconcile`, `poll` or `request`.
     cause: Cause
     status: Status
@@ -40,6 +41,7 @@ class SyncRunView(BaseModel):
     phase: str | None
     #: How far it got: `listed`, `read`, `described`, `changed`, `removed`, `unmappable`.
     counts: dict[str, int]
+    traffic: TrafficView
     error: str | None
     correlation_id: str
 
@@ -49,25 +51,30 @@ def router(database: Database, configured: Mapping[str, Source], wake: Callable[
 
     @routes.post(
         "/sources/{name}/sync",
-        summary="Read a source whole, now",
-        description="A full sync counts as a listing: what two of them in a row lack is removed. While one that was "
-        "asked for has not begun, asking again answers with the same run.",
+        summary="Read a source, now",
+        description="Whole, or with `mode=incremental` only what changed since the last time. A full sync counts as a "
+        "listing: what two of them in a row lack is removed. While one that was asked for has not begun, asking for "
+        "the same again answers with the same run. A source that was never read whole is read whole first.",
         status_code=202,
         response_model=SyncRunView,
         responses=documented(NotFound, Conflict),
         tags=["sources"],
     )
-    async def sync_source(asked: ByOperator, name: SourceName) -> Response:
+    async def sync_source(
+        asked: ByOperator,
+        name: SourceName,
+        mode: Annotated[Mode, Query(description="Everything, or what changed since the last time")] = "full",
+    ) -> Response:
         known(configured, name)
 
         async def act(uow: UnitOfWork) -> Response:
             connection = await uow.sql()
             await sources_state.lock(connection, name)
-            run = await runs.requested(connection, name)
+            run = await runs.requested(connection, name, mode)
             if run is None:
-                run = _requested(name, asked.who, uow.clock.now())
+                run = _requested(name, mode, asked.who, uow.clock.now())
                 await runs.insert(connection, run)
-                uow.audit(asked.who.subject, "sync_requested", name, {"run": str(run.id)})
+                uow.audit(asked.who.subject, "sync_requested", name, {"run": str(run.id), "mode": mode})
             return accepted(_view(run), {"Location": f"/v1/sync-runs/{run.id}"})
 
         answer = await asked.once(database, act)
@@ -110,11 +117,11 @@ def _view(run: SyncRun) -> SyncRunView:
     return SyncRunView.model_validate(run, from_attributes=True)
 
 
-def _requested(source: str, who: Principal, now: datetime) -> SyncRun:
+def _requested(source: str, mode: Mode, who: Principal, now: datetime) -> SyncRun:
     return SyncRun(
         id=ids.new(),
         source=source,
-        mode="full",
+        mode=mode,
         cause=Cause.REQUEST,
         status=Status.REQUESTED,
         requested_by=who.subject,

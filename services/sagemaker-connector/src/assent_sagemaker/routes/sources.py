@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Annotated
 
 from assent_common.database import Database
 from assent_common.events.registry import Kind
@@ -9,11 +10,12 @@ from assent_common.http import app as http_app
 from assent_common.http.pages import CursorText, Limit, Page, page, read_cursor
 from assent_common.http.problems import NotFound, documented
 from assent_common.identity.roles import Reader
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
 from assent_sagemaker import sources_state
 from assent_sagemaker.routes.asking import SourceName, known
+from assent_sagemaker.routes.traffic import TrafficView
 from assent_sagemaker.sources import Source
 from assent_sagemaker.sources_state import SourceState
 
@@ -40,11 +42,22 @@ class SourceView(BaseModel):
     live: dict[Kind, int]
     #: The newest change seen, by the source's own clock.
     watermark: datetime | None
+    #: When the last reading began that got to its end: what was registered or changed before, it has seen, as far as
+    #: SageMaker's own index had it. What was deleted is seen by full readings alone: `last_full_at`.
+    seen_until: datetime | None
+    #: How old a change may be that was not seen yet: now less `seen_until`. Null until the first reading.
+    freshness_s: float | None
     last_synced_at: datetime | None
     last_full_at: datetime | None
     last_error: str | None
     last_error_at: datetime | None
     next_poll_at: datetime | None
+    #: Of the last reading, whichever way it ended.
+    traffic: TrafficView
+
+
+Failing = Annotated[bool | None, Query(description="Only those whose last reading failed, or only those whose did not")]
+Containing = Annotated[str | None, Query(alias="q", max_length=100, description="Only those whose name contains this")]
 
 
 def router(database: Database, configured: Mapping[str, Source]) -> APIRouter:
@@ -55,13 +68,25 @@ def router(database: Database, configured: Mapping[str, Source]) -> APIRouter:
         async with database.connection() as connection:
             stands = await sources_state.all_of(connection, names)
             live = await sources_state.counts(connection, names)
-        return [_view(source, stands.get(source.name), live[source.name]) for source in of]
+        now = database.clock.now()
+        return [_view(source, stands.get(source.name), live[source.name], now) for source in of]
 
     @routes.get("/sources", summary="The sources, and how reading them goes")
-    async def list_sources(who: Reader, limit: Limit = 50, cursor: CursorText = None) -> Page[SourceView]:
-        after = read_cursor(cursor, of="sources", shape=[str])
-        wanted = sorted(name for name in configured if after is None or name > after[0])
-        shown, following = page(wanted[: limit + 1], limit, key=lambda name: [name], of="sources")
+    async def list_sources(
+        who: Reader,
+        q: Containing = None,
+        failing: Failing = None,
+        limit: Limit = 50,
+        cursor: CursorText = None,
+    ) -> Page[SourceView]:
+        selection = ["sources", q, failing]
+        after = read_cursor(cursor, of=selection, shape=[str])
+        names = {name for name in configured if (q or "").casefold() in name and (after is None or name > after[0])}
+        if failing is not None:
+            async with database.connection() as connection:
+                fail = await sources_state.failing(connection)
+            names = names & fail if failing else names - fail
+        shown, following = page(sorted(names)[: limit + 1], limit, key=lambda name: [name], of=selection)
         return Page(items=await views([configured[name] for name in shown]), next_cursor=following)
 
     @routes.get("/sources/{name}", summary="One source", responses=documented(NotFound))
@@ -71,7 +96,8 @@ def router(database: Database, configured: Mapping[str, Source]) -> APIRouter:
     return routes
 
 
-def _view(source: Source, stands: SourceState | None, live: Mapping[Kind, int]) -> SourceView:
+def _view(source: Source, stands: SourceState | None, live: Mapping[Kind, int], now: datetime) -> SourceView:
+    seen_until = stands.seen_until if stands else None
     return SourceView(
         name=source.name,
         region=source.region,
@@ -87,9 +113,12 @@ def _view(source: Source, stands: SourceState | None, live: Mapping[Kind, int]) 
         write_back=source.write_back,
         live=dict(live),
         watermark=stands.watermark if stands else None,
+        seen_until=seen_until,
+        freshness_s=(now - seen_until).total_seconds() if seen_until else None,
         last_synced_at=stands.last_synced_at if stands else None,
         last_full_at=stands.last_full_at if stands else None,
         last_error=stands.last_error if stands else None,
         last_error_at=stands.last_error_at if stands else None,
         next_poll_at=stands.next_poll_at if stands else None,
+        traffic=TrafficView.model_validate(stands.traffic if stands else {}),
     )

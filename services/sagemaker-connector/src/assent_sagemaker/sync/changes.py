@@ -64,7 +64,7 @@ async def apply(
             payloads[key],
             scope=source,
         )
-        metrics.CHANGES.labels(source, kind.value).inc()
+        metrics.CHANGES.labels(kind.value).inc()
     unchanged = [row for key, row in rows.items() if key not in changed and _books_differ(row, known.get(key))]
     await state.book(connection, source, unchanged)
     return set(changed)

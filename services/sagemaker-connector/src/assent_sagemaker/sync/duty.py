@@ -166,6 +166,7 @@ class SourceDuty:
                 await completed(run, reason)
             except (AwsError, SearchUseless) as error:
                 self._failures += 1
+                metrics.SYNCS.labels(record.mode, "failed").inc()
                 await failed(run, str(error))
                 await self._set_next_poll(run)
                 self._health.failing(self.name, str(error))
@@ -174,7 +175,8 @@ class SourceDuty:
             self._failures = 0
             await self._set_next_poll(run)
             self._health.working(self.name)
-            self._measure()
+            metrics.SYNCS.labels(record.mode, "completed").inc()
+            metrics.SEEN_UNTIL.labels(self.source.name).set(run.began_at.timestamp())
             counts = {name: count for name, count in run.counts.items() if count}
             quiet = record.mode == "incremental" and not (counts.get("changed") or counts.get("removed"))
             log = telemetry.logger().debug if quiet else telemetry.logger().info
@@ -218,11 +220,6 @@ class SourceDuty:
 
     def _backoff(self) -> timedelta:
         return min(FIRST_RETRY * (1 << min(self._failures, 16)), LONGEST_RETRY)
-
-    def _measure(self) -> None:
-        loop = asyncio.get_running_loop()
-        synced_at = loop.time()
-        metrics.SYNC_AGE_SECONDS.labels(self.source.name).set_function(lambda: loop.time() - synced_at)
 
     async def _rest(self, stopping: asyncio.Event) -> None:
         """Until something is wanted, or for a second: another process may want something, too."""

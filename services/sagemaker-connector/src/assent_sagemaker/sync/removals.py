@@ -41,7 +41,7 @@ async def count_listing(run: Run, kinds: Collection[Kind], listed: Collection[st
                 Removed(urn=one.urn, source=run.source.name, kind=one.kind, removed_at=now),
                 scope=run.source.name,
             )
-            metrics.CHANGES.labels(run.source.name, one.kind.value).inc()
+            metrics.CHANGES.labels(one.kind.value).inc()
         run.counts["removed"] += len(removed)
 
 
