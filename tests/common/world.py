@@ -1,6 +1,7 @@
 """A small world to test the common library in: entities that change, and tell of each change as they do."""
 
 import asyncio
+import json
 import os
 import sys
 from asyncio.subprocess import DEVNULL, Process
@@ -112,6 +113,7 @@ def environment_of(settings: Settings) -> dict[str, str]:
         "ASSENT_KAFKA_BOOTSTRAP_SERVERS": settings.kafka_bootstrap_servers,
         "ASSENT_KAFKA_TOPIC_PREFIX": settings.kafka_topic_prefix,
         "ASSENT_KAFKA_PARTITIONS": str(settings.kafka_partitions),
+        "ASSENT_SERVICE_TOKENS": json.dumps(settings.service_tokens),
     }
 
 

@@ -1,7 +1,7 @@
 """`python -m assent_catalog.main`: the catalogue service."""
 
 from assent_common import projection, service
-from assent_common.http import audit_log
+from assent_common.http import audit_log, feed
 from assent_common.kafka import topics
 from assent_common.service import Parts, Runtime
 from assent_common.settings import Settings
@@ -17,7 +17,7 @@ from assent_catalog.use_cases.routes import routes as use_cases
 
 PORT = 8081
 # Lineage first: an urn has slashes, so that the routes by urn take whatever follows.
-ROUTERS = (lineage, use_cases, model_versions, models, datasets, deployments, sources, audit_log.routes)
+ROUTERS = (lineage, use_cases, model_versions, models, datasets, deployments, sources, feed.routes, audit_log.routes)
 
 
 def parts(made: Runtime) -> Parts:

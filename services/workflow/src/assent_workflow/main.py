@@ -1,7 +1,7 @@
 """`python -m assent_workflow.main`: the workflow service."""
 
 from assent_common import projection, service
-from assent_common.http import audit_log
+from assent_common.http import audit_log, feed
 from assent_common.kafka import topics
 from assent_common.service import Parts, Runtime
 from assent_common.settings import Settings
@@ -16,7 +16,7 @@ from assent_workflow.reviews.routes import routes as reviews
 from assent_workflow.tasks.routes import routes as tasks
 
 PORT = 8082
-ROUTERS = (candidacies, reviews, tasks, policies, gate, audit_log.routes)
+ROUTERS = (candidacies, reviews, tasks, policies, gate, feed.routes, audit_log.routes)
 
 
 def parts(made: Runtime) -> Parts:

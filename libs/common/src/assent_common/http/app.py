@@ -1,5 +1,6 @@
 """Build an app: problems, limits, ids, health, metrics, and no route without a rule about who may call it."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from assent_common.health import Health, State
 from assent_common.http import problems
 from assent_common.http.middleware import Edge
 from assent_common.identity.roles import Principal, Role
+from assent_common.outbox.feed import Feed
 
 Authenticate = Callable[[str], Awaitable[Principal]]
 
@@ -92,6 +94,9 @@ def build(
     )
     app.state.authenticate = authenticate
     app.state.database = database
+    #: A service's life puts its own here.
+    app.state.stopping = asyncio.Event()
+    app.state.feed = Feed(database)
     problems.install(app)
     for included in routers:
         app.include_router(included)

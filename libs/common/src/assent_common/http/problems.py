@@ -115,6 +115,12 @@ class PreconditionRequired(Problem):
     type, status = "precondition-required", 428
 
 
+class CursorExpired(Problem):
+    """What came behind this position is no longer there whole: list again."""
+
+    type, status = "cursor-expired", 410
+
+
 class TooLarge(Problem):
     """The body is larger than what is taken."""
 

@@ -1,0 +1,132 @@
+"""Following a service's events over HTTP: in order, from any position, and no hindrance to the end of the service."""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+from assent_common.database import Database
+from assent_common.kafka import topics
+from assent_common.outbox.feed import Feed
+from assent_common.outbox.relay import MARK
+from assent_common.settings import Settings
+
+from tests.common import world
+from tests.common.test_service_life import a_service, stopped_within_s
+from tests.support.wait import until
+
+TOKEN = "feed-tests"
+AUTHORISED = {"Authorization": f"Bearer {TOKEN}"}
+
+
+async def tell(database: Database, *keys: str, sequence: int = 1) -> None:
+    for key in keys:
+        async with database.transaction() as uow:
+            uow.emit(topics.REGISTRY, world.OBSERVED, key, sequence, world.a_model(key))
+
+
+async def publish(database: Database) -> None:
+    """As the relay does it, without a broker."""
+    async with database.connection() as connection, connection.transaction():
+        rows = await connection.fetch("select id from outbox where published_at is null order by id")
+        await connection.execute(MARK, [row["id"] for row in rows])
+
+
+class Events:
+    """What a client of server-sent events makes of a stream."""
+
+    def __init__(self, lines: AsyncIterator[str]) -> None:
+        self._lines = lines
+        self.last_event_id = ""
+
+    async def next(self) -> dict[str, Any]:
+        data: list[str] = []
+        async for line in self._lines:
+            field, _, value = line.partition(": ")
+            match field:
+                case "id":
+                    self.last_event_id = value
+                case "data":
+                    data.append(value)
+                case "" if data:
+                    event: dict[str, Any] = json.loads("\n".join(data))
+                    return event
+        raise EOFError
+
+    async def subjects(self, count: int) -> list[str]:
+        return [(await self.next())["subject"] for _ in range(count)]
+
+
+@asynccontextmanager
+async def following(client: httpx.AsyncClient, **headers: str) -> AsyncIterator[Events]:
+    async with client.stream("GET", "/v1/events", headers=AUTHORISED | headers, timeout=20) as answer:
+        assert answer.status_code == 200, await answer.aread()
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        yield Events(answer.aiter_lines())
+
+
+@pytest.fixture
+def known(settings: Settings) -> Settings:
+    return settings.model_copy(update={"service_tokens": {"tests": hashlib.sha256(TOKEN.encode()).hexdigest()}})
+
+
+async def test_who_follows_hears_each_change_once_and_goes_on_where_he_stopped(known: Settings) -> None:
+    database = world.a_database(known)
+    async with a_service(known) as (process, client):
+        await until(lambda: _answers(client), within_s=30)
+        async with following(client) as events:
+            await tell(database, "churn", "credit")
+            assert await events.subjects(2) == ["churn", "credit"]
+            here = events.last_event_id
+        await tell(database, "fraud", "pricing")
+        async with following(client, **{"Last-Event-ID": here}) as events:
+            assert await events.subjects(2) == ["fraud", "pricing"]
+        everything = await client.get("/v1/events", headers=AUTHORISED | {"Last-Event-ID": "99"})
+        assert (everything.status_code, everything.json()["type"].rpartition("/")[2]) == (410, "cursor-expired")
+        assert (await client.get("/v1/events")).status_code == 401
+
+        async with following(client) as events:
+            began = asyncio.create_task(stopped_within_s(process))
+            with pytest.raises(EOFError):
+                await events.next()
+            assert await began < 5
+    await database.close()
+
+
+async def _answers(client: httpx.AsyncClient) -> bool:
+    try:
+        return (await client.get("/health/ready")).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+async def test_what_is_pruned_or_was_restored_away_is_said_not_skipped(store: Database) -> None:
+    feed = Feed(store)
+    await tell(store, "churn", "credit")
+    await publish(store)
+    assert [await feed.has_lost(position) for position in (0, 1, 2, 3)] == [False, False, False, True]
+    async with store.connection() as connection:
+        await connection.execute("update outbox set published_at = now() - interval '8 days' where position = 1")
+    assert await feed.has_lost(1)
+    assert not await feed.has_lost(0)
+
+
+async def test_a_quiet_stream_shows_that_it_lives_and_where_it_is(store: Database) -> None:
+    feed, stopping = Feed(store), asyncio.Event()
+    await tell(store, "churn")
+    await publish(store)
+    stream = feed.follow(None, stopping, for_s=60, heartbeat_s=0)
+    assert [await anext(stream) for _ in range(3)] == [(1, None)] * 3
+    await tell(store, "credit")
+    await publish(store)
+    async with asyncio.timeout(10):
+        while (told := await anext(stream)).body is None:
+            continue
+    assert told.position == 2
+    stopping.set()
+    assert [told async for told in stream if told.body] == []
+    assert feed.followers == 0
