@@ -161,7 +161,7 @@ async def test_a_decision_on_the_topic_reaches_sagemaker_and_is_told(
     observed = [e for e in await _topic(kafka, f"{topic_prefix}assent.registry.v1") if e.subject == urn]
     assert [e.data["source_approval_status"] for e in observed] == ["PendingManualApproval", "Approved"]
     assert observed[-1].correlationid == event.correlationid
-    assert simulator.calls("UpdateModelPackage") == 1
+    assert simulator.calls("UpdateModelPackage") == decisions.APPROVAL_AND_LABELS
 
 
 async def test_killed_while_it_writes_back_it_writes_once(

@@ -6,12 +6,14 @@ from typing import Any
 from uuid import UUID
 
 from assent_common import ids
+from assent_common.clock import FrozenClock
 from assent_common.database import Database
 from assent_common.events import envelope
 from assent_common.events.envelope import CloudEvent
 from assent_common.events.governance import CandidacyChanged, CandidacyStatus
 from assent_local.simulator import Simulator
 from assent_sagemaker import write_back
+from assent_sagemaker.sources import Source
 
 from tests.connector import world
 from tests.connector.conftest import Connect
@@ -19,6 +21,8 @@ from tests.connector.world import Connector, register
 from tests.support.wait import until
 
 ACCEPTED, REJECTED, SUSPENDED = CandidacyStatus.ACCEPTED, CandidacyStatus.REJECTED, CandidacyStatus.SUSPENDED
+#: A decision is written in two calls.
+APPROVAL_AND_LABELS = 2
 UNDER_REVIEW, RETIRED = CandidacyStatus.UNDER_REVIEW, CandidacyStatus.RETIRED
 
 
@@ -108,7 +112,7 @@ async def test_its_own_write_starts_no_second_round(simulator: Simulator, sagema
     for _ in range(3):
         await connector.poll()
     await connector.full()
-    assert simulator.calls("UpdateModelPackage") == 1
+    assert simulator.calls("UpdateModelPackage") == APPROVAL_AND_LABELS
     told_since = [event.subject for event in (await connector.events())[told:] if event.subject == urn]
     assert told_since == [urn]
 
@@ -143,7 +147,7 @@ async def test_rejections_suspensions_and_returns_follow_one_another(
         await hear(connector, said(urn, status, sequence))
         await settled(connector)
         assert (await approval(sagemaker, urn))[0] == expected
-    assert simulator.calls("UpdateModelPackage") == 5
+    assert simulator.calls("UpdateModelPackage") == 5 * APPROVAL_AND_LABELS
 
 
 async def test_what_comes_twice_or_late_changes_nothing(simulator: Simulator, sagemaker: Any, connect: Connect) -> None:
@@ -154,7 +158,7 @@ async def test_what_comes_twice_or_late_changes_nothing(simulator: Simulator, sa
         await hear(connector, *events)
         await settled(connector)
     assert (await approval(sagemaker, urn))[0] == "Approved"
-    assert simulator.calls("UpdateModelPackage") == 1
+    assert simulator.calls("UpdateModelPackage") == APPROVAL_AND_LABELS
 
 
 async def test_one_acceptance_outweighs_another_use_cases_rejection(
@@ -203,23 +207,27 @@ async def test_an_approval_is_for_the_content_that_was_judged(
 
 
 async def test_a_write_that_was_cut_off_after_it_took_effect_is_not_repeated(
-    simulator: Simulator, sagemaker: Any, connect: Connect
+    simulator: Simulator, sagemaker: Any, store: Database, clock: FrozenClock
 ) -> None:
     """As after kill -9 between SageMaker's answer and ours to ourselves."""
     urn = await register(sagemaker, "churn")
-    connector = await connect()
-    await hear(connector, said(urn, ACCEPTED, 3))
+    reading = Source(name="demo", region=world.REGION)
+    async with world.connected(store, clock, source=reading) as connector:
+        await connector.first()
+        await hear(connector, said(urn, ACCEPTED, 3))
     (pending,) = await connector.rows("select * from write_backs")
-    await connector.rows("update write_backs set attempts = 1")
+    await connector.rows("update approvals set writing = 'Approved'")
     await sagemaker.update_model_package(
         ModelPackageArn=urn, ModelApprovalStatus="Approved", ApprovalDescription=pending["description"]
     )
-    async with world.connected(
-        connector.database, connector.clock, source=connector.source.model_copy(update={"write_back": True})
-    ) as restarted:
+    labels = {"assent:status": pending["status"], "assent:use-cases": pending["use_cases"]}
+    await sagemaker.update_model_package(ModelPackageArn=urn, CustomerMetadataProperties=labels)
+    writing = reading.model_copy(update={"write_back": True})
+    async with world.connected(store, clock, source=writing) as restarted:
         await settled(restarted)
-    assert simulator.calls("UpdateModelPackage") == 1
+    assert simulator.calls("UpdateModelPackage") == 2
     assert len(await connector.rows("select * from audit")) == 1
+    assert (await connector.rows("select writing from approvals"))[0]["writing"] is None
 
 
 async def test_what_can_not_be_done_says_so_for_good(simulator: Simulator, sagemaker: Any, connect: Connect) -> None:

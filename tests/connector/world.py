@@ -20,6 +20,7 @@ from assent_sagemaker.aws.limiter import Limiter
 from assent_sagemaker.runs import Cause, Status, SyncRun
 from assent_sagemaker.sources import Source
 from assent_sagemaker.sync.duty import SourceDuty
+from assent_sagemaker.writer import Holding
 from assent_sagemaker.writing import WriteBackDuty
 
 from tests.support.wait import until
@@ -151,9 +152,11 @@ async def connected(
     async with Clients(clock) as clients:
         account = Account.of(source, clients, limiter)
         duty = SourceDuty(source, account, database, health, clock)
-        duties = [duty.run]
-        if source.write_back:
-            duties.append(WriteBackDuty(source, account, database, health, clock).run)
+
+        def held() -> list[Holding]:
+            return [Holding(source, account, duty.holding)] if duty.holding else []
+
+        duties = [duty.run, WriteBackDuty(held, database, health, clock).run]
         stopping = asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
             for each in duties:

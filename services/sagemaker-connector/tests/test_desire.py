@@ -6,7 +6,7 @@ from uuid import UUID
 
 from assent_common.events.governance import CandidacyStatus
 from assent_sagemaker.aws.update import MAX_DESCRIPTION, approval_description
-from assent_sagemaker.write_back import Candidacy, desire
+from assent_sagemaker.desire import Candidacy, desire
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,10 +18,12 @@ def candidacy(
 ) -> Candidacy:
     return Candidacy(
         id=UUID(int=number),
+        urn="arn:aws:sagemaker:eu-central-1:123456789012:model-package/churn/1",
         use_case=f"use-case-{number}",
         status=status,
         reason=reason,
         content_hash=None,
+        review=None,
         changed_by="ada",
         changed_at=NOON + timedelta(minutes=number),
         accepted_once=accepted_once,
@@ -63,7 +65,7 @@ def test_the_last_to_change_speaks_for_all_that_say_the_same() -> None:
 def test_a_long_reason_leaves_who_and_what_for_in_place() -> None:
     desired = desire([candidacy(CandidacyStatus.REJECTED, reason="because\n" * 500)])
     assert desired is not None
-    description = approval_description(desired.description)
+    description = approval_description(desired.description())
     assert len(description) == MAX_DESCRIPTION
     assert "\n" not in description
     assert description.startswith(f"Assent: rejected for use case use-case-1 by ada (candidacy {UUID(int=1)}): because")

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from functools import partial
 
 from assent_common import service
 from assent_common.http import audit_log
@@ -18,6 +19,7 @@ from assent_sagemaker.aws.limiter import Limiter
 from assent_sagemaker.settings import Settings
 from assent_sagemaker.sources import Source, SourcesInvalid
 from assent_sagemaker.sync.duty import SourceDuty
+from assent_sagemaker.writer import Holding
 from assent_sagemaker.writing import WriteBackDuty
 
 NAME = "sagemaker-connector"
@@ -47,28 +49,34 @@ async def serve(settings: Settings, configured: list[Source]) -> None:
     """Until SIGTERM."""
     made = service.runtime(NAME, settings)
     async with Clients(made.clock) as clients:
-        await service.run(made, parts(made, configured, clients), port=PORT)
+        await service.run(made, parts(made, configured, clients, review_url=settings.review_url), port=PORT)
 
 
-def parts(made: Runtime, configured: list[Source], clients: Clients) -> Parts:
+def parts(made: Runtime, configured: list[Source], clients: Clients, *, review_url: str | None = None) -> Parts:
     limiter = Limiter()
     duties: dict[str, Duty] = {}
     readers: dict[str, SourceDuty] = {}
+    accounts: dict[str, Account] = {}
     for source in configured:
         account = Account.of(source, clients, limiter)
         reader = SourceDuty(source, account, made.database, made.health, made.clock)
         readers[source.name] = reader
         duties[reader.name] = reader.run
-        if source.write_back:
-            writer = WriteBackDuty(source, account, made.database, made.health, made.clock)
-            duties[writer.name] = writer.run
+        accounts[source.name] = account
+
+    def held() -> list[Holding]:
+        readings = [(reader.source, accounts[name], reader.holding) for name, reader in readers.items()]
+        return [Holding(source, account, holding) for source, account, holding in readings if holding]
+
+    writer = WriteBackDuty(held, made.database, made.health, made.clock, review_url=review_url)
+    duties["write-back"] = writer.run
     consumer = Consumer(
         made.settings,
         made.database,
         made.health,
         group=CONNECTOR,
         topics=[GOVERNANCE],
-        apply=write_back.apply,
+        apply=partial(write_back.apply, review_url=review_url),
         service_version=service.VERSION,
     )
     duties["candidacies"] = consumer.run

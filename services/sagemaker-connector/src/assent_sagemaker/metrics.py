@@ -33,10 +33,9 @@ REMOVALS_REFUSED = Counter(
     "assent_removals_refused_total", "Times more than half of a source seemed deleted at once. Look.", ["source"]
 )
 WRITE_BACKS = Counter(
-    "assent_write_backs_total", "Write-backs by how they ended. `failed`: see `/v1/write-backs`.", ["source", "outcome"]
+    "assent_write_backs_total", "Write-backs by how they ended. `failed`: see `/v1/write-backs`.", ["outcome"]
 )
 APPROVAL_DRIFTS = Counter(
     "assent_approval_drifts_total",
     "Approvals that somebody changed in SageMaker without a decision. Rising: `assent aws guardrail` prevents it.",
-    ["source"],
 )

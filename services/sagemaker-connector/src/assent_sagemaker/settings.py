@@ -13,3 +13,8 @@ class Settings(CommonSettings):
     write_back: bool = Field(
         default=False, description="Whether decisions are written to the source `default`; a file says it for each"
     )
+    review_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s{}]*\{review\}[^\s{}]*$",
+        description="Where people read a review, with `{review}` for its id: what is written to SageMaker links to it",
+    )

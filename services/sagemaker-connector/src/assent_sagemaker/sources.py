@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
+from assent_common import canonical
+from assent_common.events.governance import CandidacyStatus
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -29,6 +31,18 @@ def _duration(value: object) -> object:
 Duration = Annotated[timedelta, BeforeValidator(_duration), Field(gt=timedelta(0))]
 
 
+EntityName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$")]
+
+
+class Stage(BaseModel):
+    """A place in SageMaker's `ModelLifeCycle`: names of the company's own."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    stage: EntityName
+    status: EntityName
+
+
 class Source(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -46,6 +60,24 @@ class Source(BaseModel):
     reconcile_interval: Duration = timedelta(hours=6)
     events_queue_url: Annotated[str, Field(pattern=r"^https?://")] | None = None
     write_back: bool = False
+    #: To which stage of its life cycle a version is moved when its status becomes this, so that pipelines can trigger
+    #: on it. A pipeline that moves it on is not disturbed.
+    life_cycle: Mapping[CandidacyStatus, Stage] = {}
+    #: What is done when somebody changes an approval in SageMaker without a decision: it is told in any case;
+    #: `restore` puts it back, too.
+    on_drift: Literal["report", "restore"] = "report"
+
+    @property
+    def scope(self) -> str:
+        """Of which versions there are, by its settings."""
+        return canonical.digest({"include": list(self.include), "exclude": list(self.exclude)})
+
+    @property
+    def writing(self) -> str:
+        """Of how it is written to, by its settings."""
+        return canonical.digest(
+            self.model_dump(mode="json", include={"region", "role_arn", "external_id", "write_back", "on_drift"})
+        )
 
     def wants(self, group: str) -> bool:
         """Whether the source reads this model package group."""
@@ -57,6 +89,12 @@ class Source(BaseModel):
     def _external_id_goes_with_a_role(self) -> "Source":
         if self.external_id and not self.role_arn:
             raise ValueError("external_id is for assuming a role: give role_arn, or leave it out")
+        return self
+
+    @model_validator(mode="after")
+    def _only_what_is_written_to_is_changed(self) -> "Source":
+        if not self.write_back and (self.life_cycle or self.on_drift == "restore"):
+            raise ValueError("life_cycle and on_drift: restore are written to SageMaker: they need write_back: true")
         return self
 
 

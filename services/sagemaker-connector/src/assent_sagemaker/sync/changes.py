@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import asyncpg
 import orjson
 from assent_common.events import envelope
 from assent_common.events.model import Json
@@ -11,7 +12,7 @@ from assent_common.events.registry import DeploymentObserved, Kind, ModelObserve
 from assent_common.kafka.topics import REGISTRY
 from assent_common.uow import UnitOfWork
 
-from assent_sagemaker import arns, metrics, state
+from assent_sagemaker import approvals, arns, metrics, state
 from assent_sagemaker.mapping.documents import Unmappable
 from assent_sagemaker.reports import Reports
 
@@ -50,7 +51,7 @@ async def apply(
     connection = await uow.sql()
     rows = {}
     payloads = {}
-    for observation in observations:
+    for observation in await _with_drift(connection, source, observations):
         row, payloads[observation.key] = _fitted(observation)
         rows[observation.key] = row
     changed = await state.upsert(connection, source, list(rows.values()), uow.clock.now())
@@ -87,6 +88,21 @@ def fits(payload: Payload) -> Payload:
     if len(bare.model_dump_json()) <= _LARGEST:
         return bare
     raise Unmappable(f"{payload.urn}: larger than what an event may hold")
+
+
+async def _with_drift(
+    connection: asyncpg.Connection, source: str, observations: Sequence[Observation]
+) -> Sequence[Observation]:
+    """With what SageMaker says of each version's approval that Assent has not decided; judged in the transaction that
+    tells of it."""
+    versions = [seen.payload for seen in observations if isinstance(seen.payload, ModelVersionObserved)]
+    drifts = await approvals.told(connection, source, versions) if versions else {}
+    return [
+        seen._replace(payload=seen.payload.model_copy(update={"approval_drift": drifts[seen.payload.urn]}))
+        if seen.payload.urn in drifts
+        else seen
+        for seen in observations
+    ]
 
 
 def _fitted(observation: Observation) -> tuple[state.Row, Payload]:

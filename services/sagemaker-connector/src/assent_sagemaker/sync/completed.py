@@ -6,7 +6,7 @@ import asyncpg
 from assent_common.events.registry import SyncCompleted
 from assent_common.kafka.topics import REGISTRY
 
-from assent_sagemaker import runs, sources_state, state
+from assent_sagemaker import approvals, runs, sources_state, state
 from assent_sagemaker.runs import Status
 from assent_sagemaker.sync.run import Run
 
@@ -30,6 +30,8 @@ async def completed(run: Run, reason: str | None) -> None:
             traffic=run.traffic,
             grow=worth_telling,
         )
+        if run.record.mode == "full":
+            await approvals.watches(connection, run.source, run.watermark)
         if worth_telling or run.record.has_a_row:
             await _keep_run(connection, run, now)
         if worth_telling:

@@ -10,7 +10,7 @@ from assent_common.database import Database, is_transient
 from assent_common.health import Health
 from assent_common.leases import Lease
 
-from assent_sagemaker import held, metrics, runs, sources_state, state
+from assent_sagemaker import approvals, held, metrics, runs, sources_state, state
 from assent_sagemaker.aws.account import Account
 from assent_sagemaker.aws.errors import AwsError
 from assent_sagemaker.aws.traffic import counted
@@ -41,6 +41,8 @@ class SourceDuty:
         self.name = f"source:{source.name}"
         #: Set when there may be something to do before the next look.
         self.wanted = asyncio.Event()
+        #: While this process is the one that reads the source, and writes to it.
+        self.holding: Held | None = None
         self._account = account
         self._database = database
         self._health = health
@@ -60,7 +62,7 @@ class SourceDuty:
         try:
             while not stopping.is_set():
                 try:
-                    holding = await held.claim(self._database, self._lease)
+                    self.holding = holding = await held.claim(self._database, self._lease)
                     if holding is None:
                         begun = None
                         # Another process reads it.
@@ -73,7 +75,7 @@ class SourceDuty:
                             continue
                 except LeaseLost:
                     telemetry.logger().warning("lease_lost", duty=self._lease.duty)
-                    begun = None
+                    self.holding = begun = None
                 except Exception as error:
                     if not is_transient(error):
                         raise
@@ -87,6 +89,7 @@ class SourceDuty:
         async with holding.transaction() as uow:
             connection = await uow.sql()
             await sources_state.ensure(connection, [self.source.name])
+            await approvals.watch_begins(connection, self.source)
         self._next_full = self._clock.now()
         self._cause = Cause.START
 
@@ -232,6 +235,7 @@ class SourceDuty:
             stop.cancel()
 
     async def _release(self) -> None:
+        self.holding = None
         try:
             async with asyncio.timeout(2), self._database.connection() as connection:
                 await self._lease.release(connection)
