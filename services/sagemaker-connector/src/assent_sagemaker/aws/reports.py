@@ -24,7 +24,7 @@ async def fetch(account: Account, uri: str) -> File | Unreadable:
 
     A bucket in another region is found by botocore, which follows `x-amz-bucket-region`.
     """
-    bucket, key = _split(uri)
+    bucket, key = address(uri)
     if not (bucket and key):
         return Unreadable(reason=f"{uri!r} is no address of an S3 object")
     try:
@@ -43,7 +43,8 @@ async def fetch(account: Account, uri: str) -> File | Unreadable:
     return File(body, response.get("ETag"), response.get("VersionId"))
 
 
-def _split(uri: str) -> tuple[str, str]:
+def address(uri: str) -> tuple[str, str]:
+    """Bucket and key; empty where it is no address of an object."""
     scheme, _, path = uri.partition("://")
     bucket, _, key = path.partition("/")
     return (bucket, key) if scheme == "s3" else ("", "")
