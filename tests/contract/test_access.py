@@ -52,6 +52,8 @@ ALLOWED: dict[str, dict[str, frozenset[Role] | set[Role]]] = {
         "GET /v1/datasets/{id}/lineage": ALL,
         "GET /v1/deployments": ALL,
         "GET /v1/deployments/{id}/lineage": ALL,
+        "GET /v1/exports/model-versions": ALL,
+        "GET /v1/exports/use-cases": ALL,
         "GET /v1/sources": ALL,
         "GET /v1/events": ALL,
         "GET /v1/audit": ALL,

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 import asyncpg
 from assent_common.content import diff
 from assent_common.database import Database
-from assent_common.events.catalog import ModelVersionStatus
 from assent_common.http.app import router
 from assent_common.http.etags import etag
 from assent_common.http.pages import CursorText, Limit, Page, page, read_cursor
@@ -17,9 +16,9 @@ from fastapi import Query, Request, Response
 from pydantic import AwareDatetime, BaseModel
 
 from assent_catalog.model_versions import store
-from assent_catalog.model_versions.filters import metric
+from assent_catalog.model_versions.asked import Asked
 from assent_catalog.model_versions.schemas import HistoryEntry, VersionOut, VersionSummary
-from assent_catalog.model_versions.store import Facet, Selection, Sort
+from assent_catalog.model_versions.store import Facet, Sort
 
 routes = router(tags=["model versions"])
 
@@ -42,32 +41,13 @@ class VersionPage(BaseModel):
 async def list_model_versions(
     request: Request,
     _: Reader,
-    q: Annotated[str | None, Query(max_length=200, description="Words, beginnings of words, parts of names")] = None,
-    urn: Annotated[str | None, Query(max_length=2048)] = None,
-    source: Annotated[list[str] | None, Query(description="One of these")] = None,
-    status: Annotated[list[ModelVersionStatus] | None, Query(description="One of these")] = None,
-    type: Annotated[list[str] | None, Query(description="One of these")] = None,
-    framework: Annotated[list[str] | None, Query(description="One of these")] = None,
-    model: Annotated[str | None, Query(max_length=2048, description="Name, urn or id of the model")] = None,
-    use_case: Annotated[str | None, Query(max_length=200, description="Put forward for it, whenever")] = None,
-    metric_: Annotated[list[str] | None, Query(alias="metric", description="All of these, e.g. accuracy>=0.9")] = None,
+    selection: Asked,
     sort: Sort = Sort.NEWEST,
     facets: Annotated[str | None, Query(max_length=200, description="Counts to give along, e.g. status,type")] = None,
     limit: Limit = 50,
     cursor: CursorText = None,
 ) -> VersionPage:
     """Different filters narrow each other; one filter given twice widens, but for `metric`."""
-    selection = Selection(
-        q=q,
-        urn=urn,
-        source=source or (),
-        status=status or (),
-        type=type or (),
-        framework=framework or (),
-        model=model,
-        use_case=use_case,
-        metrics=[metric(text) for text in metric_ or ()],
-    )
     of = [*vars(selection).values(), sort]
     keys = store.keys(sort)
     after = read_cursor(cursor, of=of, shape=[key.parse for key in keys])
