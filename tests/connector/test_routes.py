@@ -17,6 +17,9 @@ from assent_common.http.app import access_table
 from assent_common.identity.roles import EVERYBODY, Principal, Role
 from assent_local.simulator import Simulator
 from assent_sagemaker import routes
+from assent_sagemaker.access.check import Checker
+from assent_sagemaker.aws.clients import Clients
+from assent_sagemaker.aws.limiter import Limiter
 from assent_sagemaker.runs import Status
 from assent_sagemaker.sources import Source
 from fastapi import FastAPI
@@ -33,6 +36,7 @@ TABLE = {
     ("GET", "/v1/sources/{name}"): EVERYBODY,
     ("POST", "/v1/sources/{name}/sync"): OPERATORS,
     ("POST", "/v1/sources/{name}/replay"): OPERATORS,
+    ("POST", "/v1/sources/{name}/test"): OPERATORS,
     ("GET", "/v1/sync-runs"): EVERYBODY,
     ("GET", "/v1/sync-runs/{id}"): EVERYBODY,
     ("GET", "/v1/write-backs"): EVERYBODY,
@@ -47,7 +51,13 @@ def woken() -> list[str]:
 
 
 @pytest.fixture
-def app(store: Database, woken: list[str]) -> FastAPI:
+async def checker(store: Database) -> AsyncIterator[Checker]:
+    async with Clients(store.clock) as clients:
+        yield Checker(store, clients, Limiter())
+
+
+@pytest.fixture
+def app(store: Database, woken: list[str], checker: Checker) -> FastAPI:
     """Tokens are roles' names here: how they are verified is the library's."""
 
     async def authenticate(token: str) -> Principal:
@@ -59,7 +69,7 @@ def app(store: Database, woken: list[str]) -> FastAPI:
         version="0",
         description="",
         routers=[
-            *routes.routers(store, {source.name: source for source in sources}, woken.append),
+            *routes.routers(store, {source.name: source for source in sources}, woken.append, checker.check),
             audit_log.routes,
         ],
         database=store,
@@ -90,7 +100,9 @@ def test_the_routes_and_their_roles_are_these(app: FastAPI) -> None:
 
 
 @pytest.mark.parametrize(("method", "path"), TABLE)
-async def test_every_route_knows_who_calls(http: httpx.AsyncClient, method: str, path: str) -> None:
+async def test_every_route_knows_who_calls(
+    simulator: Simulator, http: httpx.AsyncClient, method: str, path: str
+) -> None:
     template = path
     path = path.replace(":path", "").format(name="demo", id=ids.new())
     assert (await http.request(method, path)).status_code == 401
@@ -103,6 +115,11 @@ async def test_every_route_knows_who_calls(http: httpx.AsyncClient, method: str,
 
 async def test_a_source_says_how_reading_it_goes(company: Simulator, connect: Connect, http: httpx.AsyncClient) -> None:
     await connect()
+
+    async def scheduled() -> bool:
+        return (await get(http, "/v1/sources/demo"))["next_poll_at"] is not None
+
+    await until(scheduled, within_s=10)
     page = await get(http, "/v1/sources")
     assert [source["name"] for source in page["items"]] == ["demo", "spare"]
     demo, spare = page["items"]
@@ -281,6 +298,7 @@ async def test_what_is_not_there_or_not_understood_is_a_problem(http: httpx.Asyn
         ("GET", "/v1/sources/nowhere", 404),
         ("POST", "/v1/sources/nowhere/sync", 404),
         ("POST", "/v1/sources/nowhere/replay", 404),
+        ("POST", "/v1/sources/nowhere/test", 404),
         ("GET", f"/v1/sync-runs/{ids.new()}", 404),
         ("GET", "/v1/sync-runs/seven", 422),
         ("GET", "/v1/sync-runs?status=odd", 422),

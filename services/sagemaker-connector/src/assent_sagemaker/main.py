@@ -13,6 +13,7 @@ from assent_common.supervise import Duty
 from botocore.session import get_session
 
 from assent_sagemaker import routes, sources, write_back
+from assent_sagemaker.access.check import Checker
 from assent_sagemaker.aws.account import Account
 from assent_sagemaker.aws.clients import Clients
 from assent_sagemaker.aws.limiter import Limiter
@@ -89,6 +90,7 @@ def parts(made: Runtime, configured: list[Source], clients: Clients, *, review_u
                 made.database,
                 {source.name: source for source in configured},
                 lambda name: readers[name].wanted.set(),
+                Checker(made.database, clients, limiter).check,
             ),
             audit_log.routes,
         ],
