@@ -15,6 +15,9 @@ from assent_common.http import audit_log
 from assent_common.http.problems import Unauthenticated
 from assent_common.identity.roles import Principal, Role
 from assent_sagemaker import routes as connector
+from assent_sagemaker.access.check import Checker
+from assent_sagemaker.aws.clients import Clients
+from assent_sagemaker.aws.limiter import Limiter
 from assent_sagemaker.sources import Source
 from assent_workflow.main import ROUTERS as WORKFLOW
 from fastapi import APIRouter, FastAPI
@@ -84,6 +87,7 @@ ALLOWED: dict[str, dict[str, frozenset[Role] | set[Role]]] = {
         "GET /v1/sources/{name}": ALL,
         "POST /v1/sources/{name}/sync": OPERATORS,
         "POST /v1/sources/{name}/replay": OPERATORS,
+        "POST /v1/sources/{name}/test": OPERATORS,
         "GET /v1/sync-runs": ALL,
         "GET /v1/sync-runs/{id}": ALL,
         "GET /v1/write-backs": ALL,
@@ -170,4 +174,5 @@ def _routers(name: str, database: Database) -> list[APIRouter]:
         case "workflow":
             return list(WORKFLOW)
     sources = {"prod-eu": Source(name="prod-eu", region="eu-central-1")}
-    return [*connector.routers(database, sources, lambda _: None), audit_log.routes]
+    checker = Checker(database, Clients(database.clock), Limiter())
+    return [*connector.routers(database, sources, lambda _: None, checker.check), audit_log.routes]
