@@ -63,9 +63,9 @@ async def connect(store: Database, clock: FrozenClock) -> AsyncIterator[Connect]
         yield connect
 
 
-def client(service: str, url: str) -> AbstractAsyncContextManager[Any]:
+def client(service: str, url: str, *, key: str = "test") -> AbstractAsyncContextManager[Any]:
     connecting: AbstractAsyncContextManager[Any] = get_session().create_client(
-        service, region_name=world.REGION, endpoint_url=url, aws_access_key_id="test", aws_secret_access_key="test"
+        service, region_name=world.REGION, endpoint_url=url, aws_access_key_id=key, aws_secret_access_key="test"
     )
     return connecting
 

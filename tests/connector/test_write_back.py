@@ -1,7 +1,7 @@
 """Decisions written back: once each, whatever comes twice, late or in between, and without starting another round."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -35,12 +35,14 @@ def said(
     reason: str | None = "four eyes",
     content_hash: str | None = None,
     use_case: str = "churn-care",
+    version_created_at: datetime | None = None,
 ) -> CloudEvent:
     candidacy = CandidacyChanged(
         id=id or ids.of_urn(urn),
         use_case=use_case,
         use_case_id=ids.of_urn(use_case),
         model_version=urn,
+        version_created_at=version_created_at,
         status=status,
         reason=reason,
         content_hash=content_hash,

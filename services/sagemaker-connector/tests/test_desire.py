@@ -1,12 +1,15 @@
 """What SageMaker should say of a version, by its candidacies alone."""
 
+import re
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from assent_common.events.governance import CandidacyStatus
+from assent_common.events.registry import ApprovalDrift
 from assent_sagemaker.aws.update import MAX_DESCRIPTION, approval_description
-from assent_sagemaker.desire import Candidacy, desire
+from assent_sagemaker.desire import Candidacy, desire, put_back_description, use_cases_label
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -69,6 +72,57 @@ def test_a_long_reason_leaves_who_and_what_for_in_place() -> None:
     assert len(description) == MAX_DESCRIPTION
     assert "\n" not in description
     assert description.startswith(f"Assent: rejected for use case use-case-1 by ada (candidacy {UUID(int=1)}): because")
+
+
+def test_the_description_leads_to_the_review_where_it_is_known_where_reviews_are_read() -> None:
+    said = replace(candidacy(CandidacyStatus.ACCEPTED), review=UUID(int=7))
+    desired = desire([said])
+    assert desired is not None
+    link = f"https://assent.example.com/reviews/{UUID(int=7)}"
+    assert f"({link})" in desired.description("https://assent.example.com/reviews/{review}")
+    assert f"(candidacy {said.id})" in desired.description()
+    undecided = desire([replace(said, review=None)])
+    assert undecided is not None
+    assert "candidacy" in undecided.description("https://assent.example.com/reviews/{review}")
+
+
+def test_the_labels_name_the_strongest_status_and_the_use_cases_that_have_it() -> None:
+    desired = desire(
+        [
+            candidacy(CandidacyStatus.ACCEPTED, number=2),
+            candidacy(CandidacyStatus.ACCEPTED, number=1),
+            candidacy(CandidacyStatus.REJECTED, number=3),
+        ]
+    )
+    assert desired is not None
+    assert (desired.status, desired.use_cases) == ("accepted", ("use-case-1", "use-case-2"))
+
+
+_KEYS = st.from_regex(r"\A[a-z0-9]([a-z0-9-]{0,98}[a-z0-9])?\Z")
+
+
+@given(st.lists(_KEYS, unique=True, max_size=40))
+def test_use_cases_fit_into_a_label_whole_and_the_others_are_counted(keys: list[str]) -> None:
+    label = use_cases_label(keys)
+    assert len(label) <= 256
+    # What customer metadata take, in the form of ours.
+    assert re.fullmatch(r"[\w .:/=+\-@]*", label)
+    words = label.split()
+    more = int(words.pop()) if words and words[-1].startswith("+") else 0
+    assert words == keys[: len(words)]
+    assert len(words) + more == len(keys)
+    assert not more or len(" ".join([*words, keys[len(words)]])) > 256 - len(f" +{more}")
+
+
+def test_a_drift_put_back_says_what_and_who_it_was_and_what_had_been_decided() -> None:
+    drift = ApprovalDrift(found="Approved", wanted="Rejected", by="arn:aws:iam::1:user/eve", at=NOON)
+    said = put_back_description(drift, "Rejected", "Assent: rejected for use case churn")
+    assert said == (
+        "Assent: put back to Rejected: arn:aws:iam::1:user/eve had set Approved at 2026-11-24T12:00:00Z, undecided; "
+        "Assent: rejected for use case churn"
+    )
+    nobody = drift.model_copy(update={"by": None})
+    assert "somebody had set" in put_back_description(nobody, "PendingManualApproval", None)
 
 
 _candidacies = st.lists(
