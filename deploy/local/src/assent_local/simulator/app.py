@@ -11,7 +11,7 @@ from assent_common import ids
 from assent_common.clock import Clock
 from pydantic import ValidationError
 
-from assent_local.simulator import s3, sts
+from assent_local.simulator import iam, s3, sts
 from assent_local.simulator.answers import Answer
 from assent_local.simulator.caller import Caller, caller_of
 from assent_local.simulator.errors import AwsError, invalid
@@ -70,20 +70,24 @@ class App:
             return await self._sqs(operation, caller, body, f"http://{headers['host']}", receive)
         if caller.service == "sts":
             return await self._sts(caller, body)
-        return await self._s3(scope["method"], path, scope["query_string"].decode("ascii"), headers, body)
+        if caller.service == "iam":
+            return await self._iam(caller, body)
+        return await self._s3(caller, scope["method"], path, scope["query_string"].decode("ascii"), headers, body)
 
     async def _sagemaker(self, operation: str, caller: Caller, body: bytes) -> Answer:
         content_type = {"Content-Type": "application/x-amz-json-1.1"}
         try:
-            await self._befall(operation)
-            return Answer(200, self.sagemaker.call(operation, caller, _json(body)), content_type)
+            await self._befall("sagemaker", operation, caller)
+            request = _json(body)
+            iam.check(self.dials.faults.deny, f"sagemaker:{operation}", caller, request)
+            return Answer(200, self.sagemaker.call(operation, caller, request), content_type)
         except AwsError as error:
             return Answer(error.status, orjson.dumps({"__type": error.code, "message": error.message}), content_type)
 
     async def _sqs(self, operation: str, caller: Caller, body: bytes, endpoint: str, receive: Receive) -> Answer:
         content_type = {"Content-Type": "application/x-amz-json-1.0"}
         try:
-            await self._befall(operation)
+            await self._befall("sqs", operation, caller)
             request = _json(body)
             if operation not in self.queues.operations and operation != "ReceiveMessage":
                 raise AwsError("UnknownOperationException", f"{operation} is not simulated.")
@@ -107,7 +111,7 @@ class App:
         operation = form.get("Action", "")
         content_type = {"Content-Type": "text/xml"}
         try:
-            await self._befall(operation)
+            await self._befall("sts", operation, caller)
             if operation not in self._tokens.operations:
                 raise AwsError("InvalidAction", f"{operation} is not simulated.")
             result = self._tokens.operations[operation](caller, form)
@@ -115,21 +119,37 @@ class App:
         except AwsError as error:
             return Answer(error.status, sts.refusal(error), content_type)
 
-    async def _s3(self, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes) -> Answer:
+    async def _iam(self, caller: Caller, body: bytes) -> Answer:
+        form = dict(parse_qsl(body.decode()))
+        operation = form.get("Action", "")
+        content_type = {"Content-Type": "text/xml"}
+        try:
+            await self._befall("iam", operation, caller)
+            if operation != "SimulatePrincipalPolicy":
+                raise AwsError("InvalidAction", f"{operation} is not simulated.")
+            return Answer(200, iam.simulate(self.dials.faults.deny, form), content_type)
+        except AwsError as error:
+            return Answer(error.status, iam.refusal(error), content_type)
+
+    async def _s3(
+        self, caller: Caller, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes
+    ) -> Answer:
         bucket, _, key = path.removeprefix("/").partition("/")
         asked = dict(parse_qsl(query, keep_blank_values=True))
         try:
             operation = self.buckets.operation(method, bucket, key, asked)
-            await self._befall(operation)
+            await self._befall("s3", operation, caller)
             return await self.buckets.call(operation, bucket, key, asked, headers, body)
         except AwsError as error:
+            if error.code == "AccessDeniedException":
+                error = AwsError("AccessDenied", error.message, 403)
             if error.code == "ThrottlingException":
                 error = AwsError("SlowDown", "Please reduce your request rate.", 503)
             return Answer(error.status, s3.refusal(error, path), {"Content-Type": "application/xml"})
 
-    async def _befall(self, operation: str) -> None:
+    async def _befall(self, service: str, operation: str, caller: Caller) -> None:
         self.calls[operation] += 1
-        await self.dials.before(operation)
+        await self.dials.before(service, operation, caller)
 
     async def _gone(self, receive: Receive) -> None:
         """Until the client has hung up or the server stops."""

@@ -6,7 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from assent_local.simulator.caller import Caller
 from assent_local.simulator.errors import AwsError
+from assent_local.simulator.iam import Statement
 
 Rate = Annotated[float, Field(ge=0, le=1)]
 #: By operation; `*` is every operation that has no rate of its own.
@@ -18,7 +20,7 @@ class S3Fault(BaseModel):
 
     #: `bucket/key…`: where the objects lie that it befalls.
     prefix: str
-    kind: Literal["access_denied", "not_found", "server_error", "slow", "truncated"]
+    kind: Literal["access_denied", "key_denied", "not_found", "server_error", "slow", "truncated"]
     delay_s: float = Field(default=1.0, ge=0)
     rate: Rate = 1.0
 
@@ -35,6 +37,8 @@ class Faults(BaseModel):
     errors: Rates = {}
     #: Operations that IAM does not let anybody call: `Search`.
     denied: frozenset[str] = frozenset()
+    #: What is denied to some, of some resources or under conditions. A key is denied as `kms:Decrypt`.
+    deny: tuple[Statement, ...] = ()
     #: How many of the next requests with a NextToken find it expired.
     expired_tokens: int = Field(default=0, ge=0)
     #: How often a page comes empty, with a token to go on by.
@@ -66,7 +70,7 @@ class Dials:
         self._faults = faults
         self._expired_tokens = faults.expired_tokens
 
-    async def before(self, operation: str) -> None:
+    async def before(self, service: str, operation: str, caller: Caller) -> None:
         """Take the time that the operation takes, and raise what befalls it."""
         faults = self._faults
         if faults.latency_ms or faults.jitter_ms:
@@ -74,7 +78,8 @@ class Dials:
         if operation in faults.denied:
             raise AwsError(
                 "AccessDeniedException",
-                f"User is not authorized to perform: {operation} because no identity-based policy allows it",
+                f"User: {caller.arn} is not authorized to perform: {service}:{operation} "
+                f"because no identity-based policy allows the {service}:{operation} action",
             )
         if self._hits(faults.throttle, operation):
             raise AwsError("ThrottlingException", "Rate exceeded")

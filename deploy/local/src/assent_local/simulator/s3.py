@@ -96,6 +96,8 @@ class Buckets:
         match fault.kind if fault else None:
             case "access_denied":
                 raise AwsError("AccessDenied", "Access Denied", 403)
+            case "key_denied":
+                raise AwsError("AccessDenied", "User is not authorized to perform: kms:Decrypt on this object", 403)
             case "not_found":
                 raise _no_such_key()
             case "server_error":

@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 from assent_common.clock import Clock
 
+from assent_local.simulator import iam
 from assent_local.simulator.caller import Caller
 from assent_local.simulator.errors import AwsError, invalid
 from assent_local.simulator.faults import Dials
@@ -24,6 +25,7 @@ Operation = Callable[[Caller, Mapping[str, Any]], Document | Record | bytes]
 class SageMaker:
     def __init__(self, store: Store, dials: Dials, clock: Clock, changed: PackageListener) -> None:
         self._shapes = shapes_of("sagemaker")
+        self._dials = dials
         pages = Pages(dials)
         index = SearchIndex(store, dials, clock)
         self._operations: dict[str, Operation] = {
@@ -48,6 +50,9 @@ class SageMaker:
             raise invalid(str(mismatch)) from mismatch
         answer = self._operations[operation](caller, request)
         if isinstance(answer, Record):
+            key = answer.document.get("SecurityConfig", {}).get("KmsKeyId")
+            if key and request.get("IncludedData") != "MetadataOnly":
+                iam.forbid(self._dials.faults.deny, "kms:Decrypt", caller, key)
             return self._rendered(operation, answer)
         if isinstance(answer, bytes):
             return answer

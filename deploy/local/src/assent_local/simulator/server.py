@@ -17,7 +17,7 @@ from assent_local.simulator.caller import DEFAULT_ACCOUNT, DEFAULT_REGION, Place
 from assent_local.simulator.faults import Faults
 from assent_local.simulator.store import Store
 
-_SERVICES = ("SAGEMAKER", "S3", "SQS", "STS")
+_SERVICES = ("SAGEMAKER", "S3", "SQS", "STS", "IAM")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from assent_common.clock import to_utc
 from assent_common.events.model import Json
 
 from assent_sagemaker.aws.account import Account
-from assent_sagemaker.aws.describe import describe_model_package
 from assent_sagemaker.aws.errors import AwsError
+from assent_sagemaker.aws.limiter import Family
 from assent_sagemaker.aws.listing import list_model_packages
 from assent_sagemaker.aws.reports import address
 from assent_sagemaker.mapping.documents import ModelPackage, Unmappable
@@ -92,7 +92,15 @@ async def described(account: Account) -> list[Mapping[str, Any]]:
     try:
         async for page in list_model_packages(account):
             for summary in page.records:
-                documents.append(await describe_model_package(account, summary["ModelPackageArn"]))
+                arn = summary["ModelPackageArn"]
+                # What is encrypted in it is not what it is looked at for.
+                documents.append(
+                    await account.call(
+                        *("sagemaker", "describe_model_package", Family.DESCRIBE),
+                        ModelPackageName=arn,
+                        IncludedData="MetadataOnly",
+                    )
+                )
                 if len(documents) == DESCRIBED:
                     return documents
     except AwsError:
