@@ -10,6 +10,7 @@ from assent_sagemaker.runs import Status
 from botocore.session import get_session
 from moto.server import ThreadedMotoServer
 
+from tests.connector import test_write_back as decisions
 from tests.connector import world
 from tests.connector.conftest import Connect
 
@@ -108,3 +109,23 @@ async def test_a_change_in_moto_is_one_event(moto: Any, connect: Connect) -> Non
     observed, completed = (await connector.events())[told:]
     assert (observed.subject, observed.data["source_approval_status"]) == (urn, "Rejected")
     assert completed.data["changed"] == 1
+
+
+async def test_on_moto_too_a_drift_is_told_and_put_back(moto: Any, connect: Connect) -> None:
+    """Without labels: moto takes an update that names no approval for one that has none."""
+    sagemaker = moto("sagemaker")
+    sagemaker.create_model_package_group(ModelPackageGroupName="churn")
+    urn = sagemaker.create_model_package(
+        ModelPackageGroupName="churn",
+        ModelApprovalStatus="PendingManualApproval",
+        InferenceSpecification=world.SPECIFICATION,
+    )["ModelPackageArn"]
+    connector = await connect(plan="describe", write_back=True, on_drift="restore")
+    sagemaker.update_model_package(ModelPackageArn=urn, ModelApprovalStatus="Approved")
+    await connector.poll()
+    await decisions.settled(connector)
+    package = sagemaker.describe_model_package(ModelPackageName=urn)
+    assert package["ModelApprovalStatus"] == "PendingManualApproval"
+    assert "had set Approved" in package["ApprovalDescription"]
+    versions = [event.payload for event in await connector.events(world.OBSERVED)]
+    assert [version.approval_drift is not None for version in versions] == [False, True, False]  # type: ignore[attr-defined]

@@ -309,3 +309,33 @@ async def test_what_is_not_there_or_not_understood_is_a_problem(http: httpx.Asyn
         assert answer.status_code == status, f"{path}: {answer.text}"
         assert answer.headers["content-type"] == "application/problem+json"
     assert "demo, spare" in (await http.get("/v1/sources/nowhere", headers=bearing(Role.ADMIN))).json()["detail"]
+
+
+async def test_an_operator_has_what_failed_tried_again(
+    simulator: Simulator, sagemaker: Any, connect: Connect, http: httpx.AsyncClient
+) -> None:
+    urn = await register(sagemaker, "churn")
+    connector = await connect(write_back=True)
+    simulator.dial(denied=["UpdateModelPackage"])
+    await decisions.hear(connector, decisions.said(urn, decisions.ACCEPTED, 1))
+    await decisions.settled(connector, "failed")
+    (item,) = (await get(http, "/v1/write-backs", state="failed"))["items"]
+    assert item["id"] == str(ids.of_urn(urn))
+    assert item["next_attempt_at"] > item["finished_at"]
+
+    simulator.dial()
+    for name in (urn.upper(), item["id"]):
+        await connector.rows("update write_backs set state = 'failed'")
+        answer = await http.post(f"/v1/write-backs/{name}/retry", headers=bearing(Role.ADMIN))
+        assert answer.status_code == 202, answer.text
+        assert (answer.json()["urn"], answer.json()["state"]) == (urn, "pending")
+    await decisions.settled(connector)
+    assert (await decisions.approval(sagemaker, urn))[0] == "Approved"
+    entries = await connector.rows("select actor from audit where action = 'write_back_retried'")
+    assert {row["actor"] for row in entries} == {"admin-1"}
+
+    refused = await http.post(f"/v1/write-backs/{urn}/retry", headers=bearing(Role.ADMIN))
+    assert refused.status_code == 409
+    assert "it is done" in refused.json()["detail"]
+    unknown = await http.post(f"/v1/write-backs/{urn}9/retry", headers=bearing(Role.ADMIN))
+    assert unknown.status_code == 404

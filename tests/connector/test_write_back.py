@@ -1,7 +1,9 @@
 """Decisions written back: once each, whatever comes twice, late or in between, and without starting another round."""
 
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
+from itertools import permutations
 from typing import Any
 from uuid import UUID
 
@@ -23,6 +25,8 @@ from tests.support.wait import until
 ACCEPTED, REJECTED, SUSPENDED = CandidacyStatus.ACCEPTED, CandidacyStatus.REJECTED, CandidacyStatus.SUSPENDED
 #: A decision is written in two calls.
 APPROVAL_AND_LABELS = 2
+#: What each full sync describes besides.
+SAMPLED = 3
 UNDER_REVIEW, RETIRED = CandidacyStatus.UNDER_REVIEW, CandidacyStatus.RETIRED
 
 
@@ -258,6 +262,227 @@ async def test_an_outage_is_tried_again(simulator: Simulator, sagemaker: Any, co
     await settled(connector)
     assert (await approval(sagemaker, urn))[0] == "Approved"
     assert connector.health.components["write-back:demo"].state == "working"
+
+
+async def test_the_version_carries_its_status_and_its_use_cases(
+    simulator: Simulator, sagemaker: Any, connect: Connect
+) -> None:
+    urn = await register(sagemaker, "churn", CustomerMetadataProperties={"team": "crm"})
+    connector = await connect(write_back=True)
+    before = (await connector.versions())[urn]
+    other = ids.new()
+    await hear(connector, said(urn, ACCEPTED, 1))
+    await settled(connector)
+    assert await properties(sagemaker, urn) == {
+        "team": "crm",
+        "assent:status": "accepted",
+        "assent:use-cases": "churn-care",
+    }
+    await hear(connector, said(urn, ACCEPTED, 1, id=other, use_case="credit"))
+    await settled(connector)
+    assert (await properties(sagemaker, urn))["assent:use-cases"] == "churn-care credit"
+    await hear(connector, said(urn, SUSPENDED, 2), said(urn, RETIRED, 2, id=other, use_case="credit"))
+    await settled(connector)
+    assert await properties(sagemaker, urn) == {
+        "team": "crm",
+        "assent:status": "suspended",
+        "assent:use-cases": "churn-care",
+    }
+    after = (await connector.versions())[urn]
+    assert after.properties["assent:status"] == "suspended"
+    assert after.content_hash == before.content_hash, "what Assent writes is no content"
+    assert after.metrics == before.metrics
+
+
+async def test_a_read_back_is_one_event(simulator: Simulator, sagemaker: Any, connect: Connect) -> None:
+    urn = await register(sagemaker, "churn")
+    connector = await connect(write_back=True, life_cycle={"accepted": {"stage": "Production", "status": "Approved"}})
+    told = len(await connector.events())
+    await hear(connector, said(urn, ACCEPTED, 3))
+    await settled(connector)
+    await connector.poll()
+    await connector.full()
+    (observed,) = [event for event in (await connector.events())[told:] if event.type == world.OBSERVED]
+    assert observed.data["life_cycle"]["stage"] == "Production"
+    assert observed.data["properties"]["assent:status"] == "accepted"
+    assert observed.data["approval_drift"] is None
+    # Read, approve, label, read.
+    assert simulator.calls("UpdateModelPackage") == APPROVAL_AND_LABELS
+    assert simulator.calls("DescribeModelPackage") <= 2 + 2 * SAMPLED
+
+
+async def test_a_package_whose_metadata_are_full_is_approved_all_the_same(
+    simulator: Simulator, sagemaker: Any, connect: Connect
+) -> None:
+    full = {f"key-{n}": "x" for n in range(50)}
+    urn = await register(sagemaker, "churn", CustomerMetadataProperties=full)
+    connector = await connect(write_back=True)
+    await hear(connector, said(urn, ACCEPTED, 3))
+    row = await settled(connector)
+    assert "full (50 of 50)" in row["note"]
+    assert (await approval(sagemaker, urn))[0] == "Approved"
+    assert await properties(sagemaker, urn) == full
+
+
+async def test_pipelines_can_trigger_on_the_stage_and_move_it_on(
+    simulator: Simulator, sagemaker: Any, connect: Connect
+) -> None:
+    urn = await register(sagemaker, "churn")
+    life_cycle = {
+        "accepted": {"stage": "Production", "status": "Approved"},
+        "suspended": {"stage": "Production", "status": "Suspended"},
+    }
+    connector = await connect(write_back=True, life_cycle=life_cycle)
+
+    async def stage() -> tuple[str, str]:
+        cycle = (await sagemaker.describe_model_package(ModelPackageName=urn))["ModelLifeCycle"]
+        return cycle["Stage"], cycle["StageStatus"]
+
+    await hear(connector, said(urn, ACCEPTED, 1))
+    await settled(connector)
+    assert await stage() == ("Production", "Approved")
+    deployed = {"Stage": "Production", "StageStatus": "Deployed"}
+    await sagemaker.update_model_package(ModelPackageArn=urn, ModelLifeCycle=deployed)
+    await hear(connector, said(urn, ACCEPTED, 1, id=ids.new(), use_case="credit"))
+    await settled(connector)
+    assert await stage() == ("Production", "Deployed")
+    await hear(connector, said(urn, REJECTED, 2))
+    await settled(connector)
+    assert await stage() == ("Production", "Deployed"), "accepted for credit still"
+
+
+async def test_what_failed_is_tried_again_when_somebody_asks_or_the_settings_change_or_after_a_day(
+    simulator: Simulator, sagemaker: Any, store: Database, clock: FrozenClock
+) -> None:
+    urn = await register(sagemaker, "churn")
+    source = Source(name="demo", region=world.REGION, write_back=True)
+
+    async with world.connected(store, clock, source=source) as connector:
+        await connector.first()
+        simulator.dial(denied=["UpdateModelPackage"])
+        await hear(connector, said(urn, ACCEPTED, 3))
+        await settled(connector, "failed")
+        updates = simulator.calls("UpdateModelPackage")
+
+        async def tried_again() -> bool:
+            return simulator.calls("UpdateModelPackage") > updates
+
+        clock.advance(timedelta(hours=23))
+        await connector.poll()
+        assert not await tried_again()
+        clock.advance(timedelta(hours=2))
+        await until(tried_again, within_s=20)
+        await settled(connector, "failed")
+        updates = simulator.calls("UpdateModelPackage")
+    simulator.dial()
+    # As it stands, a restart is no reason.
+    async with world.connected(store, clock, source=source) as connector:
+        await connector.full()
+        assert not await tried_again()
+    role = {"role_arn": "arn:aws:iam::123456789012:role/assent", "external_id": "assent-1"}
+    async with world.connected(store, clock, source=source.model_copy(update=role)) as connector:
+        await settled(connector)
+    assert (await approval(sagemaker, urn))[0] == "Approved"
+
+
+async def test_what_was_deleted_has_nothing_to_take_back(
+    simulator: Simulator, sagemaker: Any, connect: Connect
+) -> None:
+    urn = await register(sagemaker, "churn")
+    connector = await connect(write_back=True)
+    await hear(connector, said(urn, ACCEPTED, 1))
+    await settled(connector)
+    await sagemaker.delete_model_package(ModelPackageName=urn)
+    await hear(connector, said(urn, RETIRED, 2))
+    row = await settled(connector, "void")
+    assert "does not exist" in row["last_error"]
+
+
+async def test_a_storm_of_throttling_delays_every_decision_and_loses_none(
+    simulator: Simulator, sagemaker: Any, connect: Connect
+) -> None:
+    urns = [await register(sagemaker, "churn") for _ in range(8)]
+    connector = await connect(write_back=True)
+    told = len(await connector.events())
+    simulator.dial(throttle={"UpdateModelPackage": 0.8, "DescribeModelPackage": 0.5})
+    await hear(connector, *(said(urn, ACCEPTED, 1) for urn in urns))
+
+    async def over() -> bool:
+        connector.clock.advance(timedelta(seconds=5))
+        return {row["state"] for row in await connector.rows("select state from write_backs")} == {"done"}
+
+    await until(over, within_s=120)
+    simulator.dial()
+    for urn in urns:
+        assert (await approval(sagemaker, urn))[0] == "Approved"
+        assert (await properties(sagemaker, urn))["assent:status"] == "accepted"
+    assert len(await connector.rows("select from audit where action = 'write_back'")) == len(urns)
+    # SageMaker may have been read between the two calls.
+    events = [event for event in (await connector.events())[told:] if event.type == world.OBSERVED]
+    assert len(urns) <= len(events) <= 2 * len(urns)
+    assert {event.data["approval_drift"] for event in events} == {None}
+    assert {event.data["source_approval_status"] for event in events} == {"Approved"}
+
+
+async def test_two_processes_write_each_decision_once(
+    simulator: Simulator, sagemaker: Any, store: Database, clock: FrozenClock
+) -> None:
+    urns = [await register(sagemaker, "churn") for _ in range(6)]
+    source = Source(name="demo", region=world.REGION, write_back=True)
+    async with AsyncExitStack() as first, AsyncExitStack() as second:
+        holder = await first.enter_async_context(world.connected(store, clock, source=source))
+        await holder.first()
+        other = await second.enter_async_context(world.connected(store, clock, source=source))
+        await hear(other, *(said(urn, ACCEPTED, 1) for urn in urns[:3]))
+        await until(lambda: _all_done(other, 3), within_s=30)
+        simulator.dial(latency_ms=50)
+        updates = simulator.calls("UpdateModelPackage")
+        await hear(other, *(said(urn, ACCEPTED, 1) for urn in urns[3:]))
+        await until(lambda: simulator.calls("UpdateModelPackage") > updates, within_s=30)
+        # It goes in the middle of it, and the other one goes on.
+        await first.aclose()
+        simulator.dial()
+        clock.advance(timedelta(minutes=1))
+        await until(lambda: _all_done(other, 6), within_s=30)
+    assert [(await approval(sagemaker, urn))[0] for urn in urns] == ["Approved"] * 6
+    assert len(await other.rows("select from audit where action = 'write_back'")) == 6
+    assert not await other.rows("select from approvals where writing is not null or drift is not null")
+
+
+async def test_whatever_the_order_in_which_candidacies_are_heard_of_one_thing_is_wanted(store: Database) -> None:
+    """Every order of one story, each of a version of its own; some events twice."""
+    story = [(1, ACCEPTED, 0), (2, SUSPENDED, 0), (3, UNDER_REVIEW, 0), (1, REJECTED, 1), (2, RETIRED, 1)]
+    orders = list(permutations(story))
+    assert len(orders) == 120
+    for number, order in enumerate(orders):
+        urn = f"arn:aws:sagemaker:eu-central-1:123456789012:model-package/churn/{number}"
+        events = [
+            said(urn, status, sequence, id=ids.of_urn(f"{urn}#{which}"), use_case=f"use-case-{which}")
+            for sequence, status, which in order
+        ]
+        # One by one, in two batches, in one.
+        size = (1, 3, 5)[number % 3]
+        for start in range(0, 5, size):
+            await _apply(store, events[start : start + size])
+        await _apply(store, events[2:3])
+    async with store.connection() as connection:
+        rows = await connection.fetch(
+            "select distinct desired, status, use_cases, state from write_backs where status is not null"
+        )
+        count = await connection.fetchval("select count(*) from write_backs")
+    assert [tuple(row) for row in rows] == [("PendingManualApproval", "under_review", "use-case-0", "pending")]
+    assert count == 120
+
+
+async def _all_done(connector: Connector, count: int) -> bool:
+    rows = await connector.rows("select state from write_backs")
+    return [row["state"] for row in rows] == ["done"] * count
+
+
+async def properties(sagemaker: Any, urn: str) -> dict[str, str]:
+    package = await sagemaker.describe_model_package(ModelPackageName=urn)
+    found: dict[str, str] = package["CustomerMetadataProperties"]
+    return found
 
 
 async def test_a_source_without_write_back_is_only_read(simulator: Simulator, sagemaker: Any, connect: Connect) -> None:
