@@ -13,6 +13,9 @@ from typing import Any
 import assent_sagemaker.aws
 import hcl2
 import pytest
+from assent_local import guardrail
+from assent_local.guardrail import Fence, Policy
+from assent_sagemaker.access.permissions import PERMISSIONS
 from botocore import xform_name
 from botocore.session import Session
 from cfnlint.decode import cfn_yaml  # type: ignore[import-untyped]
@@ -30,7 +33,14 @@ EXAMPLE = {
     "ReportObjectArns": ["arn:aws:s3:::company-models/*"],
     "ReportBucketArns": ["arn:aws:s3:::company-models"],
 }
-GIVEN = {"HasReportObjects": True, "HasReportBuckets": True, "HasKeys": False, "HasQueue": False, "FansIn": True}
+GIVEN = {
+    "HasReportObjects": True,
+    "HasReportBuckets": True,
+    "HasKeys": False,
+    "HasQueue": False,
+    "ChecksTheFence": False,
+    "FansIn": True,
+}
 
 
 def test_cloudformation_finds_no_fault() -> None:
@@ -49,11 +59,25 @@ def test_the_role_may_call_what_the_connector_calls_and_nothing_else() -> None:
     assert reads <= operations
 
 
-def test_writing_is_a_policy_of_its_own_and_sets_an_approval_status_alone() -> None:
+def test_what_is_tried_in_a_test_of_access_is_what_the_role_gives() -> None:
+    given = {action: sid for sid, (actions, _) in _policies_by_sid().items() for action in actions}
+    # Labels are written by the same action as decisions.
+    given[f"sagemaker:{WRITES}"] = "WriteDecisions"
+    assert {each.action: each.sid for each in PERMISSIONS} == given
+    for each in PERMISSIONS:
+        if each.sid in {"ListAndSearch", "ReadTheRegistry", "SeeWhatServes"}:
+            statement = next(s for s in _policy("ReadPolicy")["Statement"] if s["Sid"] == each.sid)
+            assert each.statement("aws", str(EXAMPLE["AWS::AccountId"]))["Resource"] == statement["Resource"], (
+                each.action
+            )
+
+
+def test_writing_is_a_policy_of_its_own_and_the_one_that_is_printed() -> None:
     assert _template("roles.yaml")["Resources"]["WriteBackPolicy"]["Condition"] == "WritesBack"
     assert _template("roles.yaml")["Parameters"]["AllowWriteBack"]["Default"] == "false"
-    (statement,) = _policy("WriteBackPolicy")["Statement"]
-    assert statement["Action"] == f"sagemaker:{WRITES}"
+    role = f"arn:aws:iam::{EXAMPLE['AWS::AccountId']}:role/assent"
+    assert _policy("WriteBackPolicy") == guardrail.policy(Fence(roles=(role,)), Policy.ROLE)
+    statement = _policy("WriteBackPolicy")["Statement"][0]
     shape = Session().get_service_model("sagemaker").operation_model(WRITES).input_shape
     known = shape.members["ModelApprovalStatus"].enum
     assert sorted(statement["Condition"]["StringEquals"]["sagemaker:ModelApprovalStatus"]) == sorted(known)
@@ -66,7 +90,7 @@ def test_nothing_is_allowed_by_a_wildcard(policy: str) -> None:
     assert [action for action in actions if "*" in action] == []
     for action in actions:
         service, _, operation = action.partition(":")
-        if service in {"sagemaker", "sqs", "kms"}:
+        if service in {"sagemaker", "sqs", "kms", "iam"}:
             assert operation in _operations(service)
 
 
@@ -88,7 +112,7 @@ def test_terraform_allows_what_cloudformation_allows() -> None:
     documents = _documents(_terraform("roles"))
     template = _policies_by_sid()
     assert set(documents) == set(template)
-    assert len(documents) == 9
+    assert len(documents) == 13
     for sid, (actions, conditions) in documents.items():
         assert (sid, actions, conditions) == (sid, *template[sid])
 
@@ -125,17 +149,10 @@ def test_every_rule_leads_to_the_queue_and_has_somewhere_to_put_what_it_cannot_d
     assert [queue["SqsManagedSseEnabled"] for queue in queues] == [True, True]
 
 
-def test_the_guardrail_lets_the_role_alone_approve() -> None:
-    guardrail = json.loads((AWS / "guardrail.json").read_text())
+def test_the_guardrail_is_what_is_printed_for_the_role_of_the_template() -> None:
+    assert (AWS / "guardrail.json").read_text() == guardrail.text(guardrail.policy(Fence(), Policy.ORGANISATION))
     name = _template("roles.yaml")["Parameters"]["RoleName"]["Default"]
-    approving, registering = guardrail["Statement"]
-    assert {statement["Effect"] for statement in guardrail["Statement"]} == {"Deny"}
-    assert approving["Condition"]["ArnNotLike"] == {"aws:PrincipalArn": f"arn:aws:iam::*:role/{name}"}
-    assert {approving["Action"], registering["Action"]} <= {f"sagemaker:{name}" for name in _operations("sagemaker")}
-    for statement in (approving, registering):
-        assert statement["Condition"]["StringEquals"] == {"sagemaker:ModelApprovalStatus": "Approved"}
-    # AWS takes no more.
-    assert len((AWS / "guardrail.json").read_bytes()) < 5120
+    assert Fence().roles == (f"arn:aws:iam::*:role/{name}",)
 
 
 @cache
@@ -170,7 +187,7 @@ def _policy(name: str) -> dict[str, Any]:
 
 def _policies_by_sid() -> dict[str, tuple[list[str], list[str]]]:
     """Sid → actions and the keys of its conditions, of every statement of roles.yaml."""
-    everything = {**GIVEN, "HasKeys": True, "HasQueue": True}
+    everything = {**GIVEN, "HasKeys": True, "HasQueue": True, "ChecksTheFence": True}
     resources = _template("roles.yaml")["Resources"]
     statements = [
         statement
@@ -184,7 +201,7 @@ def _policies_by_sid() -> dict[str, tuple[list[str], list[str]]]:
     return {
         statement["Sid"]: (
             _list(statement["Action"]),
-            [key for condition in statement.get("Condition", {}).values() for key in condition],
+            sorted(key for condition in statement.get("Condition", {}).values() for key in condition),
         )
         for statement in statements
     }
@@ -226,7 +243,7 @@ def _documents(module: Mapping[str, Any]) -> dict[str, tuple[list[str], list[str
     """Sid → actions and the keys of its conditions, of every policy document of a module."""
     found: dict[str, tuple[list[str], list[str]]] = {}
     for statement in _statements(_unquoted(module["data"])):
-        conditions = [condition["variable"] for condition in statement.get("condition", [])]
+        conditions = sorted(condition["variable"] for condition in statement.get("condition", []))
         found[statement["sid"]] = statement["actions"], conditions
     return found
 

@@ -6,6 +6,7 @@ data "aws_caller_identity" "this" {}
 
 locals {
   sagemaker = "arn:${data.aws_partition.this.partition}:sagemaker:*:${data.aws_caller_identity.this.account_id}"
+  iam       = "arn:${data.aws_partition.this.partition}:iam::${data.aws_caller_identity.this.account_id}"
 }
 
 data "aws_iam_policy_document" "trust" {
@@ -105,6 +106,15 @@ data "aws_iam_policy_document" "read" {
       resources = [var.queue_arn]
     }
   }
+
+  dynamic "statement" {
+    for_each = var.allow_fence_check ? [1] : []
+    content {
+      sid       = "SeeWhoMayApprove"
+      actions   = ["iam:SimulatePrincipalPolicy"]
+      resources = ["${local.iam}:role/*", "${local.iam}:user/*"]
+    }
+  }
 }
 
 data "aws_iam_policy_document" "write_back" {
@@ -117,6 +127,55 @@ data "aws_iam_policy_document" "write_back" {
       test     = "StringEquals"
       variable = "sagemaker:ModelApprovalStatus"
       values   = ["Approved", "Rejected", "PendingManualApproval"]
+    }
+  }
+
+  # Labels beside the decision, in updates of their own.
+  statement {
+    sid       = "WriteStatus"
+    actions   = ["sagemaker:UpdateModelPackage"]
+    resources = ["${local.sagemaker}:model-package/*"]
+    condition {
+      test     = "Null"
+      variable = "sagemaker:CustomerMetadataProperties/assent:status"
+      values   = ["false"]
+    }
+    condition {
+      test     = "Null"
+      variable = "sagemaker:ModelApprovalStatus"
+      values   = ["true"]
+    }
+  }
+
+  statement {
+    sid       = "WriteUseCases"
+    actions   = ["sagemaker:UpdateModelPackage"]
+    resources = ["${local.sagemaker}:model-package/*"]
+    condition {
+      test     = "Null"
+      variable = "sagemaker:CustomerMetadataProperties/assent:use-cases"
+      values   = ["false"]
+    }
+    condition {
+      test     = "Null"
+      variable = "sagemaker:ModelApprovalStatus"
+      values   = ["true"]
+    }
+  }
+
+  statement {
+    sid       = "MoveLifeCycle"
+    actions   = ["sagemaker:UpdateModelPackage"]
+    resources = ["${local.sagemaker}:model-package/*"]
+    condition {
+      test     = "Null"
+      variable = "sagemaker:ModelLifeCycle:Stage"
+      values   = ["false"]
+    }
+    condition {
+      test     = "Null"
+      variable = "sagemaker:ModelApprovalStatus"
+      values   = ["true"]
     }
   }
 }

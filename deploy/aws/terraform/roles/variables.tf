@@ -47,3 +47,9 @@ variable "allow_write_back" {
   type        = bool
   default     = false
 }
+
+variable "allow_fence_check" {
+  description = "Whether Assent may ask IAM's simulation who else may approve (assent sources test)"
+  type        = bool
+  default     = false
+}

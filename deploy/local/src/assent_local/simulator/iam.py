@@ -118,4 +118,7 @@ _OPERATORS: Mapping[str, Callable[[Sequence[str], Sequence[str]], bool]] = {
     "StringLike": lambda values, wanted: any(_like(value, each) for value in values for each in wanted),
     "ArnLike": lambda values, wanted: any(_like(value, each) for value in values for each in wanted),
     "ArnNotLike": lambda values, wanted: not any(_like(value, each) for value in values for each in wanted),
+    "ForAnyValue:ArnNotLike": lambda values, wanted: any(
+        not any(_like(value, each) for each in wanted) for value in values
+    ),
 }
