@@ -10,6 +10,7 @@ from uuid import UUID
 import httpx
 from assent_catalog import main
 from assent_catalog.projection.apply import apply
+from assent_catalog.use_cases.custom import CustomFields
 from assent_common import canonical, ids, migrations
 from assent_common.clock import FrozenClock
 from assent_common.database import Database
@@ -183,7 +184,7 @@ class World:
 
 
 @asynccontextmanager
-async def a_world(database_url: str) -> AsyncIterator[World]:
+async def a_world(database_url: str, *, custom: dict[str, Any] | None = None) -> AsyncIterator[World]:
     clock = FrozenClock(datetime(2026, 11, 1, tzinfo=UTC))
     database = Database(database_url, service="catalog-api", clock=clock)
     await migrations.upgrade(database, "assent_catalog")
@@ -195,6 +196,7 @@ async def a_world(database_url: str) -> AsyncIterator[World]:
         database=database,
         health=Health(clock),
         authenticate=_authenticate,
+        state={"custom_fields": CustomFields(custom)},
     )
     try:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://catalog") as http:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 from assent_catalog.main import ROUTERS as CATALOG
+from assent_catalog.use_cases.custom import CustomFields
 from assent_common import migrations
 from assent_common.clock import FrozenClock
 from assent_common.database import Database
@@ -37,6 +38,11 @@ ALLOWED: dict[str, dict[str, frozenset[Role] | set[Role]]] = {
         "GET /v1/use-cases": ALL,
         "POST /v1/use-cases": DESCRIBERS,
         "GET /v1/use-cases/{key}": ALL,
+        "PUT /v1/use-cases/{key}": DESCRIBERS,
+        "POST /v1/use-cases/import": DESCRIBERS,
+        "GET /v1/use-cases/{key}/similar": ALL,
+        "GET /v1/use-case-templates": ALL,
+        "GET /v1/use-case-schema": ALL,
         "PATCH /v1/use-cases/{key}": DESCRIBERS,
         "POST /v1/use-cases/{key}/stage": DESCRIBERS,
         "GET /v1/use-cases/{key}/completeness": ALL,
@@ -119,6 +125,7 @@ async def service(request: pytest.FixtureRequest, database_url: str) -> AsyncIte
         database=database,
         health=Health(clock),
         authenticate=authenticate,
+        state={"custom_fields": CustomFields()} if name == "catalog-api" else {},
     )
     yield name, app
     await database.close()
@@ -143,7 +150,7 @@ async def test_every_route_lets_in_whom_the_table_says_and_nobody_else(service: 
         for route, allowed in ALLOWED[name].items():
             method, path = route.split(" ")
             path = path.replace("{id}", UNKNOWN).replace("{key}", "unknown").replace("{name}", "unknown")
-            body: dict[str, str] | None = {} if method in {"POST", "PATCH"} else None
+            body: dict[str, str] | None = {} if method in {"POST", "PATCH", "PUT"} else None
             assert (await http.request(method, path, json=body)).status_code == 401, route
             strange = await http.request(method, path, json=body, headers={"Authorization": "Bearer nobody"})
             assert strange.status_code == 401, route

@@ -4,7 +4,7 @@ import asyncio
 import signal
 from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
@@ -49,6 +49,8 @@ class Parts:
     routers: Sequence[APIRouter]
     publishes: Sequence[Topic]
     duties: Mapping[str, Duty]
+    #: What its routes find in `request.app.state`, besides what all services have there.
+    state: Mapping[str, Any] = field(default_factory=dict)
 
 
 def runtime(name: str, settings: Settings, clock: Clock | None = None) -> Runtime:
@@ -129,6 +131,7 @@ def _server(made: Runtime, parts: Parts, port: int, stopping: asyncio.Event) -> 
         database=made.database,
         health=made.health,
         authenticate=verifier.authenticate,
+        state=parts.state,
     )
     app.state.stopping = stopping
     config = uvicorn.Config(

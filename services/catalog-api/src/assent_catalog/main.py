@@ -1,10 +1,11 @@
 """`python -m assent_catalog.main`: the catalogue service."""
 
+import sys
+
 from assent_common import projection, service
 from assent_common.http import audit_log, feed
 from assent_common.kafka import topics
 from assent_common.service import Parts, Runtime
-from assent_common.settings import Settings
 
 from assent_catalog.datasets.routes import routes as datasets
 from assent_catalog.deployments.routes import routes as deployments
@@ -13,26 +14,22 @@ from assent_catalog.lineage.routes import routes as lineage
 from assent_catalog.model_versions.routes import routes as model_versions
 from assent_catalog.models.routes import routes as models
 from assent_catalog.projection.apply import HELD, apply
+from assent_catalog.settings import Settings
 from assent_catalog.sources.routes import routes as sources
+from assent_catalog.use_cases import custom
+from assent_catalog.use_cases.bulk import routes as bulk
+from assent_catalog.use_cases.custom import CustomFields, SchemaInvalid
 from assent_catalog.use_cases.routes import routes as use_cases
 
 PORT = 8081
 # Lineage first: an urn has slashes, so that the routes by urn take whatever follows.
 ROUTERS = (
-    lineage,
-    use_cases,
-    model_versions,
-    models,
-    datasets,
-    deployments,
-    exports,
-    sources,
-    feed.routes,
-    audit_log.routes,
+    *(lineage, bulk, use_cases, model_versions, models, datasets, deployments, exports, sources),
+    *(feed.routes, audit_log.routes),
 )
 
 
-def parts(made: Runtime) -> Parts:
+def parts(made: Runtime, custom_fields: CustomFields) -> Parts:
     return Parts(
         title="Assent catalog-api",
         description="AI use cases and model versions: what exists, what it is for, how good it is, who agreed to it.",
@@ -42,12 +39,18 @@ def parts(made: Runtime) -> Parts:
         duties=projection.duties(
             made, group=topics.CATALOG_API, topics=[topics.REGISTRY, topics.GOVERNANCE], apply=apply, held=HELD
         ),
+        state={"custom_fields": custom_fields},
     )
 
 
 def main() -> None:
-    made = service.runtime("catalog-api", Settings())
-    service.start(service.run(made, parts(made), port=PORT))
+    settings = Settings()
+    try:
+        custom_fields = custom.load(settings.use_case_schema)
+    except SchemaInvalid as error:
+        sys.exit(f"catalog-api: {error}")
+    made = service.runtime("catalog-api", settings)
+    service.start(service.run(made, parts(made, custom_fields), port=PORT))
 
 
 if __name__ == "__main__":

@@ -27,6 +27,28 @@ class FacetState(Payload):
     missing: list[str] = Field(default_factory=list)
 
 
+class LinkKind(StrEnum):
+    """What a use case is connected with, besides what follows from candidacies."""
+
+    MODEL = "model"
+    MODEL_VERSION = "model_version"
+    DATASET = "dataset"
+    DEPLOYMENT = "deployment"
+    DOCUMENT = "document"
+    USE_CASE = "use_case"
+
+
+class Link(Payload):
+    """Something that belongs to a use case."""
+
+    kind: LinkKind
+    #: An urn, the key of a use case, or the address of a document.
+    ref: str
+    title: str | None = None
+    #: Of a document, so that another one under its address is noticed: `sha256:…`.
+    digest: str | None = None
+
+
 class UseCaseChanged(Payload):
     """A use case, whole."""
 
@@ -36,10 +58,11 @@ class UseCaseChanged(Payload):
     description: str | None = None
     owner: str | None = None
     stage: Stage
-    #: `business_context`, `legal`, `data`, `impact`, `accountability`, each with its fields.
+    #: `business_context`, `legal`, `data`, `impact`, `accountability`, each with its fields; `custom`, a company's own.
     facets: dict[str, dict[str, Any]] = Field(default_factory=dict)
     #: The five above and `models`, which follows from the candidacies.
     completeness: dict[str, FacetState] = Field(default_factory=dict)
+    links: list[Link] = Field(default_factory=list)
     created_at: UtcTime
     created_by: str
     modified_at: UtcTime

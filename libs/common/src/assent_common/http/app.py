@@ -1,7 +1,7 @@
 """Build an app: problems, limits, ids, health, metrics, and no route without a rule about who may call it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
@@ -81,6 +81,7 @@ def build(
     database: Database,
     health: Health,
     authenticate: Authenticate,
+    state: Mapping[str, Any] | None = None,
 ) -> FastAPI:
     """The app of one service. Raises TypeError for a route that says not who may call it."""
     app = FastAPI(
@@ -97,6 +98,8 @@ def build(
     #: A service's life puts its own here.
     app.state.stopping = asyncio.Event()
     app.state.feed = Feed(database)
+    for name, value in (state or {}).items():
+        setattr(app.state, name, value)
     problems.install(app)
     for included in routers:
         app.include_router(included)

@@ -32,12 +32,13 @@ VERSIONS = {
     "modified_at": "to_char(v.modified_at at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')",
     "content_hash": "v.content_hash",
 }
-_FACETS = ("business_context", "legal", "data", "impact", "accountability")
+_FACETS = ("business_context", "legal", "data", "impact", "accountability", "custom")
 USE_CASES = {
     **{name: f"u.{name}" for name in ("id", "key", "name", "description", "owner", "stage")},
     "risk_class": "u.facets->'legal'->>'risk_class'",
     "complete": "u.complete",
     **{name: f"u.facets->'{name}'" for name in _FACETS},
+    "links": "u.links",
     "model_versions": """(select coalesce(jsonb_object_agg(c.model_version, c.status), '{}')
                             from candidacies c where c.use_case = u.key)""",
     "created_by": "u.created_by",

@@ -1,34 +1,54 @@
 """`/v1/use-cases`."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from assent_common import ids
-from assent_common.content import Change, diff
+import asyncpg
+from assent_common.content import diff
 from assent_common.database import Database
-from assent_common.events.catalog import FacetState, Stage
+from assent_common.events.catalog import Stage
 from assent_common.http.app import router
 from assent_common.http.etags import IfMatch, etag, require_match
 from assent_common.http.idempotency import IdempotencyKey, once
 from assent_common.http.pages import CursorText, Limit, Page, page, read_cursor
-from assent_common.http.problems import Conflict, NotFound, PreconditionRequired, Stale, documented
-from assent_common.identity.roles import Principal, Reader, Role, allow
-from fastapi import Query, Request, Response
-from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from assent_common.http.problems import (
+    BadRequest,
+    Conflict,
+    FieldError,
+    NotFound,
+    PreconditionRequired,
+    Stale,
+    documented,
+)
+from assent_common.identity.roles import Reader
+from fastapi import Path, Query, Request, Response
 
 from assent_catalog import search
-from assent_catalog.use_cases import store
-from assent_catalog.use_cases.model import STAGES, WHOSE_JOB, Facets, RiskClass, merged
+from assent_catalog.use_cases import store, write
+from assent_catalog.use_cases.custom import CustomFields
+from assent_catalog.use_cases.facets import RiskClass
+from assent_catalog.use_cases.model import STAGES, WHOSE_JOB, merged
+from assent_catalog.use_cases.roles import Writer
+from assent_catalog.use_cases.schemas import (
+    CandidateModel,
+    CompletenessOut,
+    FacetGap,
+    Similar,
+    StageIn,
+    UseCaseIn,
+    UseCaseOut,
+    UseCaseState,
+    Written,
+)
 from assent_catalog.use_cases.store import UseCase
+from assent_catalog.use_cases.templates import TEMPLATES, Template
 
 routes = router(tags=["use cases"])
 
-Writer = Annotated[Principal, allow(Role.BUSINESS_OWNER, Role.DATA_STEWARD)]
-Key = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,98}[a-z0-9])?$")]
+NewKey = Annotated[str, Path(pattern=r"^[a-z0-9]([a-z0-9-]{0,98}[a-z0-9])?$")]
 
 # Ids are UUIDv7: the newest first. Index: the primary key, use_cases_stage, use_cases_search.
 LIST = """
@@ -59,97 +79,16 @@ select h.sequence, h.at, h.by, h.state, b.state as before
 _NOT_COMPARED = ("modified_at", "modified_by")
 
 
-class UseCaseIn(BaseModel):
-    """A key and a name are enough to begin."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "example": {"key": "customer-retention", "name": "Customer retention calls", "owner": "bea@example.com"}
-        },
-    )
-
-    key: Key
-    name: Annotated[str, Field(min_length=1, max_length=200)]
-    description: Annotated[str | None, Field(max_length=10_000)] = None
-    owner: Annotated[str | None, Field(max_length=200)] = None
-    facets: Facets = Facets()
+@routes.get("/use-case-templates", summary="List the templates of use cases")
+async def list_use_case_templates(_: Reader) -> Page[Template]:
+    """What is usually true of a kind of use case, and what has to be thought about."""
+    return Page(items=list(TEMPLATES.values()))
 
 
-class _Changed(BaseModel):
-    """What a patched use case has to look like."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    name: Annotated[str, Field(min_length=1, max_length=200)]
-    description: Annotated[str | None, Field(max_length=10_000)] = None
-    owner: Annotated[str | None, Field(max_length=200)] = None
-    facets: Facets = Facets()
-
-
-class StageIn(BaseModel):
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"stage": "development"}})
-
-    stage: Stage
-
-
-class UseCaseOut(BaseModel):
-    """What the AI is for."""
-
-    id: UUID
-    key: str
-    name: str
-    description: str | None
-    owner: str | None
-    stage: Stage
-    facets: dict[str, dict[str, Any]]
-    completeness: dict[str, FacetState]
-    complete: bool
-    created_at: datetime
-    created_by: str
-    modified_at: datetime
-    modified_by: str
-
-    @classmethod
-    def of(cls, use_case: UseCase) -> "UseCaseOut":
-        return cls.model_validate({name: getattr(use_case, name) for name in cls.model_fields})
-
-
-class FacetGap(FacetState):
-    #: The role that is asked first.
-    whose_job: str
-
-
-class CompletenessOut(BaseModel):
-    """What is missing before this can be approved, and whose job it is."""
-
-    complete: bool
-    facets: dict[str, FacetGap]
-
-
-class CandidateModel(BaseModel):
-    """A model version that stands, or stood, for the use case."""
-
-    candidacy: UUID
-    status: str
-    model_version: str
-    #: Null while the catalogue has not heard of the version itself.
-    model_version_id: UUID | None
-    name: str | None
-    version: int | None
-    type: str | None
-    model_version_status: str | None
-    changed_at: datetime
-
-
-class UseCaseState(BaseModel):
-    """One state of a use case, and how it differs from the one before."""
-
-    sequence: int
-    at: datetime
-    by: str
-    changes: list[Change]
-    state: dict[str, Any]
+@routes.get("/use-case-schema", summary="Read the schema of the company's own fields")
+async def get_use_case_schema(request: Request, _: Reader) -> dict[str, Any]:
+    """JSON Schema (2020-12) of the facet `custom`."""
+    return _custom(request).schema
 
 
 @routes.get("/use-cases", summary="List use cases, the newest first")
@@ -187,34 +126,51 @@ async def list_use_cases(
 async def create_use_case(
     given: UseCaseIn, request: Request, who: Writer, idempotency_key: IdempotencyKey = None
 ) -> Response:
-    """The rest can be told later, by whoever knows it."""
+    """The rest can be told later, by whoever knows it. What a template fills in, what is given here replaces.
+
+    Others that may be the same are pointed to by `Link` headers of the relation `related`.
+    """
+    document = _on_template(given)
     database: Database = request.app.state.database
     async with database.transaction() as uow:
 
         async def act() -> Response:
-            now = uow.clock.now()
-            use_case = UseCase(
-                id=ids.new(),
-                key=given.key,
-                name=given.name,
-                description=given.description,
-                owner=given.owner or who.subject,
-                stage=Stage.IDEATION,
-                facets=given.facets.document(),
-                created_at=now,
-                created_by=who.subject,
-                modified_at=now,
-                modified_by=who.subject,
-                sequence=1,
-                changed_sequence=1,
-                has_models=False,
-            )
-            if not await store.insert(uow, use_case):
+            use_case = await write.create(uow, given.key, write.checked(document, _custom(request)), by=who.subject)
+            if use_case is None:
                 raise Conflict(f"there is a use case {given.key!r} already")
-            uow.audit(who.subject, "use_case.created", given.key, {"name": given.name})
-            return _answer(use_case, status=201)
+            answer = _answer(use_case, status=201)
+            if alike := await _similar(await uow.sql(), use_case):
+                answer.headers["Link"] = ", ".join(f'</v1/use-cases/{each.key}>; rel="related"' for each in alike)
+            return answer
 
         return await once(uow, request, who, idempotency_key, act)
+
+
+@routes.put(
+    "/use-cases/{key}",
+    summary="Create a use case, or replace what is written of it",
+    response_model=UseCaseOut,
+    responses=documented(Conflict, Stale, PreconditionRequired) | {201: {"model": UseCaseOut}},
+)
+async def put_use_case(
+    key: NewKey, given: Written, request: Request, who: Writer, if_match: IfMatch = None
+) -> Response:
+    """The same twice does no more than once. What stands is replaced only by who has read it (`If-Match`)."""
+    written = write.checked(given.model_dump(mode="json", exclude_none=True), _custom(request))
+    database: Database = request.app.state.database
+    async with database.transaction() as uow:
+        before = await store.find(await uow.sql(), key, lock=True)
+        if before is None:
+            if if_match is not None:
+                raise Stale(f"there is no use case {key!r} any more, or not yet")
+            created = await write.create(uow, key, written, by=who.subject)
+            if created is None:
+                raise Conflict(f"somebody created the use case {key!r} at the same moment")
+            return _answer(created, status=201)
+        if if_match is not None or not write.says_the_same(before, written):
+            require_match(if_match, before.sequence)
+        after = await write.change(uow, before, written, by=who.subject)
+        return _answer(after)
 
 
 @routes.get("/use-cases/{key}", summary="Read a use case", responses=documented(NotFound))
@@ -234,33 +190,15 @@ async def get_use_case(key: str, request: Request, response: Response, _: Reader
 async def patch_use_case(
     key: str, patch: dict[str, Any], request: Request, who: Writer, if_match: IfMatch = None
 ) -> Response:
-    """JSON Merge Patch (RFC 7396) of `name`, `description`, `owner` and `facets`: null removes, the unnamed stays."""
+    """JSON Merge Patch (RFC 7396) of what is written of it: null removes, what is not named stays."""
     database: Database = request.app.state.database
     async with database.transaction() as uow:
         before = await store.find(await uow.sql(), key, lock=True)
         if before is None:
             raise NotFound(f"there is no use case {key!r}")
         require_match(if_match, before.sequence)
-        changed = _validated(merged(_changeable(before), patch))
-        after = replace(
-            before,
-            name=changed.name,
-            description=changed.description,
-            owner=changed.owner,
-            facets=changed.facets.document(),
-        )
-        changes = diff(_changeable(before), _changeable(after))
-        if changes:
-            now = uow.clock.now()
-            after = replace(
-                after,
-                modified_at=now,
-                modified_by=who.subject,
-                sequence=before.sequence + 1,
-                changed_sequence=before.changed_sequence + 1,
-            )
-            await store.update(uow, after, was=before.sequence)
-            uow.audit(who.subject, "use_case.changed", key, {"parts": [change.part for change in changes]})
+        written = write.checked(merged(write.changeable(before), patch), _custom(request))
+        after = await write.change(uow, before, written, by=who.subject)
         return _answer(after)
 
 
@@ -292,14 +230,7 @@ async def move_use_case(
             if to.stage not in allowed:
                 ways = ", ".join(allowed)
                 raise Conflict(f"a use case in {before.stage} goes to {ways}, not to {to.stage}", allowed=list(allowed))
-            after = replace(
-                before,
-                stage=to.stage,
-                modified_at=uow.clock.now(),
-                modified_by=who.subject,
-                sequence=before.sequence + 1,
-                changed_sequence=before.changed_sequence + 1,
-            )
+            after = write.stepped(replace(before, stage=to.stage), uow, by=who.subject)
             await store.update(uow, after, was=before.sequence)
             uow.audit(who.subject, "use_case.moved", key, {"from": before.stage, "to": to.stage})
             return _answer(after)
@@ -311,13 +242,23 @@ async def move_use_case(
 async def get_use_case_completeness(key: str, request: Request, _: Reader) -> CompletenessOut:
     """Facet by facet: what is missing, and whose job that is."""
     use_case = await _found(request, key)
+    people = use_case.facets.get("accountability", {})
     return CompletenessOut(
         complete=use_case.complete,
         facets={
-            name: FacetGap(**state.model_dump(), whose_job=WHOSE_JOB[name])
+            name: FacetGap(**state.model_dump(), whose_job=WHOSE_JOB[name], person=people.get(WHOSE_JOB[name]))
             for name, state in use_case.completeness.items()
         },
     )
+
+
+@routes.get("/use-cases/{key}/similar", summary="List use cases that may be the same", responses=documented(NotFound))
+async def list_similar_use_cases(key: str, request: Request, _: Reader) -> Page[Similar]:
+    """Those whose names say much the same."""
+    use_case = await _found(request, key)
+    database: Database = request.app.state.database
+    async with database.connection() as connection:
+        return Page(items=await _similar(connection, use_case))
 
 
 @routes.get("/use-cases/{key}/models", summary="List the model versions of a use case", responses=documented(NotFound))
@@ -365,21 +306,37 @@ async def _found(request: Request, key: str) -> UseCase:
     return use_case
 
 
-def _changeable(use_case: UseCase) -> dict[str, Any]:
-    return {
-        "name": use_case.name,
-        "description": use_case.description,
-        "owner": use_case.owner,
-        "facets": use_case.facets,
-    }
+def _on_template(given: UseCaseIn) -> dict[str, Any]:
+    document = given.model_dump(mode="json", exclude_none=True, exclude={"key", "template"})
+    if given.template is None:
+        return document
+    if given.template not in TEMPLATES:
+        detail = f"there is no template {given.template!r}; there are {', '.join(TEMPLATES)}"
+        raise BadRequest(detail, errors=[FieldError(pointer="/template", code="unknown_template", detail=detail)])
+    return {**document, "facets": merged(TEMPLATES[given.template].facets.document(), document["facets"])}
 
 
-def _validated(document: Any) -> _Changed:
-    try:
-        return _Changed.model_validate(document)
-    except ValidationError as error:
-        faults = [{**fault, "loc": ("body", *fault["loc"])} for fault in error.errors(include_url=False)]
-        raise RequestValidationError(faults) from error
+async def _similar(connection: asyncpg.Connection, use_case: UseCase) -> list[Similar]:
+    """Those that share at least half of the words of both names."""
+    words = _words(use_case.name) | _words(use_case.key)
+    if not words:
+        return []
+    found = await store.similar(connection, use_case.key, " | ".join(sorted(words)))
+    alike = [Similar(key=key, name=name) for key, name in found if _overlap(words, _words(name) | _words(key)) >= 0.5]
+    return alike[:5]
+
+
+def _words(text: str) -> set[str]:
+    return {word for word in re.findall(r"[^\W_]+", text.lower()) if len(word) > 2}
+
+
+def _overlap(one: set[str], other: set[str]) -> float:
+    return len(one & other) / len(one | other)
+
+
+def _custom(request: Request) -> CustomFields:
+    custom: CustomFields = request.app.state.custom_fields
+    return custom
 
 
 def _answer(use_case: UseCase, *, status: int = 200) -> Response:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import asyncpg
 import orjson
-from assent_common.events.catalog import FacetState, Stage, UseCaseChanged
+from assent_common.events.catalog import FacetState, Link, Stage, UseCaseChanged
 from assent_common.kafka.topics import CATALOG
 from assent_common.uow import UnitOfWork
 
@@ -18,15 +18,16 @@ from assent_catalog.use_cases.model import completeness
 SEARCH = "to_tsvector('simple', concat_ws(' ', $2::text, $3::text, $4::text, regexp_replace($2, '[-_./]', ' ', 'g')))"
 INSERT = f"""
 insert into use_cases (id, key, name, description, owner, stage, facets, created_at, created_by, modified_at,
-                       modified_by, search, sequence, complete)
-values ($1, $2, $3, $4, $5, $6, $7::jsonb, $8, $9, $8, $9, {SEARCH}, 1, $10)
+                       modified_by, search, sequence, complete, links)
+values ($1, $2, $3, $4, $5, $6, $7::jsonb, $8, $9, $8, $9, {SEARCH}, 1, $10, $11::jsonb)
 on conflict (key) do nothing
 """  # noqa: S608 - a constant
 # Compare and set.
 UPDATE = f"""
 update use_cases
    set name = $3, description = $4, owner = $5, stage = $6, facets = $7::jsonb, modified_at = $8, modified_by = $9,
-       search = {SEARCH}, sequence = sequence + 1, complete = $11, changed_sequence = changed_sequence + 1
+       search = {SEARCH}, sequence = sequence + 1, complete = $11, links = $12::jsonb,
+       changed_sequence = changed_sequence + 1
  where id = $1 and sequence = $10
 """  # noqa: S608 - a constant
 KEEP = "insert into use_case_history (use_case, sequence, at, by, state) values ($1, $2, $3, $4, $5::jsonb)"
@@ -38,6 +39,11 @@ LOCK_SEVERAL = "select * from use_cases where key = any($1::text[]) order by id 
 WITH_MODELS = """
 select distinct use_case from candidacies
  where use_case = any($1::text[]) and status not in ('withdrawn', 'rejected', 'retired')
+"""
+# Index: use_cases_search.
+SIMILAR = """
+select key, name from use_cases where search @@ to_tsquery('simple', $1) and key <> $2 and stage <> 'archived'
+ order by ts_rank(search, to_tsquery('simple', $1)) desc, id limit 50
 """
 FOLLOW = """
 update use_cases u set has_models = f.has_models, complete = f.complete, changed_sequence = u.changed_sequence + 1
@@ -55,6 +61,7 @@ class UseCase:
     owner: str | None
     stage: Stage
     facets: dict[str, dict[str, Any]]
+    links: list[dict[str, Any]]
     created_at: datetime
     created_by: str
     modified_at: datetime
@@ -85,12 +92,18 @@ async def find(connection: asyncpg.Connection, key: str, *, lock: bool = False) 
     return UseCase.of(row) if row else None
 
 
+async def similar(connection: asyncpg.Connection, key: str, words: str) -> list[tuple[str, str]]:
+    """Key and name of others that have some of the words (a text query), those with most of them first."""
+    return [(row["key"], row["name"]) for row in await connection.fetch(SIMILAR, words, key)]
+
+
 async def insert(uow: UnitOfWork, use_case: UseCase) -> bool:
     """False where the key is taken."""
     status = await (await uow.sql()).execute(
         INSERT,
         *(use_case.id, use_case.key, use_case.name, use_case.description, use_case.owner, use_case.stage),
         *(orjson.dumps(use_case.facets).decode(), use_case.created_at, use_case.created_by, use_case.complete),
+        _links(use_case),
     )
     if status.endswith(" 0"):
         return False
@@ -104,7 +117,7 @@ async def update(uow: UnitOfWork, use_case: UseCase, *, was: int) -> None:
         UPDATE,
         *(use_case.id, use_case.key, use_case.name, use_case.description, use_case.owner, use_case.stage),
         *(orjson.dumps(use_case.facets).decode(), use_case.modified_at, use_case.modified_by, was),
-        use_case.complete,
+        *(use_case.complete, _links(use_case)),
     )
     assert status.endswith(" 1"), "the row lock forbids that anybody came between"
     await _written(uow, use_case)
@@ -150,6 +163,10 @@ async def _keep(uow: UnitOfWork, use_case: UseCase) -> None:
     )
 
 
+def _links(use_case: UseCase) -> str:
+    return orjson.dumps(use_case.links).decode()
+
+
 def _state(use_case: UseCase) -> UseCaseChanged:
     return UseCaseChanged(
         id=use_case.id,
@@ -160,6 +177,7 @@ def _state(use_case: UseCase) -> UseCaseChanged:
         stage=use_case.stage,
         facets=use_case.facets,
         completeness=use_case.completeness,
+        links=[Link.model_validate(link) for link in use_case.links],
         created_at=use_case.created_at,
         created_by=use_case.created_by,
         modified_at=use_case.modified_at,
