@@ -16,7 +16,11 @@ SYNCS = Counter(
     "Readings of sources by mode and how they ended. `failed` rising: `/v1/sources?failing=true`.",
     ["mode", "outcome"],
 )
-AWS_CALLS = Counter("assent_aws_calls_total", "Calls to AWS that were answered or refused.", ["operation", "outcome"])
+AWS_CALLS = Counter(
+    "assent_aws_calls_total",
+    "Calls to AWS, each try of one, by how it ended: `answered`, `throttled`, `failed`, `expired` or `refused`.",
+    ["operation", "outcome"],
+)
 AWS_THROTTLED = Counter(
     "assent_aws_throttled_total",
     "Times AWS said that it was too much. Rising steadily: lengthen `poll_interval`, or ask AWS for more.",

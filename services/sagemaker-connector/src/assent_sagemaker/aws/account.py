@@ -1,20 +1,21 @@
 """An AWS account and region, as a source reaches it: every call of the connector goes through `Account.call`."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from assent_sagemaker.aws import traffic
+from assent_sagemaker.aws import traffic, urgency
 from assent_sagemaker.aws.clients import Clients
 from assent_sagemaker.aws.credentials import Credentials, acting_as
-from assent_sagemaker.aws.errors import AwsError, CredentialsExpired, Throttled, translated
+from assent_sagemaker.aws.errors import AwsError, CredentialsExpired, Throttled, Unavailable, translated
 from assent_sagemaker.aws.limiter import Family, Limiter
 from assent_sagemaker.sources import Source
 
 Document = Mapping[str, Any]
 """A response, or a part of one, as botocore parses it: Pascal-case keys, aware datetimes."""
 
-_ROUNDS = 4
+_TRIES = {"throttled": 12, "failed": 4, "expired": 2, "refused": 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class Account:
 
     @classmethod
     def of(cls, source: Source, clients: Clients, limiter: Limiter) -> "Account":
-        """Sources that share a role share its account's rates; those without one share AWS's own."""
+        """Sources of one account share its rates, whatever their roles; those without one share AWS's own."""
         if source.role_arn is None:
             return cls("own", source.region, clients.own, clients, limiter)
         credentials = clients.role(source.role_arn, source.external_id, source.region)
@@ -36,37 +37,43 @@ class Account:
     async def call(self, service: str, operation: str, family: Family, **parameters: Any) -> Document:
         """The response, as soon as the lane lets it through. Raises AwsError.
 
-        botocore has by then tried faults and throttling four times. Throttled still, the call waits for its turn at
-        half the pace, a few rounds; credentials that ran out are renewed once.
+        Passing faults are tried again a few times, throttled calls for as long as the lane takes to find its rate,
+        what the service refuses never; credentials that ran out are renewed once. botocore tries nothing again by
+        itself: the lane hears of every answer, and each is counted.
         """
         client = await self.clients.of(service, self.region)
         lane = self.limiter.lane(self.name, self.region, family)
-        renewed = False
-        throttled = 0
+        outcomes: Counter[str] = Counter()
         while True:
-            await lane.take()
+            turn = await lane.take(urgency.of_the_call())
             try:
                 with acting_as(self.credentials), translated(operation):
                     response: Document = await getattr(client, operation)(**parameters)
-            except Throttled:
-                lane.was_throttled()
-                traffic.count(operation, "throttled", family, lane.rate, throttled=1)
-                throttled += 1
-                if throttled == _ROUNDS:
+            except AwsError as error:
+                outcome = _outcome(error)
+                if outcome == "throttled":
+                    lane.was_throttled(turn)
+                traffic.count(operation, outcome, family, lane.rate, throttled=int(outcome == "throttled"))
+                outcomes[outcome] += 1
+                if outcomes[outcome] >= _TRIES[outcome]:
                     raise
-            except CredentialsExpired:
-                if renewed:
-                    raise
-                renewed = True
-                self.credentials.forget()
-            except AwsError:
-                traffic.count(operation, "refused", family, lane.rate)
-                raise
-            else:
-                retried = response["ResponseMetadata"].get("RetryAttempts", 0)
-                if retried:
-                    lane.was_throttled()
+                if outcome == "expired":
+                    self.credentials.forget()
                 else:
-                    lane.went_well()
-                traffic.count(operation, "answered", family, lane.rate, throttled=retried)
+                    await self.limiter.back_off(outcomes[outcome])
+            else:
+                lane.went_well(turn)
+                traffic.count(operation, "answered", family, lane.rate)
                 return response
+
+
+def _outcome(error: AwsError) -> str:
+    match error:
+        case Throttled():
+            return "throttled"
+        case Unavailable():
+            return "failed"
+        case CredentialsExpired():
+            return "expired"
+        case _:
+            return "refused"

@@ -13,16 +13,21 @@ from assent_common.clock import Clock
 from assent_sagemaker.aws.credentials import AssumedRole, Credentials, CredentialsOfTheCall, OwnChain, acting_as
 from assent_sagemaker.aws.errors import translated
 
-_CONFIG = AioConfig(
+_SHARED = AioConfig(
     connect_timeout=5,
     read_timeout=60,
-    max_pool_connections=50,
-    # `adaptive` paces per client, which is wrong for a client that many accounts share: the limiter does that.
-    retries={"mode": "standard", "total_max_attempts": 4},
+    max_pool_connections=100,
+    # `Account.call` tries again, so that the limiter hears of each answer. botocore's `adaptive` would pace per client,
+    # which is wrong for one that many accounts share.
+    retries={"mode": "standard", "total_max_attempts": 1},
     # Sessions of S3 Express are kept per bucket and client, so one account's would serve another.
     s3={"disable_s3_express_session_auth": True},
     user_agent_extra="assent",
 )
+_CONFIGS = {
+    # STS is called while another call is signed, and beside the limiter: it bears hundreds a second.
+    "sts": _SHARED.merge(AioConfig(retries={"mode": "standard", "total_max_attempts": 4})),
+}
 
 
 class Clients:
@@ -34,6 +39,7 @@ class Clients:
         self._own = OwnChain(self._session.get_component("credential_provider"))
         self._session.register_component("credential_provider", CredentialsOfTheCall())
         self._clients: dict[tuple[str, str], Any] = {}
+        self._roles: dict[tuple[str, str | None], Credentials] = {}
         self._making = asyncio.Lock()
         self._stack = AsyncExitStack()
 
@@ -51,7 +57,9 @@ class Clients:
         async with self._making:
             if (service, region) not in self._clients:
                 with translated("client"):
-                    making = self._session.create_client(service, region_name=region, config=_CONFIG)
+                    making = self._session.create_client(
+                        service, region_name=region, config=_CONFIGS.get(service, _SHARED)
+                    )
                     self._clients[service, region] = await self._stack.enter_async_context(making)
         return self._clients[service, region]
 
@@ -61,14 +69,20 @@ class Clients:
         return self._own
 
     def role(self, role_arn: str, external_id: str | None, region: str) -> Credentials:
-        """A role, assumed in the name of AWS's own chain at the region's STS."""
+        """A role, assumed in the name of AWS's own chain; once for all the regions that it is good for.
 
-        async def assume(**parameters: Any) -> dict[str, Any]:
-            sts = await self.of("sts", region)
-            with acting_as(self._own):
-                response: dict[str, Any] = await sts.assume_role(**parameters)
-                return response
+        STS is asked in the region that needed the role first: unlike those of the global endpoint, credentials from
+        there are good in every region of the partition, those that were opted in to among them.
+        """
+        if (role_arn, external_id) not in self._roles:
 
-        return AssumedRole(
-            assume, role_arn=role_arn, external_id=external_id, clock=self._clock, jitter=random.SystemRandom()
-        )
+            async def assume(**parameters: Any) -> dict[str, Any]:
+                sts = await self.of("sts", region)
+                with acting_as(self._own):
+                    response: dict[str, Any] = await sts.assume_role(**parameters)
+                    return response
+
+            self._roles[role_arn, external_id] = AssumedRole(
+                assume, role_arn=role_arn, external_id=external_id, clock=self._clock, jitter=random.SystemRandom()
+            )
+        return self._roles[role_arn, external_id]
