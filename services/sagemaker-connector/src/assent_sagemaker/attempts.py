@@ -23,7 +23,11 @@ with due as (
      where a.writing is not null and w.state = 'void' and w.next_attempt_at <= $2 and r.live
        and r.source = any($1::text[])
 )
-select * from due where place <= $3 order by next_attempt_at
+select * from due where place <= $3 order by next_attempt_at limit 1000
+"""
+PENDING = """
+select distinct r.source from write_backs w join records r on r.key = w.key
+ where w.state = 'pending' and r.live and r.source = any($1::text[])
 """
 ATTEMPT = """
 update write_backs w
@@ -112,6 +116,11 @@ class Begun(NamedTuple):
 async def due(connection: asyncpg.Connection, sources: Collection[str], now: datetime) -> list[WriteBack]:
     """What is to be tried now, of versions that these sources have: some of each."""
     return [WriteBack.of(row) for row in await connection.fetch(DUE, list(sources), now, AT_ONCE)]
+
+
+async def pending(connection: asyncpg.Connection, sources: Collection[str]) -> set[str]:
+    """Which of these sources wait for something to be written."""
+    return {row["source"] for row in await connection.fetch(PENDING, list(sources))}
 
 
 async def begin(connection: asyncpg.Connection, write_back: WriteBack, now: datetime) -> Begun | None:

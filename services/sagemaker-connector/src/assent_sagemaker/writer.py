@@ -1,6 +1,5 @@
 """One source's share of writing back: telling and answering its drifts, and saying what was decided."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -24,8 +23,6 @@ from assent_sagemaker.sources import Source
 from assent_sagemaker.sync.observe import Observer, Seen, Tags
 
 ACTOR = "assent-sagemaker-connector"
-WRITE_WITHIN_S = 5.0
-"""What waited longer for its turn is not sent any more: the source may be another process's by then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +117,9 @@ class Writer:
             await self._failed(wanted, error)
         except Gone as error:
             await self._gone(wanted, error)
-        except (AwsError, TimeoutError) as error:
-            self._health.failing(self.name, str(error) or "SageMaker takes too long")
-            await self._later(wanted, str(error) or "SageMaker takes too long")
+        except AwsError as error:
+            self._health.failing(self.name, str(error))
+            await self._later(wanted, str(error))
 
     async def _is_still_wanted(self, wanted: WriteBack) -> bool:
         """By what is known now. An approval is for the content that was judged; a drift that is over stays so."""
@@ -149,26 +146,24 @@ class Writer:
         if missing.approval:
             await self._note_writing(wanted, wanted.desired)
             try:
-                async with asyncio.timeout(WRITE_WITHIN_S):
-                    await update_approval(
-                        *(self._account, wanted.urn),
-                        approval=wanted.desired,
-                        description=wanted.description,
-                        client_token=str(ids.of_urn(f"{base}#approval")),
-                    )
+                await update_approval(
+                    *(self._account, wanted.urn),
+                    approval=wanted.desired,
+                    description=wanted.description,
+                    client_token=str(ids.of_urn(f"{base}#approval")),
+                )
             except (Denied, Refused, Gone):
                 await self._note_writing(wanted, None)
                 raise
         if not missing.labels:
             return missing.note
         try:
-            async with asyncio.timeout(WRITE_WITHIN_S):
-                await update_labels(
-                    *(self._account, wanted.urn),
-                    properties=missing.properties,
-                    stage=missing.stage,
-                    client_token=str(ids.of_urn(f"{base}#labels")),
-                )
+            await update_labels(
+                *(self._account, wanted.urn),
+                properties=missing.properties,
+                stage=missing.stage,
+                client_token=str(ids.of_urn(f"{base}#labels")),
+            )
         except (Denied, Refused) as error:
             return f"its labels were not written: {error}"
         return missing.note

@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
 
 import asyncpg
 from assent_common import telemetry
 from assent_common.clock import Clock
 from assent_common.database import Database, is_transient
-from assent_common.health import Health
+from assent_common.health import Health, State
 from assent_common.supervise import pause
 
 from assent_sagemaker import approvals, attempts
@@ -16,6 +17,11 @@ from assent_sagemaker.writer import Holding, Writer
 
 LOOK_EVERY_S = 0.5
 SOURCES_AT_ONCE = 50
+
+
+class _Working(NamedTuple):
+    holding: Holding
+    task: asyncio.Task[None]
 
 
 class WriteBackDuty:
@@ -36,8 +42,9 @@ class WriteBackDuty:
         self._health = health
         self._clock = clock
         self._review_url = review_url
-        self._working: dict[str, asyncio.Task[None]] = {}
-        self._settings: dict[str, tuple[int, str]] = {}
+        self._working: dict[str, _Working] = {}
+        #: The holdings whose settings were heeded.
+        self._heeded: Mapping[str, Holding] = {}
 
     async def run(self, stopping: asyncio.Event) -> None:
         try:
@@ -50,36 +57,60 @@ class WriteBackDuty:
                     telemetry.logger().warning("write_back_waits", reason=repr(error))
                 await pause(stopping, LOOK_EVERY_S)
         finally:
-            for task in self._working.values():
+            tasks = [working.task for working in self._working.values()]
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(*self._working.values(), return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _look(self) -> None:
         """Begin with what is due, in sources that are not being worked on: a handful of statements for all of them."""
-        for name in [name for name, task in self._working.items() if task.done()]:
-            self._working.pop(name).result()
         held = {holding.source.name: holding for holding in self._holdings()}
+        self._tidy(held)
         idle = held.keys() - self._working.keys()
         if not idle:
             return
         async with self._database.connection() as connection:
             await self._heed_settings(connection, held)
+            await self._forgive(connection, held)
             changed = await approvals.due(connection, idle, BATCH)
             writable = [name for name in idle if held[name].source.write_back]
             due = await attempts.due(connection, writable, self._clock.now())
-        for name in sorted({row.source for row in changed} | {one.source for one in due if one.source}):
+        # Who has waited longest comes first.
+        for name in dict.fromkeys([row.source for row in changed] + [one.source for one in due if one.source]):
             if len(self._working) == SOURCES_AT_ONCE:
                 return
             writer = Writer(held[name], self._database, self._health, self._clock, self._review_url)
-            rows = [row for row in changed if row.source == name]
-            work = writer.work(rows, [one for one in due if one.source == name])
-            self._working[name] = asyncio.create_task(work)
+            work = writer.work([r for r in changed if r.source == name], [w for w in due if w.source == name])
+            self._working[name] = _Working(held[name], asyncio.create_task(work))
+
+    def _tidy(self, held: Mapping[str, Holding]) -> None:
+        """Another process may be writing by now to what this one does not hold any more."""
+        for name, (holding, task) in list(self._working.items()):
+            if task.done():
+                del self._working[name]
+                if not task.cancelled():
+                    task.result()
+            elif name not in held or held[name].held != holding.held:
+                task.cancel()
 
     async def _heed_settings(self, connection: asyncpg.Connection, held: Mapping[str, Holding]) -> None:
         """What failed, or was answered, by other settings of a source is tried again by those of now."""
-        stand = {name: (holding.held.fence, holding.source.writing) for name, holding in held.items()}
-        changed = {name: settings for name, (_, settings) in stand.items() - self._settings.items()}
+        changed = {
+            name: holding.source.writing
+            for name, holding in held.items()
+            if (before := self._heeded.get(name)) is None
+            or before.source is not holding.source
+            or before.held != holding.held
+        }
         if changed:
             await approvals.settings_changed(connection, changed)
             await attempts.settings_changed(connection, changed, self._clock.now())
-        self._settings = stand
+        self._heeded = held
+
+    async def _forgive(self, connection: asyncpg.Connection, held: Mapping[str, Holding]) -> None:
+        """A source of which nothing is to be written any more does not fail at it."""
+        components = self._health.components
+        failing = {name for name in held if (c := components.get(f"write-back:{name}")) and c.state is State.FAILING}
+        if failing:
+            for name in failing - await attempts.pending(connection, failing):
+                self._health.recovered(f"write-back:{name}")

@@ -79,6 +79,7 @@ class SourceDuty:
                 except Exception as error:
                     if not is_transient(error):
                         raise
+                    self.holding = None
                     self._health.failing(self.name, f"postgres: {error!r}")
                 await self._rest(stopping)
         finally:
