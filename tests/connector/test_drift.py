@@ -1,7 +1,10 @@
 """Approvals changed in SageMaker behind our back: told with who did it, and put back where that is asked for."""
 
+import random
+import secrets
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from itertools import groupby
 from typing import Any
 
 import pytest
@@ -28,6 +31,7 @@ from tests.connector.world import OBSERVED, Connector, register
 from tests.support.wait import until
 
 PENDING = "PendingManualApproval"
+EVE = "arn:aws:iam::123456789012:user/eve"
 
 
 @pytest.fixture
@@ -62,7 +66,7 @@ async def test_an_approval_that_nobody_decided_is_told_with_who_gave_it_until_it
     await connector.poll()
     found = await drift(connector, urn)
     assert found is not None
-    assert (found.found, found.wanted, found.by) == ("Approved", None, "arn:aws:iam::123456789012:user/eve")
+    assert (found.found, found.wanted, found.by) == ("Approved", None, EVE)
     package = await sagemaker.describe_model_package(ModelPackageName=urn)
     assert found.at == package["LastModifiedTime"]
 
@@ -107,7 +111,7 @@ async def test_who_registers_as_approved_goes_round_the_review(
     await connector.poll()
     found = await drift(connector, approved)
     assert found is not None
-    assert (found.found, found.by) == ("Approved", "arn:aws:iam::123456789012:user/eve")
+    assert (found.found, found.by) == ("Approved", EVE)
     assert await drift(connector, rejected) is None
 
 
@@ -344,6 +348,55 @@ async def test_a_source_that_is_told_to_restore_puts_back_what_drifted_before(
             await settled(connector)
             assert (await approval(sagemaker, urn))[0] == PENDING
     assert simulator.calls("UpdateModelPackage") == 2
+
+
+async def test_a_random_life_ends_as_the_book_says(
+    simulator: Simulator, sagemaker: Any, eve: Any, connect: Connect
+) -> None:
+    """Hand edits, decisions and readings in any order, with what SageMaker says looked up whenever all is at rest."""
+    dice = random.Random(seed := secrets.randbits(32))
+    first = dice.choice([PENDING, "Approved", "Rejected"])
+    urn = await register(sagemaker, "churn", ModelApprovalStatus=first)
+    connector = await connect(write_back=True)
+    right, wanted, sequence = first, None, 0
+    steps = []
+    for _ in range(12):
+        match dice.choice(["edit", "edit", "decide", "full"]):
+            case "edit":
+                steps.append(edit := dice.choice([PENDING, "Approved", "Rejected"]))
+                await sets(eve, urn, edit)
+            case "decide":
+                steps.append(status := dice.choice(list(WANTED)))
+                sequence += 1
+                await hear(connector, said(urn, status, sequence))
+                right = wanted = WANTED[status]
+            case _:
+                steps.append("full")
+                await connector.full()
+        await until(lambda: at_rest(connector), within_s=20)
+        await connector.poll()
+        says, _ = await approval(sagemaker, urn)
+        if says == wanted:
+            right = says
+        found = await drift(connector, urn)
+        story = f"seed {seed}: {first}, {steps}"
+        assert (found is None) == (says in (wanted, right)), story
+        if found is not None:
+            assert (found.found, found.wanted, found.by) == (says, wanted, EVE), story
+    events = await told(connector, urn)
+    assert len(events) == len([event for event, _ in groupby(await bodies(connector, urn))]), "nothing is told twice"
+
+
+WANTED = {ACCEPTED: "Approved", REJECTED: "Rejected", SUSPENDED: PENDING}
+
+
+async def at_rest(connector: Connector) -> bool:
+    open_ones = await connector.rows("select from write_backs where state = 'pending'")
+    return not open_ones and await nothing_due(connector)
+
+
+async def bodies(connector: Connector, urn: str) -> list[Any]:
+    return [event.data for event in await connector.events(OBSERVED) if event.subject == urn]
 
 
 async def test_another_version_under_an_arn_of_old_begins_anew(

@@ -3,7 +3,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from assent_sagemaker.sources import Source, SourcesInvalid, load, own_region, parse
+from assent_common.events.governance import CandidacyStatus
+from assent_sagemaker.sources import Source, SourcesInvalid, Stage, load, own_region, parse
 
 WHOLE = """
 sources:
@@ -51,6 +52,17 @@ def test_awss_own_region_is_looked_for_where_awss_tools_look() -> None:
 
 
 A = {"name": "a", "region": "eu-west-1"}
+STAGE = {"stage": "Production", "status": "Approved"}
+
+
+def test_what_is_written_to_a_source_is_as_its_file_says() -> None:
+    (source,) = parse(
+        {"sources": [{**A, "write_back": True, "on_drift": "restore", "life_cycle": {"accepted": STAGE}}]}, name=""
+    )
+    assert source.life_cycle == {CandidacyStatus.ACCEPTED: Stage(stage="Production", status="Approved")}
+    assert source.writing != source.model_copy(update={"role_arn": "arn:aws:iam::123456789012:role/assent"}).writing
+    assert source.writing == source.model_copy(update={"include": ("churn",)}).writing
+    assert source.scope != source.model_copy(update={"include": ("churn",)}).scope
 
 
 @pytest.mark.parametrize(
@@ -64,6 +76,11 @@ A = {"name": "a", "region": "eu-west-1"}
         ({"sources": [{**A, "name": "Prod EU"}]}, r"sources\[0\].name"),
         ({"sources": [{**A, "external_id": "7f3c"}]}, "give role_arn"),
         ({"sources": [{**A, "role_arn": "assent"}]}, r"sources\[0\].role_arn"),
+        ({"sources": [{**A, "on_drift": "restore"}]}, "they need write_back"),
+        ({"sources": [{**A, "life_cycle": {"accepted": STAGE}}]}, "they need write_back"),
+        ({"sources": [{**A, "write_back": True, "life_cycle": {"approved": STAGE}}]}, r"life_cycle.approved"),
+        ({"sources": [{**A, "write_back": True, "life_cycle": {"accepted": {"stage": "in use"}}}]}, r"accepted.stage"),
+        ({"sources": [{**A, "write_back": True, "on_drift": "revert"}]}, r"sources\[0\].on_drift"),
         ({"sources": []}, "sources"),
         ({}, "sources: Field required"),
         (None, "sources.yaml: "),

@@ -15,6 +15,7 @@ from assent_sagemaker.aws.account import Account, Document
 from assent_sagemaker.aws.describe import describe_model_package
 from assent_sagemaker.aws.errors import AwsError, Denied, Gone, Refused
 from assent_sagemaker.aws.update import update_approval, update_labels
+from assent_sagemaker.aws.urgency import Urgency, urgent
 from assent_sagemaker.drift import Approval
 from assent_sagemaker.held import Held, LeaseLost
 from assent_sagemaker.outstanding import Outstanding, outstanding
@@ -54,8 +55,11 @@ class Writer:
                 with telemetry.continuing(f"approvals of {self._source.name}", correlation=None, parent=None):
                     await self._answer(changed)
             for wanted in due:
-                with telemetry.continuing(
-                    f"write back {wanted.desired}", correlation=wanted.correlation_id, parent=wanted.traceparent
+                with (
+                    telemetry.continuing(
+                        f"write back {wanted.desired}", correlation=wanted.correlation_id, parent=wanted.traceparent
+                    ),
+                    urgent(Urgency.DECISION),
                 ):
                     await self._write(wanted)
         except LeaseLost:

@@ -77,7 +77,9 @@ def router(database: Database, configured: Mapping[str, Source]) -> APIRouter:
 
     @routes.post(
         "/write-backs/{id:path}/retry",
-        summary="Try again now what failed, or waits for its next attempt",
+        summary="Try again now",
+        description="What failed, what waits for its next attempt, and what is done: where somebody changed it in "
+        "SageMaker since, it is written again; what stands there already is not.",
         status_code=202,
         response_model=WriteBackView,
         responses=documented(NotFound, Conflict),
@@ -90,8 +92,8 @@ def router(database: Database, configured: Mapping[str, Source]) -> APIRouter:
             found = await attempts.get(connection, _id_or_key(id))
             if found is None:
                 raise NotFound(f"nothing is to be written back of {id!r}")
-            if found.state not in ("pending", "failed"):
-                raise Conflict(f"it is {found.state}: only what is pending or failed can be tried again")
+            if found.state == "void":
+                raise Conflict("nothing is wanted any more: what is void is not tried again")
             again = await attempts.retry(connection, found, uow.clock.now())
             uow.audit(asked.who.subject, "write_back_retried", found.urn, {"desired": found.desired})
             return accepted(_view(again, configured))
