@@ -5,8 +5,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Coroutine
-from enum import IntEnum
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -18,9 +17,14 @@ from assent_common.identity.roles import Role
 from assent_common.kafka.connection import BrokerUnavailable
 from rich.console import Console
 
-from assent_local import dead_letters, demo, events
+from assent_local import dead_letters, demo, events, sources, syncing
+from assent_local import guardrail as fences
 from assent_local import up as runner
 from assent_local.broker import BrokerFailed
+from assent_local.connector import Connector, ConnectorUnavailable, NotAllowed, Refused, connected
+from assent_local.exits import Exit
+from assent_local.guardrail import DEFAULT_ROLE, Fence, GuardrailInvalid, Policy
+from assent_local.guardrail_formats import Format, rendered
 from assent_local.postgres import PostgresFailed, StateInUse
 
 app = typer.Typer(help="AI governance that plugs into the model registries you already have.", no_args_is_help=True)
@@ -30,21 +34,19 @@ events_app = typer.Typer(help="What the services tell the world.", no_args_is_he
 app.add_typer(dlq_app, name="dlq")
 app.add_typer(audit_app, name="audit")
 app.add_typer(events_app, name="events")
+sources_app = typer.Typer(help="The registries that are read.", no_args_is_help=True)
+aws_app = typer.Typer(help="What AWS is to be told.", no_args_is_help=True)
+app.add_typer(sources_app, name="sources")
+app.add_typer(aws_app, name="aws")
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
 
-class Exit(IntEnum):
-    OK = 0
-    FAILED = 1
-    USAGE = 2
-    NOT_ALLOWED = 3
-    UNAVAILABLE = 4
-
-
 StateOption = Annotated[Path | None, typer.Option("--state", help="Folder of the `assent up` that is meant")]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document a line, for programs")]
+ConnectorOption = Annotated[str, typer.Option("--url", envvar="ASSENT_CONNECTOR_URL", help="The connector")]
+TokenOption = Annotated[str, typer.Option("--token", envvar="ASSENT_TOKEN", help="A bearer token")]
 KafkaOption = Annotated[
     str | None, typer.Option("--kafka", envvar="ASSENT_KAFKA_BOOTSTRAP_SERVERS", help="Brokers, host:port,…")
 ]
@@ -94,6 +96,73 @@ def gate(
 ) -> None:
     """Ask whether a model version may be deployed. Exit 0: yes; 3: no; 4: nobody answered, so no."""
     _run(_gate(model_version, use_case, environment, url, bearer, json_))
+
+
+@sources_app.command(name="list")
+def sources_list(
+    failing: Annotated[bool | None, typer.Option(help="Only those whose last reading failed, or did not")] = None,
+    q: Annotated[str | None, typer.Option("--name", help="Only those whose name contains this")] = None,
+    url: ConnectorOption = "",
+    bearer: TokenOption = "",
+    state: StateOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Show how reading each source goes."""
+
+    async def ask(connector: Connector) -> Exit:
+        await sources.show(out, connector, failing=failing, q=q, as_json=json_)
+        return Exit.OK
+
+    _ask_connector(ask, url, bearer, state, Role.VIEWER)
+
+
+@sources_app.command(name="test")
+def sources_test(
+    name: Annotated[str, typer.Argument(help="The source")],
+    url: ConnectorOption = "",
+    bearer: TokenOption = "",
+    state: StateOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Try what the source's role may do. Exit 0: all that is needed; 1: something is missing; 4: AWS does not say."""
+    _ask_connector(lambda c: sources.test(out, c, name, as_json=json_), url, bearer, state, Role.ADMIN)
+
+
+@app.command()
+def sync(
+    name: Annotated[str, typer.Argument(help="The source")],
+    full: Annotated[bool, typer.Option("--full", help="Everything, not only what changed since the last time")] = False,
+    url: ConnectorOption = "",
+    bearer: TokenOption = "",
+    state: StateOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Read a source now, and follow it to its end. Exit 0: read; 1: failed. Ctrl-C leaves the run going."""
+    _ask_connector(lambda c: syncing.sync(out, c, name, full=full, as_json=json_), url, bearer, state, Role.ADMIN)
+
+
+@aws_app.command(name="guardrail")
+def aws_guardrail(
+    role: Annotated[list[str], typer.Option(help="ARN of Assent's role; its account may be *")] = [DEFAULT_ROLE],  # noqa: B006
+    administrator: Annotated[list[str], typer.Option(help="ARN of a role that may change Assent's")] = [],  # noqa: B006
+    stage: Annotated[list[str], typer.Option(help="A life-cycle stage to which only Assent may move")] = [],  # noqa: B006
+    model: Annotated[list[str], typer.Option(help="ARN of models, with *: no other may serve")] = [],  # noqa: B006
+    policy: Annotated[
+        Policy, typer.Option(help="For the organisation, for one account, or for Assent's own role")
+    ] = Policy.ORGANISATION,
+    format_: Annotated[Format, typer.Option("--format", help="How it is to be deployed")] = Format.JSON,
+) -> None:
+    """Print the policy by which nobody but Assent can approve a model in SageMaker."""
+    try:
+        fence = Fence(roles=role, administrators=administrator, stages=stage, models=model)
+        document = fences.policy(fence, policy)
+    except GuardrailInvalid as error:
+        _end(Exit.USAGE, str(error))
+    print(rendered(document, policy, format_), end="")  # noqa: T201 - for $(…) and >
+    if policy is not Policy.ROLE and not administrator and any(":iam::*:" in each for each in role):
+        err.print(
+            "whoever may make a role of this name may approve: name who may, with --administrator", style="yellow"
+        )
 
 
 @dlq_app.command(name="list")
@@ -215,12 +284,41 @@ async def _verify(database_url: str) -> None:
     out.print(f"{count} audit records hold")
 
 
+def _ask_connector(
+    ask: Callable[[Connector], Awaitable[Exit]], url: str, bearer: str, state: Path | None, role: Role
+) -> None:
+    """Ends with the exit code of what was asked. Without `--url`, of the `assent up` that runs here."""
+    code = Exit.OK
+
+    async def main_() -> None:
+        nonlocal code
+        where, token = (url, bearer) if url else _local("sagemaker-connector", bearer, state, role)
+        async with connected(where, token) as connector:
+            code = await ask(connector)
+
+    _run(main_())
+    if code is not Exit.OK:
+        raise typer.Exit(code)
+
+
+def _local(service: str, bearer: str, state: Path | None, role: Role) -> tuple[str, str]:
+    here = _state(state)
+    urls = json.loads((here / "up.json").read_text())["urls"]
+    return urls[service], bearer or runner.issuer_of(here).mint("cli", role)
+
+
 def _run(main_: Coroutine[Any, Any, None]) -> None:
     telemetry.configure("cli", os.environ.get("ASSENT_LOG_LEVEL", "ERROR"))
     try:
         asyncio.run(main_)
     except (runner.NotReady, demo.NotTrue, PostgresFailed, StateInUse, BrokerFailed) as error:
         _end(Exit.FAILED, str(error))
+    except Refused as error:
+        _end(Exit.USAGE, str(error))
+    except NotAllowed as error:
+        _end(Exit.NOT_ALLOWED, str(error))
+    except ConnectorUnavailable as error:
+        _end(Exit.UNAVAILABLE, str(error))
     except (BrokerUnavailable, OSError) as error:
         _end(Exit.UNAVAILABLE, repr(error))
     except KeyboardInterrupt:
