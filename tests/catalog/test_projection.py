@@ -42,6 +42,8 @@ TABLES = {
     "model_versions": ["changed_sequence"],
     "metrics": [],
     "model_version_history": [],
+    "model_history": [],
+    "deployment_history": [],
     "deployments": [],
     "datasets": [],
     "lineage_edges": [],

@@ -1,15 +1,24 @@
 """`/v1/deployments`."""
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
+import asyncpg
 from assent_common.database import Database
+from assent_common.events.registry import Kind, Monitor
 from assent_common.http.app import router
+from assent_common.http.etags import etag
 from assent_common.http.pages import CursorText, Limit, Page, page, read_cursor
+from assent_common.http.problems import NotYetKnown, documented
 from assent_common.identity.roles import Reader
-from fastapi import Query, Request
+from fastapi import Query, Request, Response
 from pydantic import BaseModel
+
+from assent_catalog import history
+from assent_catalog.history import State
+from assent_catalog.model_versions.asked import AsOf
 
 routes = router(tags=["deployments"])
 
@@ -41,6 +50,56 @@ class DeploymentOut(BaseModel):
     modified_at: datetime | None
 
 
+ONE = """
+select d.*, v.status as model_version_status from deployments d left join model_versions v on v.urn = d.model_version
+ where d.urn = $1 or d.id = $2
+"""
+
+
+class DeploymentWhole(DeploymentOut):
+    """A deployment with how it is watched, and the source's own document."""
+
+    #: False where its source no longer has it.
+    live: bool
+    #: All model versions that it serves.
+    model_versions: list[str] = []
+    #: How they were told: by `model_package`, or by where the `artifact` lies.
+    matched_by: str | None = None
+    #: The share of its endpoint's traffic.
+    weight: float | None = None
+    shadow: bool = False
+    endpoint: str | None = None
+    monitors: list[Monitor] = []
+    raw: Any
+
+
+@routes.get(
+    "/deployments/{id:path}/history", summary="List what was told of a deployment", responses=documented(NotYetKnown)
+)
+async def list_deployment_history(
+    id: str, request: Request, _: Reader, as_of: AsOf = None, limit: Limit = 50, cursor: CursorText = None
+) -> Page[State]:
+    """The newest first: what the registry showed, and how it differs."""
+    of = [id, as_of]
+    after = read_cursor(cursor, of=of, shape=[int]) or [None]
+    database: Database = request.app.state.database
+    async with database.connection() as connection:
+        deployment = await _found(connection, id)
+        states = await history.page(connection, Kind.DEPLOYMENT, deployment["urn"], after[0], as_of, limit + 1)
+    items, next_cursor = page(states, limit, key=lambda state: [state.sequence], of=of)
+    return Page(items=items, next_cursor=next_cursor)
+
+
+@routes.get("/deployments/{id:path}", summary="Read a deployment", responses=documented(NotYetKnown))
+async def get_deployment(id: str, request: Request, response: Response, _: Reader) -> DeploymentWhole:
+    """By id, or by its urn."""
+    database: Database = request.app.state.database
+    async with database.connection() as connection:
+        row = await _found(connection, id)
+    response.headers["ETag"] = etag(row["sequence"])
+    return DeploymentWhole.model_validate({**row["record"], **row})
+
+
 @routes.get("/deployments", summary="List what serves now")
 async def list_deployments(
     request: Request,
@@ -59,3 +118,14 @@ async def list_deployments(
     deployments = [DeploymentOut.model_validate(dict(row)) for row in rows]
     items, next_cursor = page(deployments, limit, key=lambda deployment: [deployment.urn], of=of)
     return Page(items=items, next_cursor=next_cursor)
+
+
+async def _found(connection: asyncpg.Connection, urn_or_id: str) -> Mapping[str, Any]:
+    try:
+        id_ = UUID(urn_or_id)
+    except ValueError:
+        id_ = None
+    row: Mapping[str, Any] | None = await connection.fetchrow(ONE, urn_or_id, id_)
+    if row is None:
+        raise NotYetKnown(f"deployment {urn_or_id!r} is not known here")
+    return row

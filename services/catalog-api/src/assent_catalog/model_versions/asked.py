@@ -4,6 +4,7 @@ from typing import Annotated
 
 from assent_common.events.catalog import ModelVersionStatus
 from fastapi import Depends, Query
+from pydantic import AwareDatetime
 
 from assent_catalog.model_versions.filters import metric
 from assent_catalog.model_versions.store import Selection
@@ -34,4 +35,5 @@ def selection(
     )
 
 
+AsOf = Annotated[AwareDatetime | None, Query(description="As it was known at this moment")]
 Asked = Annotated[Selection, Depends(selection)]

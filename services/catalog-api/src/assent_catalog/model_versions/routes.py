@@ -16,15 +16,13 @@ from fastapi import Query, Request, Response
 from pydantic import AwareDatetime, BaseModel
 
 from assent_catalog.model_versions import store
-from assent_catalog.model_versions.asked import Asked
+from assent_catalog.model_versions.asked import Asked, AsOf
+from assent_catalog.model_versions.compare import Comparison, compare
 from assent_catalog.model_versions.schemas import HistoryEntry, VersionOut, VersionSummary
 from assent_catalog.model_versions.store import Facet, Sort
 
 routes = router(tags=["model versions"])
 
-AsOf = Annotated[AwareDatetime | None, Query(description="As it was known at this moment")]
-
-_STRENGTH = ("accepted", "suspended", "under_review", "candidate", "rejected", "retired", "withdrawn")
 _NOT_COMPARED = ("content", "content_hash", "urn", "source")
 
 
@@ -43,18 +41,23 @@ async def list_model_versions(
     _: Reader,
     selection: Asked,
     sort: Sort = Sort.NEWEST,
+    as_of: AsOf = None,
     facets: Annotated[str | None, Query(max_length=200, description="Counts to give along, e.g. status,type")] = None,
     limit: Limit = 50,
     cursor: CursorText = None,
 ) -> VersionPage:
     """Different filters narrow each other; one filter given twice widens, but for `metric`."""
-    of = [*vars(selection).values(), sort]
+    of = [*vars(selection).values(), sort, as_of]
     keys = store.keys(sort)
     after = read_cursor(cursor, of=of, shape=[key.parse for key in keys])
     wanted = _facets(facets)
+    if as_of is not None and (wanted or selection.q):
+        raise BadRequest(
+            "words are searched, and facets counted, as things stand now: leave out `q`, `facets` or `as_of`"
+        )
     database: Database = request.app.state.database
     async with database.connection() as connection:
-        rows = await store.list_page(connection, selection, sort, after, limit + 1)
+        rows = await store.list_page(connection, selection, sort, after, limit + 1, as_of=as_of)
         counts = await store.facets(connection, selection, wanted) if wanted else None
     items, next_cursor = page(rows, limit, key=lambda row: [key.of(row) for key in keys], of=of)
     return VersionPage(items=[VersionSummary.of(row) for row in items], next_cursor=next_cursor, facets=counts)
@@ -75,6 +78,30 @@ async def list_model_version_history(
         rows = await connection.fetch(store.HISTORY_PAGE, row["urn"], *after, as_of, limit + 1)
     shown, next_cursor = page(rows, limit, key=lambda r: [r["at"], r["kind"], r["sequence"]], of=selection)
     return Page(items=[_entry(entry) for entry in shown], next_cursor=next_cursor)
+
+
+@routes.get(
+    "/model-versions/{id:path}/diff",
+    summary="Compare a version with another, or with itself",
+    responses=documented(NotFound),
+)
+async def compare_model_versions(
+    id: str,
+    request: Request,
+    _: Reader,
+    against: Annotated[str | None, Query(max_length=2048, description="Id or urn of the other version")] = None,
+    from_: Annotated[AwareDatetime | None, Query(alias="from", description="The left side as of this moment")] = None,
+    to: Annotated[AwareDatetime | None, Query(description="The right side as of this moment")] = None,
+) -> Comparison:
+    """Left is the version named in the path, right the one in `against`: champion and challenger. Without `against` it
+    is compared with itself at two moments; without moments, as it stands now."""
+    if against is None and from_ is None:
+        raise BadRequest("say with what to compare: another version (`against`), or a moment (`from`)")
+    database: Database = request.app.state.database
+    async with database.connection() as connection:
+        left = await _record(connection, id, from_)
+        right = await _record(connection, against or id, to)
+    return compare(left, right)
 
 
 @routes.get("/model-versions/{id:path}", summary="Read a model version", responses=documented(NotFound))
@@ -107,19 +134,32 @@ async def get_model_version(
 
 async def _as_of(connection: asyncpg.Connection, row: asyncpg.Record, moment: datetime) -> VersionOut:
     state, candidacies = await store.as_of(connection, row["urn"], moment)
+    deployments = await connection.fetch(store.DEPLOYMENTS_AS_OF, row["urn"], moment)
     if state is None:
         raise NotFound(f"it was not known at {moment.isoformat()}")
-    strongest = min((c["status"] for c in candidacies), key=_STRENGTH.index, default="registered")
+    strongest = min((c["status"] for c in candidacies), key=store.STRENGTH.index, default="registered")
     return VersionOut.model_validate(
         {
             **row,
             **state["state"],
             "status": "missing_from_source" if state["removed"] else strongest,
             "candidacies": [dict(candidacy) for candidacy in candidacies],
-            "deployments": [],
+            "deployments": [dict(deployment) for deployment in deployments],
             "raw": None,
         }
     )
+
+
+async def _record(connection: asyncpg.Connection, id_: str, moment: datetime | None) -> Mapping[str, Any]:
+    row = await _found(connection, id_)
+    if moment is None:
+        record: Mapping[str, Any] = row["record"]
+        return record
+    state, _ = await store.as_of(connection, row["urn"], moment)
+    if state is None:
+        raise NotFound(f"{id_!r} was not known at {moment.isoformat()}")
+    known: Mapping[str, Any] = state["state"]
+    return known
 
 
 async def _found(connection: asyncpg.Connection, id_: str) -> asyncpg.Record:

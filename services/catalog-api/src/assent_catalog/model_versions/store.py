@@ -18,9 +18,51 @@ v.id, v.urn, v.source, v.model, v.name, v.version, v.description, v.type, v.fram
 v.source_approval_status, v.metrics_status, v.content_hash, v.created_at, v.modified_at, v.status, v.candidacies,
 v.record->'metrics' as metrics, v.record->'life_cycle' as life_cycle, v.record->'tags' as tags
 """
+STRENGTH = ("accepted", "suspended", "under_review", "candidate", "rejected", "retired", "withdrawn")
+# What was known at a moment, in place of what is known now: the last that was observed by then, whether it was removed
+# after that, and what the workflow had said of it. Index: the primary keys of the histories.
+KNOWN_AT = f"""
+(select m.id, m.urn, s.state->>'source' as source, s.state->>'model' as model, m.model_id, s.state->>'name' as name,
+        (s.state->>'version')::int as version, s.state->>'description' as description, s.state->>'type' as type,
+        s.state->>'framework' as framework, s.state->>'algorithm' as algorithm,
+        s.state->>'source_status' as source_status, s.state->>'source_approval_status' as source_approval_status,
+        s.state->>'metrics_status' as metrics_status, s.state->>'content_hash' as content_hash, m.created_at,
+        (s.state->>'modified_at')::timestamptz as modified_at, s.state as record,
+        coalesce(c.by_use_case, '{{}}') as candidacies,
+        case when s.removed then 'missing_from_source' else coalesce(c.strongest, 'registered') end as status
+   from model_versions m
+   join lateral (
+       select o.state, exists (select from model_version_history r
+                                where r.urn = o.urn and r.sequence > o.sequence and r.at <= $1 and r.state is null)
+              as removed
+         from model_version_history o
+        where o.urn = m.urn and o.at <= $1 and o.state is not null
+        order by o.sequence desc limit 1) s on true
+   left join lateral (
+       select (array_agg(status order by array_position(array{list(STRENGTH)}, status)))[1] as strongest,
+              jsonb_object_agg(use_case, status order by candidacy) as by_use_case
+         from (select distinct on (candidacy) candidacy, record->>'use_case' as use_case, record->>'status' as status
+                 from candidacy_history h
+                where h.model_version = m.urn and h.at <= $1
+                  and (h.record->>'version_created_at' is null
+                       or abs(extract(epoch from (h.record->>'version_created_at')::timestamptz - m.created_at)) < 1)
+                order by candidacy, sequence desc) last) c on true
+  where m.created_at <= $1)
+"""  # noqa: S608 - a constant
 ONE = "select * from model_versions where id = $1 or urn = $2"
 DEPLOYMENTS = """
 select id, urn, kind, name, variant, status from deployments where model_version = $1 and live order by urn
+"""
+# Index: deployment_history_model_version, and the primary key.
+DEPLOYMENTS_AS_OF = """
+select d.id, d.urn, h.state->>'kind' as kind, h.state->>'name' as name, h.state->>'variant' as variant,
+       h.state->>'status' as status
+  from deployments d
+  join lateral (select state from deployment_history l where l.urn = d.urn and l.at <= $2
+                 order by l.sequence desc limit 1) h on true
+ where d.urn in (select urn from deployment_history where state->>'model_version' = $1)
+   and h.state->>'model_version' = $1
+ order by d.urn
 """
 # Those of the version made then, not of an earlier one under the same urn.
 CANDIDACIES = """
@@ -135,8 +177,11 @@ class Selection:
     use_case: str | None = None
     metrics: Sequence[MetricFilter] = ()
 
-    def where(self) -> "_Where":
+    def where(self, as_of: datetime | None = None) -> "_Where":
         where = _Where()
+        if as_of is not None:
+            # KNOWN_AT has it for its first.
+            where.values.append(as_of)
         if self.q:
             # Without a word in it nothing is found.
             where.add("v.search @@ to_tsquery('simple', {})", search.query(self.q))
@@ -155,6 +200,9 @@ class Selection:
         if self.use_case:
             where.add("v.candidacies ? {}", self.use_case)
         for name, operator, value in self.metrics:
+            if as_of is not None:
+                where.add(f"(v.record->'metrics'->{{}}->>'value')::float8 {operator} {{}}", name, value)
+                continue
             # Index: metrics primary key or metrics_value.
             where.add(
                 f"exists (select from metrics m where m.model_version = v.id and m.name = {{}}"
@@ -180,18 +228,29 @@ class _Where:
 
 
 async def list_page(
-    connection: asyncpg.Connection, selection: Selection, sort: Sort, after: Sequence[Any] | None, limit: int
+    connection: asyncpg.Connection,
+    selection: Selection,
+    sort: Sort,
+    after: Sequence[Any] | None,
+    limit: int,
+    *,
+    as_of: datetime | None = None,
 ) -> list[asyncpg.Record]:
     """At most `limit` rows after the key."""
-    statement, values = page_statement(selection, sort, after, limit)
+    statement, values = page_statement(selection, sort, after, limit, as_of=as_of)
     return list(await connection.fetch(statement, *values))
 
 
 def page_statement(
-    selection: Selection, sort: Sort, after: Sequence[Any] | None, limit: int
+    selection: Selection,
+    sort: Sort,
+    after: Sequence[Any] | None,
+    limit: int,
+    *,
+    as_of: datetime | None = None,
 ) -> tuple[str, Sequence[Any]]:
     """A statement made of this module's constants, and what a caller gave, to be bound."""
-    where = selection.where()
+    where = selection.where(as_of)
     direction, beyond = ("desc", "<") if sort.startswith("-") else ("asc", ">")
     if after is not None:
         places = ", ".join(f"{{}}::{key.type}" for key in keys(sort))
@@ -199,7 +258,7 @@ def page_statement(
     where.values.append(limit)
     order = ", ".join(f"{key.expression} {direction}" for key in keys(sort))
     statement = f"""
-        select {SUMMARY} from model_versions v where {where}
+        select {SUMMARY} from {"model_versions" if as_of is None else KNOWN_AT} v where {where}
          order by {order} limit ${len(where.values)}
     """  # noqa: S608 - every part is a constant of this module
     return statement, where.values

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import asyncpg
 from assent_common.database import Database
+from assent_common.events.registry import Kind
 from assent_common.http.app import router
 from assent_common.http.etags import etag
 from assent_common.http.pages import CursorText, Limit, Page, page, read_cursor
@@ -15,7 +16,10 @@ from assent_common.identity.roles import Reader
 from fastapi import Query, Request, Response
 from pydantic import BaseModel
 
+from assent_catalog import history
+from assent_catalog.history import State
 from assent_catalog.model_versions import store as versions
+from assent_catalog.model_versions.asked import AsOf
 from assent_catalog.model_versions.schemas import VersionSummary
 
 routes = router(tags=["models"])
@@ -94,6 +98,21 @@ async def list_versions_of_model(
         rows = await connection.fetch(VERSIONS, model["id"], *after, limit + 1)
     items, next_cursor = page(rows, limit, key=lambda row: [row["version"] or 0, row["id"]], of=id)
     return Page(items=[VersionSummary.of(row) for row in items], next_cursor=next_cursor)
+
+
+@routes.get("/models/{id:path}/history", summary="List what was told of a model", responses=documented(NotYetKnown))
+async def list_model_history(
+    id: str, request: Request, _: Reader, as_of: AsOf = None, limit: Limit = 50, cursor: CursorText = None
+) -> Page[State]:
+    """The newest first: what the registry showed, and how it differs."""
+    of = [id, as_of]
+    after = read_cursor(cursor, of=of, shape=[int]) or [None]
+    database: Database = request.app.state.database
+    async with database.connection() as connection:
+        model = await _found(connection, id)
+        states = await history.page(connection, Kind.MODEL, model["urn"], after[0], as_of, limit + 1)
+    items, next_cursor = page(states, limit, key=lambda state: [state.sequence], of=of)
+    return Page(items=items, next_cursor=next_cursor)
 
 
 @routes.get("/models/{id:path}", summary="Read a model", responses=documented(NotYetKnown))

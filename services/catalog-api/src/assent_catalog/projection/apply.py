@@ -17,7 +17,7 @@ from assent_common.events.registry import (
 )
 from assent_common.uow import UnitOfWork
 
-from assent_catalog.projection import candidacies, lineage, model_versions, others, removals, tell
+from assent_catalog.projection import candidacies, histories, lineage, model_versions, others, removals, tell
 from assent_catalog.use_cases.follow import candidacies_changed
 
 HELD = """
@@ -63,6 +63,9 @@ async def apply(uow: UnitOfWork, events: Sequence[CloudEvent]) -> None:
                 await census.announce(connection, completed, event.number)
     await connection.execute(ALONE if standing else BESIDE_OTHERS)
     await removals.keep(connection, [removal for removed in gone.values() for removal in removed])
+    await histories.keep(connection, Kind.MODEL, [*models, *gone[Kind.MODEL]])
+    await histories.keep(connection, Kind.DEPLOYMENT, [*deployments, *gone[Kind.DEPLOYMENT]])
+    await histories.keep(connection, Kind.MODEL_VERSION, [*observations, *gone[Kind.MODEL_VERSION]])
     await others.models(connection, models)
     await others.deployments(connection, deployments)
     await others.removed(connection, gone[Kind.MODEL], others.REMOVE_MODELS)

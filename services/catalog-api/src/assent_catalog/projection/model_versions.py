@@ -55,13 +55,6 @@ select v.id, m.key, (m.value->>'value')::float8, (m.value->>'standard_deviation'
   from model_versions v, jsonb_each(v.record->'metrics') m
  where v.id = any($1::uuid[])
 """
-# Every state that was told, whenever it comes: history has no newest.
-KEEP_STATES = """
-insert into model_version_history (urn, sequence, at, state)
-select urn, sequence, at, state::jsonb from unnest($1::text[], $2::bigint[], $3::timestamptz[], $4::text[])
-       as e(urn, sequence, at, state)
-on conflict do nothing
-"""
 _NOT_KEPT = {"raw"}
 
 
@@ -74,11 +67,8 @@ async def observed(connection: asyncpg.Connection, observations: Sequence[Observ
     """The ids of those that are not what they were."""
     if not observations:
         return set()
-    records = {o.event.id: o.version.model_dump_json(exclude=_NOT_KEPT) for o in observations}
-    states = [(o.version.urn, o.event.number, o.event.time, records[o.event.id]) for o in observations]
-    await connection.execute(KEEP_STATES, *_columns(states))
     newest = {o.version.urn: o for o in sorted(observations, key=lambda o: o.event.number)}
-    rows = [_values(o, records[o.event.id]) for o in newest.values()]
+    rows = [_values(observation) for observation in newest.values()]
     changed = {row["id"] for row in await connection.fetch(UPSERT, *_columns(rows))}
     if changed:
         await connection.execute(FORGET_METRICS, list(changed))
@@ -90,12 +80,10 @@ async def removed(connection: asyncpg.Connection, events: Sequence[tuple[CloudEv
     """The ids of those that are gone now."""
     if not events:
         return set()
-    states = [(gone.urn, event.number, event.time, None) for event, gone in events]
-    await connection.execute(KEEP_STATES, *_columns(states))
     return {row["id"] for row in await connection.fetch(REMOVE, [gone.urn for _, gone in events])}
 
 
-def _values(observation: Observation, record: str) -> tuple[Any, ...]:
+def _values(observation: Observation) -> tuple[Any, ...]:
     event, version = observation
     words = " ".join([version.urn, *version.tags.values(), *version.properties.values()])
     raw = orjson.dumps(version.raw).decode() if version.raw is not None else None
@@ -103,7 +91,14 @@ def _values(observation: Observation, record: str) -> tuple[Any, ...]:
         *(ids.of_urn(version.urn), version.urn, version.source, version.model, version.name, version.version),
         *(version.description, version.type, version.framework, version.algorithm, version.source_status),
         *(version.source_approval_status, version.metrics_status, version.content_hash, version.created_at),
-        *(version.modified_at, record, raw, words[:20_000], event.number, event.time),
+        *(
+            version.modified_at,
+            version.model_dump_json(exclude=_NOT_KEPT),
+            raw,
+            words[:20_000],
+            event.number,
+            event.time,
+        ),
         ids.of_urn(version.model) if version.model else None,
     )
 

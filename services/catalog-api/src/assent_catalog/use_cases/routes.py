@@ -3,11 +3,12 @@
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
 import asyncpg
-from assent_common.content import diff
+from assent_common.content import Change, diff
 from assent_common.database import Database
 from assent_common.events.catalog import Stage
 from assent_common.http.app import router
@@ -25,8 +26,10 @@ from assent_common.http.problems import (
 )
 from assent_common.identity.roles import Reader
 from fastapi import Path, Query, Request, Response
+from pydantic import AwareDatetime
 
 from assent_catalog import search
+from assent_catalog.model_versions.asked import AsOf
 from assent_catalog.use_cases import store, write
 from assent_catalog.use_cases.custom import CustomFields
 from assent_catalog.use_cases.facets import RiskClass
@@ -51,17 +54,19 @@ routes = router(tags=["use cases"])
 NewKey = Annotated[str, Path(pattern=r"^[a-z0-9]([a-z0-9-]{0,98}[a-z0-9])?$")]
 
 # Ids are UUIDv7: the newest first. Index: the primary key, use_cases_stage, use_cases_search.
-LIST = """
-select u.* from use_cases u
+_LIST = """
+select u.* from {use_cases} u
  where ($1::text is null or u.search @@ to_tsquery('simple', $1))
    and ($2::text is null or u.stage = $2)
    and ($3::text is null or u.facets->'legal'->>'risk_class' = $3)
    and ($4::text is null or u.owner = $4)
-   and ($5::boolean is null or u.complete = $5)
+   and ($5::boolean is null or {complete} = $5)
    and ($6::uuid is null or u.id < $6)
  order by u.id desc
  limit $7
 """
+LIST = _LIST.format(use_cases="use_cases", complete="u.complete")
+LIST_AT = _LIST.format(use_cases=store.KNOWN_AT.replace("$1", "$8"), complete="null::boolean")
 CANDIDACIES = """
 select c.id, c.status, c.model_version, c.changed_at, v.id as model_version_id, v.name, v.version, v.type,
        v.status as model_version_status
@@ -100,18 +105,24 @@ async def list_use_cases(
     risk_class: RiskClass | None = None,
     owner: Annotated[str | None, Query(max_length=200)] = None,
     complete: Annotated[bool | None, Query(description="Whether all six facets say what they have to")] = None,
+    as_of: AsOf = None,
     limit: Limit = 50,
     cursor: CursorText = None,
 ) -> Page[UseCaseOut]:
     """Filters narrow each other."""
-    selection = [q, stage, risk_class, owner, complete]
+    selection = [q, stage, risk_class, owner, complete, as_of]
+    if as_of is not None and (q or complete is not None):
+        raise BadRequest(
+            "words are searched, and completeness told, as things stand now: leave out `q`, `complete` or `as_of`"
+        )
     words = search.query(q)
     if q and words is None:
         return Page(items=[])
     after = read_cursor(cursor, of=selection, shape=[UUID]) or [None]
     database: Database = request.app.state.database
     async with database.connection() as connection:
-        rows = await connection.fetch(LIST, words, stage, risk_class, owner, complete, after[0], limit + 1)
+        values = [words, stage, risk_class, owner, complete, after[0], limit + 1]
+        rows = await connection.fetch(*((LIST, *values) if as_of is None else (LIST_AT, *values, as_of)))
     items, next_cursor = page([UseCase.of(row) for row in rows], limit, key=lambda u: [u.id], of=selection)
     return Page(items=[UseCaseOut.of(use_case) for use_case in items], next_cursor=next_cursor)
 
@@ -174,9 +185,11 @@ async def put_use_case(
 
 
 @routes.get("/use-cases/{key}", summary="Read a use case", responses=documented(NotFound))
-async def get_use_case(key: str, request: Request, response: Response, _: Reader) -> UseCaseOut:
+async def get_use_case(key: str, request: Request, response: Response, _: Reader, as_of: AsOf = None) -> UseCaseOut:
     """With its facets, and whether they say what they have to."""
-    use_case = await _found(request, key)
+    use_case = await _found(request, key, as_of)
+    if as_of is not None:
+        return UseCaseOut.of(use_case)
     response.headers["ETag"] = etag(use_case.sequence)
     return UseCaseOut.of(use_case)
 
@@ -252,6 +265,19 @@ async def get_use_case_completeness(key: str, request: Request, _: Reader) -> Co
     )
 
 
+@routes.get("/use-cases/{key}/diff", summary="Compare a use case with itself", responses=documented(NotFound))
+async def compare_use_case(
+    key: str,
+    request: Request,
+    _: Reader,
+    from_: Annotated[AwareDatetime, Query(alias="from", description="The left side as of this moment")],
+    to: Annotated[AwareDatetime | None, Query(description="The right side as of this moment; or now")] = None,
+) -> list[Change]:
+    """What differs between two moments, field by field."""
+    left, right = await _found(request, key, from_), await _found(request, key, to)
+    return diff(_compared(left), _compared(right))
+
+
 @routes.get("/use-cases/{key}/similar", summary="List use cases that may be the same", responses=documented(NotFound))
 async def list_similar_use_cases(key: str, request: Request, _: Reader) -> Page[Similar]:
     """Those whose names say much the same."""
@@ -297,10 +323,17 @@ def _state(row: Mapping[str, Any]) -> UseCaseState:
     return UseCaseState(sequence=row["sequence"], at=row["at"], by=row["by"], changes=changes, state=after)
 
 
-async def _found(request: Request, key: str) -> UseCase:
+def _compared(use_case: UseCase) -> dict[str, Any]:
+    return {**write.changeable(use_case), "stage": use_case.stage}
+
+
+async def _found(request: Request, key: str, as_of: datetime | None = None) -> UseCase:
     database: Database = request.app.state.database
     async with database.connection() as connection:
-        use_case = await store.find(connection, key)
+        if as_of is None:
+            use_case = await store.find(connection, key)
+        else:
+            use_case = await store.known_at(connection, key, as_of)
     if use_case is None:
         raise NotFound(f"there is no use case {key!r}")
     return use_case

@@ -36,6 +36,22 @@ LOCK = "select * from use_cases where key = $1 for update"
 # In the order of ids, so that two that lock several never wait for each other.
 LOCK_SEVERAL = "select * from use_cases where key = any($1::text[]) order by id for update"
 # Index: candidacies_use_case.
+# As somebody had written it by then, and whether some model version stood for it. Index: the histories' primary keys,
+# candidacies_use_case.
+KNOWN_AT = """
+(select u.id, u.key, h.state->>'name' as name, h.state->>'description' as description, h.state->>'owner' as owner,
+        h.state->>'stage' as stage, h.state->'facets' as facets, coalesce(h.state->'links', '[]') as links,
+        u.created_at, u.created_by, h.at as modified_at, h.by as modified_by, h.sequence,
+        h.sequence as changed_sequence, u.search,
+        exists (select from candidacies c
+                  join lateral (select record->>'status' as status from candidacy_history s
+                                 where s.candidacy = c.id and s.at <= $1 order by s.sequence desc limit 1) s on true
+                 where c.use_case = u.key and s.status not in ('withdrawn', 'rejected', 'retired')) as has_models
+   from use_cases u
+   join lateral (select * from use_case_history h where h.use_case = u.id and h.at <= $1
+                  order by h.sequence desc limit 1) h on true)
+"""
+ONE_AT = f"select * from {KNOWN_AT} u where u.key = $2"  # noqa: S608 - a constant
 WITH_MODELS = """
 select distinct use_case from candidacies
  where use_case = any($1::text[]) and status not in ('withdrawn', 'rejected', 'retired')
@@ -95,6 +111,11 @@ async def find(connection: asyncpg.Connection, key: str, *, lock: bool = False) 
 async def similar(connection: asyncpg.Connection, key: str, words: str) -> list[tuple[str, str]]:
     """Key and name of others that have some of the words (a text query), those with most of them first."""
     return [(row["key"], row["name"]) for row in await connection.fetch(SIMILAR, words, key)]
+
+
+async def known_at(connection: asyncpg.Connection, key: str, moment: datetime) -> UseCase | None:
+    row = await connection.fetchrow(ONE_AT, moment, key)
+    return UseCase.of(row) if row else None
 
 
 async def insert(uow: UnitOfWork, use_case: UseCase) -> bool:
