@@ -229,6 +229,17 @@ async def test_the_failing_sources_are_found_among_many(
     assert (await get(http, "/v1/sources", q="par", failing=True))["items"] == []
 
 
+async def test_a_source_says_how_many_approvals_nobody_decided(
+    simulator: Simulator, sagemaker: Any, connect: Connect, http: httpx.AsyncClient
+) -> None:
+    urns = [await register(sagemaker, "churn") for _ in range(2)]
+    connector = await connect()
+    assert (await get(http, "/v1/sources/demo"))["drifting"] == 0
+    await sagemaker.update_model_package(ModelPackageArn=urns[0], ModelApprovalStatus="Approved")
+    await connector.full()
+    assert (await get(http, "/v1/sources/demo"))["drifting"] == 1
+
+
 async def test_asking_twice_before_it_begins_is_one_run(http: httpx.AsyncClient) -> None:
     answers = await asyncio.gather(
         *(http.post("/v1/sources/spare/sync", headers=bearing(Role.ADMIN)) for _ in range(4))

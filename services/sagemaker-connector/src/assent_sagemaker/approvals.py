@@ -45,6 +45,11 @@ select a.*, r.urn, r.source from approvals a join records r on r.key = a.key
 SETTLED = "update approvals set due = false, answered = $3 where key = $1 and turn = $2"
 RESTORED = "update approvals set restores = $2, restored_at = $3 where key = $1"
 DRIFTS = "select exists (select from approvals where key = $1 and drift is not null)"
+# Index: approvals_drift.
+DRIFTING = """
+select r.source, count(*) as drifting from approvals a join records r on r.key = a.key
+ where a.drift is not null and r.live and r.source = any($1::text[]) group by 1
+"""
 WRITING = "update approvals set writing = $2 where key = $1"
 WATCHED = "insert into watches (source, scope, newest) values ($1, $2, $3) on conflict do nothing"
 WATCHED_OTHERWISE = "delete from watches where source = $1 and scope <> $2"
@@ -134,6 +139,11 @@ async def again(connection: asyncpg.Connection, row: Row) -> Row:
 async def settled(connection: asyncpg.Connection, row: Row, *, settings: str) -> None:
     """Told, and answered as these settings of its source say, unless something changed again."""
     await connection.execute(SETTLED, row.key, row.turn, settings)
+
+
+async def drifting(connection: asyncpg.Connection, sources: Collection[str]) -> dict[str, int]:
+    """Source → how many versions say what nobody decided, of those of which some do."""
+    return {row["source"]: row["drifting"] for row in await connection.fetch(DRIFTING, list(sources))}
 
 
 async def restored(connection: asyncpg.Connection, key: str, restores: Restores) -> None:

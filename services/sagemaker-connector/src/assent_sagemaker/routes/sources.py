@@ -13,7 +13,7 @@ from assent_common.identity.roles import Reader
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
-from assent_sagemaker import sources_state
+from assent_sagemaker import approvals, sources_state
 from assent_sagemaker.routes.asking import SourceName, known
 from assent_sagemaker.routes.traffic import TrafficView
 from assent_sagemaker.sources import Source
@@ -40,6 +40,8 @@ class SourceView(BaseModel):
     write_back: bool
     #: Live objects by kind.
     live: dict[Kind, int]
+    #: Versions whose approval somebody changed in SageMaker without a decision.
+    drifting: int
     #: The newest change seen, by the source's own clock.
     watermark: datetime | None
     #: When the last reading began that got to its end: what was registered or changed before, it has seen, as far as
@@ -68,8 +70,12 @@ def router(database: Database, configured: Mapping[str, Source]) -> APIRouter:
         async with database.connection() as connection:
             stands = await sources_state.all_of(connection, names)
             live = await sources_state.counts(connection, names)
+            drifting = await approvals.drifting(connection, names)
         now = database.clock.now()
-        return [_view(source, stands.get(source.name), live[source.name], now) for source in of]
+        return [
+            _view(source, stands.get(source.name), live[source.name], drifting.get(source.name, 0), now)
+            for source in of
+        ]
 
     @routes.get("/sources", summary="The sources, and how reading them goes")
     async def list_sources(
@@ -96,7 +102,9 @@ def router(database: Database, configured: Mapping[str, Source]) -> APIRouter:
     return routes
 
 
-def _view(source: Source, stands: SourceState | None, live: Mapping[Kind, int], now: datetime) -> SourceView:
+def _view(
+    source: Source, stands: SourceState | None, live: Mapping[Kind, int], drifting: int, now: datetime
+) -> SourceView:
     seen_until = stands.seen_until if stands else None
     return SourceView(
         name=source.name,
@@ -112,6 +120,7 @@ def _view(source: Source, stands: SourceState | None, live: Mapping[Kind, int], 
         reconcile_interval_s=source.reconcile_interval.total_seconds(),
         write_back=source.write_back,
         live=dict(live),
+        drifting=drifting,
         watermark=stands.watermark if stands else None,
         seen_until=seen_until,
         freshness_s=(now - seen_until).total_seconds() if seen_until else None,

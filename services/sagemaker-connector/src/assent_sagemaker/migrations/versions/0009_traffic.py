@@ -10,9 +10,11 @@ UP = """
 alter table sync_runs add column traffic jsonb not null default '{}';
 -- Of the last reading; and the moment before which nothing changed that has not been seen, by our clock.
 alter table sources add column traffic jsonb not null default '{}', add column seen_until timestamptz;
+create index approvals_drift on approvals (key) where drift is not null;
 """
 
 DOWN = """
+drop index approvals_drift;
 alter table sources drop column traffic, drop column seen_until;
 alter table sync_runs drop column traffic;
 """
