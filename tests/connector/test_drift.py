@@ -1,5 +1,6 @@
 """Approvals changed in SageMaker behind our back: told with who did it, and put back where that is asked for."""
 
+import asyncio
 import random
 import secrets
 from collections.abc import AsyncIterator
@@ -10,8 +11,10 @@ from typing import Any
 import pytest
 from assent_common.clock import FrozenClock
 from assent_common.database import Database
-from assent_common.events.registry import ApprovalDrift
+from assent_common.events.envelope import CloudEvent
+from assent_common.events.registry import ApprovalDrift, ModelVersionObserved
 from assent_local.simulator import Simulator
+from assent_sagemaker import approvals, write_back
 from assent_sagemaker.sources import Source
 
 from tests.connector import world
@@ -31,6 +34,7 @@ from tests.connector.world import OBSERVED, Connector, register
 from tests.support.wait import until
 
 PENDING = "PendingManualApproval"
+PACKAGE = "arn:aws:sagemaker:eu-central-1:123456789012:model-package/churn"
 EVE = "arn:aws:iam::123456789012:user/eve"
 
 
@@ -348,6 +352,60 @@ async def test_a_source_that_is_told_to_restore_puts_back_what_drifted_before(
             await settled(connector)
             assert (await approval(sagemaker, urn))[0] == PENDING
     assert simulator.calls("UpdateModelPackage") == 2
+
+
+async def test_who_reads_and_who_decides_take_turns(store: Database) -> None:
+    """Whichever of the two is first, in the end it is known that what was found is what was decided."""
+    for first, urn in (("reads", f"{PACKAGE}/1"), ("decides", f"{PACKAGE}/2")):
+        async with store.transaction() as uow:
+            assert await approvals.told(await uow.sql(), "demo", [observed(urn, PENDING, minute=0)]) == {}
+        decision = said(urn, ACCEPTED, 1)
+
+        async def read(urn: str = urn) -> dict[str, ApprovalDrift]:
+            async with store.transaction() as uow:
+                return await approvals.told(await uow.sql(), "demo", [observed(urn, "Approved", minute=1)])
+
+        async def decide(decision: CloudEvent = decision) -> None:
+            async with store.transaction() as uow:
+                await write_back.apply(uow, [decision])
+
+        async with store.transaction() as uow:
+            if first == "reads":
+                found = await approvals.told(await uow.sql(), "demo", [observed(urn, "Approved", minute=1)])
+                assert found[urn].wanted is None
+            else:
+                await write_back.apply(uow, [decision])
+            second: asyncio.Task[Any] = asyncio.create_task(decide() if first == "reads" else read())
+            await until(lambda: somebody_waits(store), within_s=10)
+        assert not await second, "who came second knows of both"
+        async with store.connection() as connection:
+            row = await connection.fetchrow("select * from approvals where key = $1", urn)
+        assert (row["wanted"], row["due"]) == ("Approved", True)
+        assert await read() == {}
+
+
+WAITING = "select count(*) > 0 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+
+
+async def somebody_waits(store: Database) -> bool:
+    async with store.connection() as connection:
+        waits: bool = await connection.fetchval(WAITING)
+        return waits
+
+
+def observed(urn: str, status: str, *, minute: int) -> ModelVersionObserved:
+    noon = world.now().now()
+    return ModelVersionObserved(
+        urn=urn,
+        source="demo",
+        name="churn",
+        source_status="Completed",
+        source_approval_status=status,
+        created_at=noon,
+        modified_at=noon + timedelta(minutes=minute),
+        modified_by=EVE,
+        content_hash="sha256:0",
+    )
 
 
 async def test_a_random_life_ends_as_the_book_says(

@@ -104,9 +104,8 @@ async def told(connection: asyncpg.Connection, source: str, versions: Versions) 
         after = judged(before, found)
         drifts[version.urn] = after.drift
         if row is None or after != before or (version.created_at, found.at) != (row["created_at"], row["modified_at"]):
-            began = after.drift is not None and (before.drift is None or before.drift.found != after.drift.found)
-            if began:
-                metrics.APPROVAL_DRIFTS.inc()
+            began = _began(before, after)
+            metrics.APPROVAL_DRIFTS.inc(began)
             # Another version under its ARN has other candidacies.
             another = row is not None and row["created_at"] not in (None, version.created_at)
             changed.append(_Kept(key, version.created_at, found, after, due=began or another))
@@ -214,6 +213,10 @@ def _before(row: asyncpg.Record | None, version: ModelVersionObserved, found: Fo
     # It may have been decided upon before it was seen.
     decided = row is not None and row["created_at"] is None
     return replace(first, wanted=row["wanted"]) if row is not None and decided else first
+
+
+def _began(before: Standing, after: Standing) -> bool:
+    return after.drift is not None and (before.drift is None or before.drift.found != after.drift.found)
 
 
 def _found(version: ModelVersionObserved) -> Found:
