@@ -66,6 +66,7 @@ ALLOWED: dict[str, dict[str, frozenset[Role] | set[Role]]] = {
         "GET /v1/deployments/{id}": ALL,
         "GET /v1/deployments/{id}/history": ALL,
         "GET /v1/deployments/{id}/lineage": ALL,
+        "GET /v1/search": ALL,
         "GET /v1/exports/model-versions": ALL,
         "GET /v1/exports/use-cases": ALL,
         "GET /v1/sources": ALL,

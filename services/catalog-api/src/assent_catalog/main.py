@@ -10,6 +10,7 @@ from assent_common.service import Parts, Runtime
 from assent_catalog.datasets.routes import routes as datasets
 from assent_catalog.deployments.routes import routes as deployments
 from assent_catalog.exports.routes import routes as exports
+from assent_catalog.finding.routes import routes as finding
 from assent_catalog.lineage.routes import routes as lineage
 from assent_catalog.model_versions.routes import routes as model_versions
 from assent_catalog.models.routes import routes as models
@@ -24,7 +25,7 @@ from assent_catalog.use_cases.routes import routes as use_cases
 PORT = 8081
 # Lineage first: an urn has slashes, so that the routes by urn take whatever follows.
 ROUTERS = (
-    *(lineage, bulk, use_cases, model_versions, models, datasets, deployments, exports, sources),
+    *(lineage, bulk, use_cases, model_versions, models, datasets, deployments, finding, exports, sources),
     *(feed.routes, audit_log.routes),
 )
 

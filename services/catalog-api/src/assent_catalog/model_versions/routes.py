@@ -15,6 +15,7 @@ from assent_common.identity.roles import Reader
 from fastapi import Query, Request, Response
 from pydantic import AwareDatetime, BaseModel
 
+from assent_catalog.counts import Count
 from assent_catalog.model_versions import store
 from assent_catalog.model_versions.asked import Asked, AsOf
 from assent_catalog.model_versions.compare import Comparison, compare
@@ -31,8 +32,10 @@ class VersionPage(BaseModel):
 
     items: list[VersionSummary]
     next_cursor: str | None = None
-    #: Facet → value → how many of the whole selection, not of the page.
+    #: Facet → value → how many of the whole selection, not of the page; with more than 10,000, of so many.
     facets: dict[str, dict[str, int]] | None = None
+    #: How many the selection has, where facets were asked for.
+    total: Count | None = None
 
 
 @routes.get("/model-versions", summary="Find model versions")
@@ -58,9 +61,14 @@ async def list_model_versions(
     database: Database = request.app.state.database
     async with database.connection() as connection:
         rows = await store.list_page(connection, selection, sort, after, limit + 1, as_of=as_of)
-        counts = await store.facets(connection, selection, wanted) if wanted else None
+        total, counts = await store.facets(connection, selection, wanted) if wanted else (None, None)
     items, next_cursor = page(rows, limit, key=lambda row: [key.of(row) for key in keys], of=of)
-    return VersionPage(items=[VersionSummary.of(row) for row in items], next_cursor=next_cursor, facets=counts)
+    return VersionPage(
+        items=[VersionSummary.of(row) for row in items],
+        next_cursor=next_cursor,
+        facets=counts,
+        total=Count.of(total) if total is not None else None,
+    )
 
 
 @routes.get(

@@ -11,6 +11,7 @@ import asyncpg
 from assent_common import ids
 
 from assent_catalog import search
+from assent_catalog.counts import MOST_COUNTED
 from assent_catalog.model_versions.filters import MetricFilter
 
 SUMMARY = """
@@ -153,6 +154,9 @@ def keys(sort: Sort) -> tuple[Key, ...]:
     return _KEYS[sort.removeprefix("-")]
 
 
+_FOUND = search.VERSIONS.format(query="{0}").replace("'{}'", "'{{}}'")
+
+
 class Facet(StrEnum):
     STATUS = "status"
     TYPE = "type"
@@ -184,7 +188,7 @@ class Selection:
             where.values.append(as_of)
         if self.q:
             # Without a word in it nothing is found.
-            where.add("v.search @@ to_tsquery('simple', {})", search.query(self.q))
+            where.add(_FOUND, search.query(self.q))
         if self.urn:
             where.add("v.urn = {}", self.urn)
         for column, values in (
@@ -266,17 +270,31 @@ def page_statement(
 
 async def facets(
     connection: asyncpg.Connection, selection: Selection, wanted: Sequence[Facet]
-) -> dict[str, dict[str, int]]:
-    """Facet → value → how many, the most frequent first; at most a hundred values each."""
+) -> tuple[int, dict[str, dict[str, int]]]:
+    """How many there are (one more than MOST_COUNTED stands for all that are more); and facet → value → how many, the
+    most frequent first, at most a hundred values each. One statement, so that all of it is of one moment."""
     where = selection.where()
-    counts: dict[str, dict[str, int]] = {}
-    for facet in wanted:
-        statement = f"""
-            select v.{facet.value} as value, count(*) as count from model_versions v
-             where {where} and v.{facet.value} is not null group by 1 order by 2 desc, 1 limit 100
-        """  # noqa: S608 - every part is a constant of this module
-        counts[facet.value] = {row["value"]: row["count"] for row in await connection.fetch(statement, *where.values)}
-    return counts
+    columns = ", ".join(f"v.{facet.value}" for facet in wanted)
+    names = [facet.value for facet in wanted]
+    sets = ", ".join(f"({name})" for name in names)
+    number = " ".join(f"when grouping({name}) = 0 then {place}" for place, name in enumerate(names))
+    value = f"coalesce({', '.join(names)})"
+    statement = f"""
+        with counted as materialized (
+            select {columns} from model_versions v where {where} limit {MOST_COUNTED + 1}
+        )
+        select case {number} end as facet, {value} as value, count(*) as count
+          from counted group by grouping sets ({sets}, ())
+         order by count(*) desc, 2
+    """  # noqa: S608 - every part is a constant of this module
+    total = 0
+    counts: dict[str, dict[str, int]] = {name: {} for name in names}
+    for row in await connection.fetch(statement, *where.values):
+        if row["facet"] is None:
+            total = row["count"]
+        elif row["value"] is not None and len(values := counts[names[row["facet"]]]) < 100:
+            values[row["value"]] = row["count"]
+    return total, counts
 
 
 async def find(connection: asyncpg.Connection, urn_or_id: str) -> asyncpg.Record | None:

@@ -1,0 +1,84 @@
+"""`/v1/search`: one box for everything that has a name."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from assent_common.database import Database
+from assent_common.http.app import router
+from assent_common.http.pages import CursorText, Limit, page, read_cursor
+from assent_common.identity.roles import Reader
+from fastapi import Query, Request
+from pydantic import BaseModel
+
+from assent_catalog import search
+from assent_catalog.counts import Count
+from assent_catalog.finding import store
+from assent_catalog.finding.store import Kind, Place
+
+routes = router(tags=["search"])
+
+
+class Found(BaseModel):
+    """Something whose name, description, tags or properties have the words."""
+
+    kind: Kind
+    id: UUID
+    #: The urn; of a use case its key.
+    urn: str
+    name: str
+    description: str | None
+    status: str | None
+    #: Where to read it.
+    href: str
+
+
+class FoundPage(BaseModel):
+    """One page of what was found, and how much there is of each kind."""
+
+    items: list[Found]
+    next_cursor: str | None = None
+    #: Of all kinds, whichever are listed.
+    counts: dict[Kind, Count]
+
+
+_PATHS = {
+    Kind.USE_CASE: "/v1/use-cases/{urn}",
+    Kind.MODEL: "/v1/models/{id}",
+    Kind.MODEL_VERSION: "/v1/model-versions/{id}",
+    Kind.DEPLOYMENT: "/v1/deployments/{id}",
+    Kind.DATASET: "/v1/datasets/{id}",
+}
+
+
+@routes.get("/search", summary="Search everything")
+async def search_everything(
+    request: Request,
+    _: Reader,
+    q: Annotated[
+        str,
+        Query(min_length=1, max_length=200, description="Words, or parts of names: all must occur"),
+    ],
+    kind: Annotated[list[Kind] | None, Query(description="Only these")] = None,
+    limit: Limit = 50,
+    cursor: CursorText = None,
+) -> FoundPage:
+    """Use cases first, then models, versions, deployments and data; the newest of each first."""
+    wanted = [each for each in Kind if kind is None or each in kind]
+    of = [q, wanted]
+    after = read_cursor(cursor, of=of, shape=[Kind, datetime.fromisoformat, UUID])
+    query = search.query(q)
+    if query is None:
+        return FoundPage(items=[], counts={each: Count.of(0) for each in Kind})
+    words = search.words(q)
+    database: Database = request.app.state.database
+    async with database.connection() as connection:
+        begins = Place(*after) if after else None
+        rows = await store.page(connection, query, words, wanted, begins, limit + 1)
+        counted = await store.counts(connection, query, words)
+    shown, next_cursor = page(rows, limit, key=lambda found: [found[0], found[1]["at"], found[1]["id"]], of=of)
+    return FoundPage(
+        items=[Found(**row, kind=each, href=_PATHS[each].format(**row)) for each, row in shown],
+        next_cursor=next_cursor,
+        counts={each: Count.of(count) for each, count in counted.items()},
+    )
