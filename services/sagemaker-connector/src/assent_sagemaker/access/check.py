@@ -15,6 +15,7 @@ from assent_sagemaker.access.trial import Trial
 from assent_sagemaker.aws.account import Account
 from assent_sagemaker.aws.clients import Clients
 from assent_sagemaker.aws.limiter import Limiter
+from assent_sagemaker.aws.urgency import Urgency, urgent
 from assent_sagemaker.sources import Source
 
 WITHIN_S = 60.0
@@ -50,11 +51,13 @@ class Checker:
         found = Fence(Stands.UNKNOWN, [])
         timed_out = False
         try:
-            async with asyncio.timeout(WITHIN_S):
-                named = await self._samples(trial)
-                await trial.run(named)
-                if trial.principal:
-                    found = await fence(trial.account, trial.principal, named, now)
+            # Somebody waits for it.
+            with urgent(Urgency.EVENT):
+                async with asyncio.timeout(WITHIN_S):
+                    named = await self._samples(trial)
+                    await trial.run(named)
+                    if trial.principal:
+                        found = await fence(trial.account, trial.principal, named, now)
         except TimeoutError:
             timed_out = True
             trial.warnings.append(f"not everything was tried: AWS did not answer it all within {WITHIN_S:.0f} s")
