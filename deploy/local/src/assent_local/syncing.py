@@ -69,8 +69,9 @@ class Progressed:
     removed: int
     calls: int
     throttled: int
-    #: Objects read a second, since reading them began.
+    #: Objects read a second, since reading them began; none of a poll, which reads too few to tell.
     rate: float
+    finished: bool
 
     @classmethod
     def of(cls, run: Run, reading_for_s: float) -> Self:
@@ -84,12 +85,15 @@ class Progressed:
             removed=counts.get("removed", 0),
             calls=sum(traffic["calls"].values()),
             throttled=sum(traffic["throttled"].values()),
-            rate=read / reading_for_s if reading_for_s > 0 else 0.0,
+            rate=read / reading_for_s if reading_for_s > 0 and run["mode"] == "full" else 0.0,
+            finished=run["finished_at"] is not None,
         )
 
     @property
     def eta_s(self) -> float | None:
-        return max(self.listed - self.read, 0) / self.rate if self.rate and self.listed else None
+        if self.finished or not (self.rate and self.listed):
+            return None
+        return max(self.listed - self.read, 0) / self.rate
 
     def __str__(self) -> str:
         words = [f"{self.listed} listed", f"{self.read} read", f"{self.changed} changed", f"{self.removed} removed"]
@@ -98,6 +102,8 @@ class Progressed:
         words.append(f"{self.calls} calls")
         if self.throttled:
             words.append(f"{self.throttled} throttled")
+        if self.eta_s is not None:
+            words.append(f"{self.eta_s:.0f} s left")
         return ", ".join(words)
 
 
@@ -144,8 +150,7 @@ def _lines(out: Console) -> Iterator[Show]:
         at = watch.progressed(run)
         if at.phase != phase or time.monotonic() - said_at > SAY_EVERY_S:
             phase, said_at = at.phase, time.monotonic()
-            left = f", {at.eta_s:.0f} s left" if at.eta_s else ""
-            out.print(f"{at.phase}: {at}{left}", markup=False, soft_wrap=True)
+            out.print(f"{at.phase}: {at}", markup=False, soft_wrap=True)
 
     yield show
 
@@ -162,8 +167,6 @@ def _bar(out: Console) -> Iterator[Show]:
 
         def show(run: Run) -> None:
             at = watch.progressed(run)
-            left = f", {at.eta_s:.0f} s left" if at.eta_s else ""
-            words = f"{at}{left}"
-            progress.update(task, description=at.phase, total=at.listed or None, completed=at.read, words=words)
+            progress.update(task, description=at.phase, total=at.listed or None, completed=at.read, words=str(at))
 
         yield show
