@@ -25,6 +25,11 @@ with due as (
 )
 select * from due where place <= $3 order by next_attempt_at limit 1000
 """
+# Indexes: approvals_due, approvals_writing, write_backs_due.
+ANYTHING_DUE = """
+select exists (select from approvals where due) or exists (select from approvals where writing is not null)
+    or exists (select from write_backs where state in ('pending', 'failed') and next_attempt_at <= $1)
+"""
 PENDING = """
 select distinct r.source from write_backs w join records r on r.key = w.key
  where w.state = 'pending' and r.live and r.source = any($1::text[])
@@ -111,6 +116,12 @@ class WriteBack:
 class Begun(NamedTuple):
     #: Whether something may have been written by an attempt that was cut off.
     cut_off: bool
+
+
+async def is_anything_due(connection: asyncpg.Connection, now: datetime) -> bool:
+    """In whichever source: the question that costs next to nothing, asked before the others."""
+    anything: bool = await connection.fetchval(ANYTHING_DUE, now)
+    return anything
 
 
 async def due(connection: asyncpg.Connection, sources: Collection[str], now: datetime) -> list[WriteBack]:

@@ -24,6 +24,8 @@ from assent_sagemaker.sources import Source
 from assent_sagemaker.sync.observe import Observer, Seen, Tags
 
 ACTOR = "assent-sagemaker-connector"
+PREFIX = "write-back:"
+"""Of what a source's writing is called where its health is shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ class Writer:
         self._health = health
         self._clock = clock
         self._review_url = review_url
-        self.name = f"write-back:{self._source.name}"
+        self.name = PREFIX + self._source.name
 
     async def work(self, changed: Sequence[approvals.Row], due: Sequence[WriteBack]) -> None:
         """All of it, or as far as it gets before another process holds the source."""

@@ -13,7 +13,7 @@ from assent_common.supervise import pause
 
 from assent_sagemaker import approvals, attempts
 from assent_sagemaker.sync.observe import BATCH
-from assent_sagemaker.writer import Holding, Writer
+from assent_sagemaker.writer import PREFIX, Holding, Writer
 
 LOOK_EVERY_S = 0.5
 SOURCES_AT_ONCE = 50
@@ -71,10 +71,12 @@ class WriteBackDuty:
             return
         async with self._database.connection() as connection:
             await self._heed_settings(connection, held)
-            await self._forgive(connection, held)
+            await self._forgive(connection)
+            if not await attempts.is_anything_due(connection, self._clock.now()):
+                return
             changed = await approvals.due(connection, idle, BATCH)
             writable = [name for name in idle if held[name].source.write_back]
-            due = await attempts.due(connection, writable, self._clock.now())
+            due = await attempts.due(connection, writable, self._clock.now()) if writable else []
         # Who has waited longest comes first.
         for name in dict.fromkeys([row.source for row in changed] + [one.source for one in due if one.source]):
             if len(self._working) == SOURCES_AT_ONCE:
@@ -98,19 +100,17 @@ class WriteBackDuty:
         changed = {
             name: holding.source.writing
             for name, holding in held.items()
-            if (before := self._heeded.get(name)) is None
-            or before.source is not holding.source
-            or before.held != holding.held
+            if (before := self._heeded.get(name)) is not holding and before != holding
         }
         if changed:
             await approvals.settings_changed(connection, changed)
             await attempts.settings_changed(connection, changed, self._clock.now())
         self._heeded = held
 
-    async def _forgive(self, connection: asyncpg.Connection, held: Mapping[str, Holding]) -> None:
+    async def _forgive(self, connection: asyncpg.Connection) -> None:
         """A source of which nothing is to be written any more does not fail at it."""
-        components = self._health.components
-        failing = {name for name in held if (c := components.get(f"write-back:{name}")) and c.state is State.FAILING}
-        if failing:
-            for name in failing - await attempts.pending(connection, failing):
-                self._health.recovered(f"write-back:{name}")
+        failing = {name for name, component in self._health.components.items() if component.state is State.FAILING}
+        sources = {name.removeprefix(PREFIX) for name in failing if name.startswith(PREFIX)}
+        if sources:
+            for source in sources - await attempts.pending(connection, sources):
+                self._health.recovered(PREFIX + source)
