@@ -132,6 +132,7 @@ def _server(made: Runtime, parts: Parts, port: int, stopping: asyncio.Event) -> 
         health=made.health,
         authenticate=verifier.authenticate,
         state=parts.state,
+        requests_a_minute=settings.requests_a_minute,
     )
     app.state.stopping = stopping
     config = uvicorn.Config(

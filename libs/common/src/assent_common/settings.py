@@ -52,6 +52,9 @@ class Settings(BaseSettings):
     )
     service_token: SecretStr | None = Field(default=None, description="The token by which this service asks others")
 
+    requests_a_minute: int = Field(
+        default=30_000, ge=1, description="How many requests one principal may make in a minute, of each process"
+    )
     host: str = Field(default="127.0.0.1", description="Address to listen on")
     port: int = Field(default=0, ge=0, le=65535, description="Port to listen on; 0 takes the service's own")
     log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR")

@@ -18,7 +18,7 @@ from assent_common.http import etags, pages
 from assent_common.http.middleware import MAX_BODY_BYTES
 from assent_common.http.problems import BadRequest, NotYetKnown, Unauthenticated
 from assent_common.identity.roles import Principal, Reader, Role, allow
-from fastapi import APIRouter, FastAPI, Query
+from fastapi import APIRouter, FastAPI, Query, Response
 from fastapi.responses import PlainTextResponse
 from hypothesis import given
 from hypothesis import strategies as st
@@ -44,6 +44,11 @@ def routes() -> APIRouter:
     @router.get("/facets/{number}")
     async def read(number: int, who: Reader, colour: Annotated[str | None, Query()] = None) -> dict[str, Any]:
         return {"number": number, "by": who.subject}
+
+    @router.get("/large")
+    async def large(who: Reader, response: Response) -> list[str]:
+        response.headers["ETag"] = etags.etag(7)
+        return ["the same again"] * 1000
 
     @router.get("/nothing")
     async def nothing(who: Reader) -> None:
@@ -226,7 +231,7 @@ def test_the_table_of_access_is_read_from_the_routes() -> None:
     table = http_app.access_table(an_app())
     assert table["POST", "/v1/facets"] == {Role.ADMIN}
     assert table["GET", "/v1/facets/{number}"] == frozenset(Role)
-    assert len(table) == 6
+    assert len(table) == 7
 
 
 async def test_a_fault_of_ours_says_nothing_but_its_id(client: httpx.AsyncClient) -> None:
@@ -332,3 +337,29 @@ def test_a_cursor_made_up_with_its_checksum_is_typed_or_refused(key: list[Any]) 
 
 def test_the_largest_event_leaves_room_for_what_the_broker_adds() -> None:
     assert envelope.MAX_BYTES < 1_048_588 - 40_000
+
+
+async def test_what_is_large_is_sent_small_to_who_can_unpack_it() -> None:
+    async with a_client() as client:
+        packed = await client.get("/v1/large")
+        assert packed.headers["content-encoding"] == "gzip"
+        plain = await client.get("/v1/large", headers={"Accept-Encoding": "identity"})
+        assert "content-encoding" not in plain.headers
+        assert packed.json() == plain.json()
+
+
+@pytest.mark.parametrize(
+    ("named", "status"), [('"7"', 304), ('W/"7"', 304), ('"6", "7"', 304), ("*", 304), ('"6"', 200)]
+)
+async def test_what_a_client_has_already_is_not_sent_again(named: str, status: int) -> None:
+    async with a_client() as client:
+        answer = await client.get("/v1/large", headers={"If-None-Match": named})
+        assert (answer.status_code, answer.headers["etag"]) == (status, '"7"')
+        assert bool(answer.content) is (status == 200)
+
+
+async def test_every_answer_says_how_often_one_may_still_ask() -> None:
+    async with a_client() as client:
+        first = await client.get("/v1/facets/1")
+        assert first.headers["ratelimit-policy"] == '"default";q=30000;w=60'
+        assert (await client.get("/v1/nothing")).headers["ratelimit"].startswith('"default";r=2999')

@@ -9,13 +9,16 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, iter_route_contexts
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import JSONResponse, Response
 
 from assent_common import strict_json
 from assent_common.database import Database, is_transient
 from assent_common.health import Health, State
 from assent_common.http import problems
+from assent_common.http.etags import is_known
 from assent_common.http.middleware import Edge
+from assent_common.http.rates import Rates
 from assent_common.identity.roles import Principal, Role
 from assent_common.outbox.feed import Feed
 
@@ -39,7 +42,10 @@ class StrictRequest(Request):
 
 
 class StrictRoute(APIRoute):
-    """A route that refuses query parameters it does not know: a misspelt filter must not answer with everything."""
+    """A route that refuses query parameters it does not know: a misspelt filter must not answer with everything.
+
+    What a client has already (`If-None-Match`) is not sent again: 304.
+    """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
@@ -55,7 +61,10 @@ class StrictRoute(APIRoute):
                         for name in unknown
                     ],
                 )
-            return await handle(StrictRequest(request.scope, request.receive))
+            response = await handle(StrictRequest(request.scope, request.receive))
+            if request.method == "GET" and is_known(request.headers.get("if-none-match"), response.headers.get("etag")):
+                return Response(status_code=304, headers={"ETag": response.headers["etag"]})
+            return response
 
         return strict
 
@@ -66,7 +75,8 @@ def router(prefix: str = "/v1", **options: Any) -> APIRouter:
         prefix=prefix,
         route_class=StrictRoute,
         responses=problems.documented(
-            problems.BadRequest, problems.Unauthenticated, problems.Forbidden, problems.Invalid, problems.Unavailable
+            *(problems.BadRequest, problems.Unauthenticated, problems.Forbidden, problems.Invalid),
+            *(problems.TooManyRequests, problems.Unavailable),
         ),
         **options,
     )
@@ -82,6 +92,7 @@ def build(
     health: Health,
     authenticate: Authenticate,
     state: Mapping[str, Any] | None = None,
+    requests_a_minute: int = 30_000,
 ) -> FastAPI:
     """The app of one service. Raises TypeError for a route that says not who may call it."""
     app = FastAPI(
@@ -98,6 +109,7 @@ def build(
     #: A service's life puts its own here.
     app.state.stopping = asyncio.Event()
     app.state.feed = Feed(database)
+    app.state.rates = Rates(requests_a_minute)
     for name, value in (state or {}).items():
         setattr(app.state, name, value)
     problems.install(app)
@@ -105,6 +117,7 @@ def build(
         app.include_router(included)
     app.include_router(_operations(database, health))
     access_table(app)
+    app.add_middleware(GZipMiddleware, minimum_size=1_000, compresslevel=4)
     app.add_middleware(Edge)
     return app
 

@@ -14,6 +14,14 @@ def etag(sequence: int) -> str:
     return f'"{sequence}"'
 
 
+def is_known(if_none_match: str | None, tag: str | None) -> bool:
+    """Whether a client has this state already (RFC 9110, 13.1.2: compared weakly)."""
+    if if_none_match is None or tag is None:
+        return False
+    named = {each.strip().removeprefix("W/") for each in if_none_match.split(",")}
+    return "*" in named or tag.removeprefix("W/") in named
+
+
 def require_match(if_match: str | None, sequence: int) -> None:
     """Raises PreconditionRequired (428) without `If-Match`, Stale (412) when it names another state."""
     if if_match is None:

@@ -58,7 +58,7 @@ class Edge:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], (b"x-request-id", correlation.encode())]
+                message["headers"] = [*message["headers"], *_headers(scope, correlation)]
                 _measure(scope, status, time.perf_counter() - started_at)
             await send(message)
 
@@ -81,6 +81,13 @@ class Edge:
                 status=status,
                 ms=round((time.perf_counter() - started_at) * 1000, 1),
             )
+
+
+def _headers(scope: Scope, correlation: str) -> list[tuple[bytes, bytes]]:
+    """Which request this was, and how many more its caller may make."""
+    standing = scope.get("state", {}).get("standing")
+    rate = standing.headers.items() if standing is not None else ()
+    return [(name.lower().encode(), value.encode()) for name, value in (("X-Request-Id", correlation), *rate)]
 
 
 def _measure(scope: Scope, status: int, seconds: float) -> None:

@@ -127,6 +127,12 @@ class TooLarge(Problem):
     type, status = "too-large", 413
 
 
+class TooManyRequests(Problem):
+    """You ask more often than is allowed. `Retry-After` says when to go on."""
+
+    type, status = "too-many-requests", 429
+
+
 class Unavailable(Problem):
     """Something that this service depends on is not there. Nothing was changed; try again."""
 

@@ -50,6 +50,7 @@ def allow(*roles: Role) -> Any:
         who: Principal = await request.app.state.authenticate(credentials.credentials)
         if not who.roles & allowed:
             raise Forbidden(f"this needs one of the roles {', '.join(sorted(allowed))}")
+        request.state.standing = request.app.state.rates.take(who)
         return who
 
     principal.roles = allowed  # type: ignore[attr-defined]
