@@ -139,9 +139,9 @@ async def test_a_failing_poll_says_so_once_and_goes_on_where_it_was(
     simulator.dial(errors={"Search": 1})
     await sagemaker.update_model_package(ModelPackageArn=urn, ModelApprovalStatus="Rejected")
     await connector.poll()
-    assert connector.health.components["source:demo"].state == "failing"
+    assert connector.health.components["sources"].state == "failing"
     assert len(await connector.runs()) == runs + 1
     simulator.dial()
     await connector.poll()
     assert (await connector.versions())[urn].source_approval_status == "Rejected"
-    assert connector.health.components["source:demo"].state == "working"
+    assert connector.health.components["sources"].state == "working"

@@ -146,10 +146,10 @@ async def test_an_account_that_does_not_answer_is_a_degraded_service_with_a_reas
 ) -> None:
     simulator.dial(denied=["ListModelPackageGroups"])
     connector = await connect()
-    await until(lambda: connector.health.components["source:demo"].state == "failing", within_s=10)
+    await until(lambda: connector.health.components["sources"].state == "failing", within_s=10)
     (run, *_) = await connector.runs()
     assert run.status is Status.FAILED
     assert "not authorized" in (run.error or "")
     simulator.dial()
     assert (await connector.full()).status is Status.COMPLETED
-    await until(lambda: connector.health.components["source:demo"].state == "working", within_s=10)
+    await until(lambda: connector.health.components["sources"].state == "working", within_s=10)

@@ -153,7 +153,7 @@ async def test_a_decision_on_the_topic_reaches_sagemaker_and_is_told(
 
         await until(done, within_s=20)
         ready = (await get("/health/ready"))["dependencies"]
-        assert ready["source:demo"]["status"] == "working"
+        assert ready["sources"]["status"] == "working"
         assert len((await get("/v1/audit?action=write_back"))["items"]) == 1
     await until(service.published, within_s=20)
     letters = await _raw(kafka, f"{topic_prefix}assent.sagemaker-connector.dlq.v1")

@@ -17,10 +17,10 @@ from assent_sagemaker import runs
 from assent_sagemaker.aws.account import Account
 from assent_sagemaker.aws.clients import Clients
 from assent_sagemaker.aws.limiter import Limiter
+from assent_sagemaker.roster import Roster
 from assent_sagemaker.runs import Cause, Status, SyncRun
+from assent_sagemaker.scheduling.scheduler import Scheduler
 from assent_sagemaker.sources import Source
-from assent_sagemaker.sync.duty import SourceDuty
-from assent_sagemaker.writer import Holding
 from assent_sagemaker.writing import WriteBackDuty
 
 from tests.support.wait import until
@@ -41,13 +41,13 @@ class Connector:
     """A running connector of one source."""
 
     def __init__(
-        self, source: Source, duty: SourceDuty, database: Database, clock: FrozenClock, health: Health
+        self, source: Source, scheduler: Scheduler, database: Database, clock: FrozenClock, health: Health
     ) -> None:
         self.source = source
         self.database = database
         self.clock = clock
         self.health = health
-        self._duty = duty
+        self._scheduler = scheduler
 
     async def full(self) -> SyncRun:
         """A full sync, as asked for by hand; whichever way it ends."""
@@ -71,7 +71,7 @@ class Connector:
         )
         async with self.database.connection() as connection:
             await runs.insert(connection, run)
-        self._duty.wanted.set()
+        self._scheduler.wake(self.source.name)
         ended = await until(lambda: self._ended(run), within_s=60)
         assert ended is not None
         return ended
@@ -90,11 +90,11 @@ class Connector:
     async def poll(self) -> None:
         """The next poll, to its end."""
         self.clock.advance(self.source.poll_interval)
-        self._duty.wanted.set()
+        self._scheduler.wake(self.source.name)
         await until(self._polled, within_s=60)
 
     async def wake(self) -> None:
-        self._duty.wanted.set()
+        self._scheduler.wake(self.source.name)
 
     async def runs(self) -> list[SyncRun]:
         """The oldest first."""
@@ -150,19 +150,19 @@ async def connected(
     health = Health(clock)
     limiter = Limiter() if paced else Limiter(sleep=_at_once)
     async with Clients(clock) as clients:
-        account = Account.of(source, clients, limiter)
-        duty = SourceDuty(source, account, database, health, clock)
-
-        def held() -> list[Holding]:
-            return [Holding(source, account, duty.holding)] if duty.holding else []
-
-        duties = [duty.run, WriteBackDuty(held, database, health, clock).run]
+        scheduler = Scheduler(
+            Roster([source]),
+            lambda source: Account.of(source, clients, limiter),
+            *(database, health, clock),
+            syncs_at_once=4,
+        )
+        duties = [scheduler.run, WriteBackDuty(scheduler.holdings, database, health, clock).run]
         stopping = asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
             for each in duties:
                 tasks.create_task(_run(each, stopping))
             try:
-                yield Connector(source, duty, database, clock, health)
+                yield Connector(source, scheduler, database, clock, health)
             finally:
                 stopping.set()
 

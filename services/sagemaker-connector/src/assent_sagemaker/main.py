@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Callable
 from functools import partial
 
 from assent_common import service
@@ -17,10 +18,10 @@ from assent_sagemaker.access.check import Checker
 from assent_sagemaker.aws.account import Account
 from assent_sagemaker.aws.clients import Clients
 from assent_sagemaker.aws.limiter import Limiter
+from assent_sagemaker.roster import Rereading, Roster
+from assent_sagemaker.scheduling.scheduler import Scheduler
 from assent_sagemaker.settings import Settings
 from assent_sagemaker.sources import Source, SourcesInvalid
-from assent_sagemaker.sync.duty import SourceDuty
-from assent_sagemaker.writer import Holding
 from assent_sagemaker.writing import WriteBackDuty
 
 NAME = "sagemaker-connector"
@@ -29,55 +30,55 @@ DESCRIPTION = """\
 Reads SageMaker's model registries, tells of every change as an event on `assent.registry.v1`, and writes decisions
 back.
 
-A source is read whole when the connector starts, every `reconcile_interval` and when asked for; in between it is polled
-for changes. What two complete readings in a row lack is removed."""
+A source is read whole at first, by new settings or a new release of the connector, every `reconcile_interval` and when
+asked for; in between it is polled for changes. What two complete readings in a row lack is removed."""
 
 
 def main() -> None:
     settings = Settings()
+    load = partial(
+        sources.load,
+        settings.sources,
+        own_region=sources.own_region(os.environ, get_session().get_config_variable("region")),
+        write_back=settings.write_back,
+    )
     try:
-        configured = sources.load(
-            settings.sources,
-            own_region=sources.own_region(os.environ, get_session().get_config_variable("region")),
-            write_back=settings.write_back,
-        )
+        roster = Roster(load())
     except SourcesInvalid as error:
         sys.exit(f"sagemaker-connector: {error}")
-    service.start(serve(settings, configured))
+    service.start(serve(settings, roster, load))
 
 
-async def serve(settings: Settings, configured: list[Source]) -> None:
+async def serve(settings: Settings, roster: Roster, load: Callable[[], list[Source]]) -> None:
     """Until SIGTERM."""
     made = service.runtime(NAME, settings)
     async with Clients(made.clock) as clients:
-        await service.run(made, parts(made, configured, clients, review_url=settings.review_url), port=PORT)
+        await service.run(made, parts(made, settings, roster, load, clients), port=PORT)
 
 
-def parts(made: Runtime, configured: list[Source], clients: Clients, *, review_url: str | None = None) -> Parts:
+def parts(
+    made: Runtime, settings: Settings, roster: Roster, load: Callable[[], list[Source]], clients: Clients
+) -> Parts:
     limiter = Limiter()
-    duties: dict[str, Duty] = {}
-    readers: dict[str, SourceDuty] = {}
-    accounts: dict[str, Account] = {}
-    for source in configured:
-        account = Account.of(source, clients, limiter)
-        reader = SourceDuty(source, account, made.database, made.health, made.clock)
-        readers[source.name] = reader
-        duties[reader.name] = reader.run
-        accounts[source.name] = account
-
-    def held() -> list[Holding]:
-        readings = [(reader.source, accounts[name], reader.holding) for name, reader in readers.items()]
-        return [Holding(source, account, holding) for source, account, holding in readings if holding]
-
-    writer = WriteBackDuty(held, made.database, made.health, made.clock, review_url=review_url)
-    duties["write-back"] = writer.run
+    scheduler = Scheduler(
+        roster,
+        lambda source: Account.of(source, clients, limiter),
+        *(made.database, made.health, made.clock),
+        syncs_at_once=settings.syncs_at_once,
+    )
+    writer = WriteBackDuty(
+        *(scheduler.holdings, made.database, made.health, made.clock), review_url=settings.review_url
+    )
+    duties: dict[str, Duty] = {"sources": scheduler.run, "write-back": writer.run}
+    if settings.sources is not None:
+        duties["sources-file"] = Rereading(settings.sources, load, roster, made.health).run
     consumer = Consumer(
         made.settings,
         made.database,
         made.health,
         group=CONNECTOR,
         topics=[GOVERNANCE],
-        apply=partial(write_back.apply, review_url=review_url),
+        apply=partial(write_back.apply, review_url=settings.review_url),
         service_version=service.VERSION,
     )
     duties["candidacies"] = consumer.run
@@ -88,8 +89,8 @@ def parts(made: Runtime, configured: list[Source], clients: Clients, *, review_u
         routers=[
             *routes.routers(
                 made.database,
-                {source.name: source for source in configured},
-                lambda name: readers[name].wanted.set(),
+                roster,
+                scheduler.wake,
                 Checker(made.database, clients, limiter).check,
             ),
             audit_log.routes,

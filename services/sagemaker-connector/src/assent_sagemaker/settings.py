@@ -13,6 +13,9 @@ class Settings(CommonSettings):
     write_back: bool = Field(
         default=False, description="Whether decisions are written to the source `default`; a file says it for each"
     )
+    syncs_at_once: int = Field(
+        default=32, ge=1, description="How many sources one process reads at the same time; others wait for their turn"
+    )
     review_url: str | None = Field(
         default=None,
         pattern=r"^https?://[^\s{}]*\{review\}[^\s{}]*$",

@@ -68,6 +68,11 @@ class Source(BaseModel):
     on_drift: Literal["report", "restore"] = "report"
 
     @property
+    def reading(self) -> str:
+        """Of what is read, by its settings: by all but those that say when, and what is written."""
+        return canonical.digest(self.model_dump(mode="json", exclude=_NOT_READING))
+
+    @property
     def scope(self) -> str:
         """Of which versions there are, by its settings."""
         return canonical.digest({"include": list(self.include), "exclude": list(self.exclude)})
@@ -96,6 +101,12 @@ class Source(BaseModel):
         if not self.write_back and (self.life_cycle or self.on_drift == "restore"):
             raise ValueError("life_cycle and on_drift: restore are written to SageMaker: they need write_back: true")
         return self
+
+
+_NOT_READING = {
+    *("poll_interval", "reconcile_interval", "events_queue_url"),
+    *("write_back", "life_cycle", "on_drift"),
+}
 
 
 class _File(BaseModel):

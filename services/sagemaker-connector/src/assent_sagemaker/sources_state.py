@@ -1,6 +1,6 @@
 """How the reading of each source stands: the rows of `sources`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -31,7 +31,15 @@ with before as (select last_error from sources where name = $1)
 update sources set last_error = $3, last_error_at = $2, traffic = $4::jsonb where name = $1
 returning (select last_error is not distinct from $3 from before) as again
 """
-NEXT_POLL = "update sources set next_poll_at = $2 where name = $1"
+DUE = """
+select s.name, s.read_as, s.full_due_at, s.next_poll_at,
+       exists (select from sync_runs u where u.source = s.name and u.status = 'running') as is_interrupted
+  from sources s where s.name = any($1::text[])
+"""
+BEGIN = """
+update sources set read_as = $2, full_due_at = null where name = $1 and ($3 or read_as is distinct from $2)
+"""
+NEXT = "update sources set next_poll_at = $2, full_due_at = $3 where name = $1"
 # Index: records_source.
 COUNTS = "select source, kind, count(*) as live from records where live and source = any($1::text[]) group by 1, 2"
 
@@ -54,9 +62,24 @@ class SourceState:
     traffic: Mapping[str, Mapping[str, float]]
     #: When the last reading began that got to its end: what changed before, it has seen.
     seen_until: datetime | None
+    #: When it is to be read whole again; None: now.
+    full_due_at: datetime | None
+    #: By which settings and release it is read.
+    read_as: str | None
 
 
-async def ensure(connection: asyncpg.Connection, names: Sequence[str]) -> None:
+@dataclass(frozen=True, slots=True)
+class Due:
+    """When a source that was just taken over is to be read."""
+
+    read_as: str | None
+    full_due_at: datetime | None
+    next_poll_at: datetime | None
+    #: Whether who held it before ended in the middle of a reading.
+    is_interrupted: bool
+
+
+async def ensure(connection: asyncpg.Connection, names: Collection[str]) -> None:
     await connection.execute(ENSURE, list(names))
 
 
@@ -109,8 +132,23 @@ async def failed(connection: asyncpg.Connection, name: str, at: datetime, error:
     return again
 
 
-async def next_poll(connection: asyncpg.Connection, name: str, at: datetime) -> None:
-    await connection.execute(NEXT_POLL, name, at)
+async def due(connection: asyncpg.Connection, names: Collection[str]) -> dict[str, Due]:
+    return {
+        row["name"]: Due(row["read_as"], row["full_due_at"], row["next_poll_at"], row["is_interrupted"])
+        for row in await connection.fetch(DUE, list(names))
+    }
+
+
+async def begin(connection: asyncpg.Connection, name: str, read_as: str, *, afresh: bool) -> None:
+    """Read it by these settings. By others than before, or `afresh`, it is to be read whole."""
+    await connection.execute(BEGIN, name, read_as, afresh)
+
+
+async def next_(
+    connection: asyncpg.Connection, name: str, *, poll_at: datetime | None, full_at: datetime | None
+) -> None:
+    """When it is polled, and when it is read whole the next time, whoever holds it by then."""
+    await connection.execute(NEXT, name, poll_at, full_at)
 
 
 async def counts(connection: asyncpg.Connection, names: Sequence[str]) -> Mapping[str, Mapping[Kind, int]]:

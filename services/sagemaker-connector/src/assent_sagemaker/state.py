@@ -63,7 +63,10 @@ select * from records where model = $1 and live and key > $2 order by key limit 
 REPORTS_DUE = """
 select * from records where source = $1 and live and reports_due_at <= $2 order by reports_due_at limit $3
 """
-NEXT_REPORTS_DUE = "select min(reports_due_at) from records where source = $1 and live"
+NEXT_REPORTS = """
+select source, min(reports_due_at) as due_at from records
+ where source = any($1::text[]) and live and reports_due_at is not null group by source
+"""
 SUMMARIES = "select key, summary_hash from records where source = $1 and kind = any($2::text[]) and live"
 CONTENT_HASH = "select content_hash from records where key = $1"
 ARTIFACTS = "select urn, artifacts from records where source = $1 and kind = 'model_version' and live"
@@ -221,9 +224,9 @@ async def reports_due(connection: asyncpg.Connection, source: str, now: datetime
     return [Known.of(row) for row in await connection.fetch(REPORTS_DUE, source, now, limit)]
 
 
-async def next_reports_due(connection: asyncpg.Connection, source: str) -> datetime | None:
-    due: datetime | None = await connection.fetchval(NEXT_REPORTS_DUE, source)
-    return due
+async def next_reports(connection: asyncpg.Connection, sources: Collection[str]) -> dict[str, datetime]:
+    """When the next report of each is to be read; of sources without outstanding ones nothing."""
+    return {row["source"]: row["due_at"] for row in await connection.fetch(NEXT_REPORTS, list(sources))}
 
 
 async def summaries(connection: asyncpg.Connection, source: str, *kinds: Kind) -> dict[str, str | None]:
