@@ -7,7 +7,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from assent_common.events import catalog, envelope, governance, registry
+from assent_common.events import envelope
 from assent_common.events.model import Payload
 from assent_common.http.problems import TYPE_PREFIX, Problem
 from assent_common.kafka import connection, topics
@@ -17,20 +17,22 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from docs import asyncapi
+
 REFERENCE = Path(__file__).parent / "reference"
 SERVICES = {
     "catalog-api": "assent_catalog",
     "workflow": "assent_workflow",
     "sagemaker-connector": "assent_sagemaker",
 }
-EVENTS = {topics.REGISTRY: registry.TYPES, topics.CATALOG: catalog.TYPES, topics.GOVERNANCE: governance.TYPES}
 MADE_BY = "<!-- Made by `make docs` from the code; a test holds them equal. -->"
 
 
 def pages() -> dict[Path, str]:
     """Every generated page, as it ought to be."""
     made = {"settings": settings(), "topics": events(), "problems": problems(), "metrics": metrics()}
-    return {REFERENCE / f"{name}.md": text for name, text in made.items()}
+    written = {REFERENCE / f"{name}.md": text for name, text in made.items()}
+    return {**written, REFERENCE / "asyncapi.yaml": asyncapi.document()}
 
 
 def settings() -> str:
@@ -72,8 +74,9 @@ def events() -> str:
         "event's `subject`: one entity's events stay in order in one partition, and a compacted topic keeps each "
         "entity's last state. Order between entities is not promised. An event may come more than once: apply it only "
         "if its `sequence` is greater than the one that you have. Ignore fields and types that you do not know: within "
-        f"a `.v1` they are only added. No event is larger than {envelope.MAX_BYTES:,} bytes.",
-        *(_topic(topic, types) for topic, types in EVENTS.items()),
+        f"a `.v1` they are only added. No event is larger than {envelope.MAX_BYTES:,} bytes. For tools, all of it is "
+        "an [AsyncAPI document](asyncapi.yaml), too.",
+        *(_topic(topic, types) for topic, types in asyncapi.EVENTS.items()),
         "## Dead letters\n\nWhat a consumer of Assent's own could not apply, as it came, with the reason in headers "
         f"`assent.error.*`; kept for {days} days. `assent dlq list CONSUMER` shows them.\n\n"
         + "\n".join(f"* `{name}`" for name in dead_letters),

@@ -1,14 +1,18 @@
 """The pages that are made of the code are made of the code as it is."""
 
-from assent_common.events import json_schemas
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+from assent_common.events import envelope, json_schemas
 from assent_common.kafka import topics
 
-from docs import generate
+from docs import asyncapi, generate
 
 
 def test_the_reference_is_what_make_docs_writes() -> None:
     made = generate.pages()
-    assert len(made) == 4
+    assert len(made) == 5
     assert {page.name for page in generate.REFERENCE.iterdir()} == {page.name for page in made}
     for page, text in made.items():
         assert page.read_text() == text, f"{page.name} is not current: make docs"
@@ -24,4 +28,33 @@ def test_the_schemas_are_those_of_the_events() -> None:
 
 
 def test_every_topic_is_told_of() -> None:
-    assert set(generate.EVENTS) == set(topics.ALL)
+    assert set(asyncapi.EVENTS) == set(topics.ALL)
+
+
+def test_the_asyncapi_document_tells_of_every_type_and_refers_to_what_is_there() -> None:
+    described = yaml.safe_load(asyncapi.document())
+    messages = described["components"]["messages"]
+    assert {message["name"] for message in messages.values()} == set(envelope.TYPES)
+    told = [name for channel in described["channels"].values() for name in channel["messages"]]
+    assert sorted(told) == sorted(messages)
+    references = list(_references(described))
+    assert len(references) > 2 * len(messages)
+    for reference in references:
+        if reference.startswith("#/"):
+            at: Any = described
+            for step in reference.removeprefix("#/").split("/"):
+                at = at[step]
+        else:
+            assert (generate.REFERENCE / reference).is_file(), reference
+
+
+def _references(node: Any) -> Iterator[str]:
+    match node:
+        case {"$ref": str(reference)}:
+            yield reference
+        case dict():
+            for inner in node.values():
+                yield from _references(inner)
+        case list():
+            for inner in node:
+                yield from _references(inner)
