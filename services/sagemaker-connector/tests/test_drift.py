@@ -104,38 +104,52 @@ class Life:
     """A version as it goes through the world: SageMaker, the decisions, and Assent in between."""
 
     says: Approval
+    #: What it was last read to say.
+    read: Approval
     standing: Standing
-    #: What SageMaker said that was right, by the book: the oracle.
+    #: What SageMaker was last read to say that was right, by the book: the oracle.
     right: Approval
+    #: Whether a decision is still to be written.
+    pending: bool = False
 
     def edit(self, to: Approval) -> None:
         self.says = to
 
     def decide(self, wanted: Approval | None) -> None:
-        self.look()
+        """Judged by what was read last: SageMaker is not asked."""
         self.standing = replace(self.standing, wanted=wanted)
-        self.look()
+        self.pending = wanted is not None
+        self._judge()
 
-    def write(self, *, cut_off: bool, fails: bool) -> None:
-        """As the writer does: look, note, write, look, forget the note."""
-        wanted = self.standing.wanted
-        if wanted is None:
-            return
+    def write(self, *, cut_off: bool = False, fails: bool = False) -> None:
+        """As the writer does: look, forget what an attempt before left noted, note, write, look, forget."""
         self.look()
-        self.standing = replace(self.standing, writing=wanted)
-        if fails:
+        self.standing = replace(self.standing, writing=None)
+        wanted = self.standing.wanted
+        if not self.pending or wanted is None:
             return
-        self.says = self.right = wanted
-        if cut_off:
+        self.standing = replace(self.standing, writing=wanted)
+        if not fails:
+            self.says = wanted
+        if fails or cut_off:
             return
         self.look()
         self.standing = replace(self.standing, writing=None)
+        self.pending = False
 
     def look(self) -> None:
+        self.read = self.says
+        self._judge()
+
+    def _judge(self) -> None:
         # Who sets by hand what Assent is just writing can't be told from Assent.
-        if self.says in (self.standing.wanted, self.standing.writing):
-            self.right = self.says
-        self.standing = judged(self.standing, found(self.says))
+        if self.read in (self.standing.wanted, self.standing.writing):
+            self.right = self.read
+        self.standing = judged(self.standing, found(self.read))
+        drift = self.standing.drift
+        assert (drift is None) == (self.read in (self.standing.wanted, self.right))
+        if drift is not None:
+            assert (drift.found, drift.wanted) == (self.read, self.standing.wanted)
 
 
 _statuses = st.sampled_from([A, R, P])
@@ -156,7 +170,7 @@ def test_at_rest_a_version_drifts_exactly_if_sagemaker_says_neither_what_is_want
     first: Approval, watched: bool, steps: Sequence[tuple[str, str | None]]
 ) -> None:
     standing = at_first(found(first), watched=watched)
-    life = Life(first, standing, standing.status)
+    life = Life(first, first, standing, standing.status)
     for step, what in steps:
         match step:
             case "edit":
@@ -167,23 +181,20 @@ def test_at_rest_a_version_drifts_exactly_if_sagemaker_says_neither_what_is_want
                 life.look()
             case _:
                 life.write(cut_off=what == "cut off", fails=what == "fails")
-    if life.standing.writing is not None:
-        # Whoever takes over reads first what came of it.
-        life.look()
-        life.standing = replace(life.standing, writing=None)
+    was_pending = life.pending
+    life.write()
+    assert life.standing.writing is None
     for _ in range(2):
         life.look()
-        drift = life.standing.drift
-        assert (drift is None) == (life.says in (life.standing.wanted, life.right))
-        if drift is not None:
-            assert (drift.found, drift.wanted) == (life.says, life.standing.wanted)
+    if was_pending:
+        assert (life.says, life.standing.drift) == (life.standing.wanted, None)
 
 
 @given(_statuses, _steps)
 def test_without_decisions_what_sagemaker_said_at_first_is_right_for_ever(
     first: Approval, steps: Sequence[tuple[str, str | None]]
 ) -> None:
-    life = Life(first, at_first(found(first), watched=False), first)
+    life = Life(first, first, at_first(found(first), watched=False), first)
     for step, what in steps:
         if step == "edit":
             life.edit(what)  # type: ignore[arg-type]
@@ -196,9 +207,9 @@ def test_without_decisions_what_sagemaker_said_at_first_is_right_for_ever(
 def test_once_a_decision_is_written_it_alone_is_right(
     first: Approval, wanted: Approval, edits: Sequence[Approval]
 ) -> None:
-    life = Life(first, at_first(found(first), watched=False), first)
+    life = Life(first, first, at_first(found(first), watched=False), first)
     life.decide(wanted)
-    life.write(cut_off=False, fails=False)
+    life.write()
     for edit in edits:
         life.edit(edit)
         life.look()
