@@ -5,23 +5,14 @@ from datetime import UTC, datetime
 
 import httpx
 import pytest
-from assent_catalog.main import ROUTERS as CATALOG
-from assent_catalog.use_cases.custom import CustomFields
 from assent_common import migrations
 from assent_common.clock import FrozenClock
 from assent_common.database import Database
-from assent_common.health import Health
 from assent_common.http import app as http_app
-from assent_common.http import audit_log
-from assent_common.http.problems import Unauthenticated
-from assent_common.identity.roles import Principal, Role
-from assent_sagemaker import routes as connector
-from assent_sagemaker.access.check import Checker
-from assent_sagemaker.aws.clients import Clients
-from assent_sagemaker.aws.limiter import Limiter
-from assent_sagemaker.sources import Source
-from assent_workflow.main import ROUTERS as WORKFLOW
-from fastapi import APIRouter, FastAPI
+from assent_common.identity.roles import Role
+from fastapi import FastAPI
+
+from tests.contract import services
 
 ALL = frozenset(Role)
 PROPOSERS = {Role.DATA_SCIENTIST}
@@ -107,7 +98,6 @@ ALLOWED: dict[str, dict[str, frozenset[Role] | set[Role]]] = {
         "GET /v1/audit": ALL,
     },
 }
-PACKAGES = {"catalog-api": "assent_catalog", "workflow": "assent_workflow", "sagemaker-connector": "assent_sagemaker"}
 UNKNOWN = "01980000-0000-7000-8000-000000000000"
 
 
@@ -116,23 +106,9 @@ async def service(request: pytest.FixtureRequest, database_url: str) -> AsyncIte
     name: str = request.param
     clock = FrozenClock(datetime(2026, 11, 1, tzinfo=UTC))
     database = Database(database_url, service=name, clock=clock)
-    await migrations.upgrade(database, PACKAGES[name])
+    await migrations.upgrade(database, services.PACKAGES[name])
 
-    async def authenticate(token: str) -> Principal:
-        if token not in {role.value for role in Role}:
-            raise Unauthenticated("no such role")
-        return Principal("https://issuer", "somebody", frozenset({Role(token)}))
-
-    app = http_app.build(
-        title=name,
-        version="0",
-        description="",
-        routers=_routers(name, database),
-        database=database,
-        health=Health(clock),
-        authenticate=authenticate,
-        state={"custom_fields": CustomFields()} if name == "catalog-api" else {},
-    )
+    app = services.app(name, database, clock)
     yield name, app
     await database.close()
 
@@ -178,14 +154,3 @@ async def test_nothing_but_health_metrics_and_the_docs_is_open(service: tuple[st
     closed = [path for path in document["paths"] if path.startswith("/v1/")]
     assert len(closed) == len({route.split(" ")[1] for route in ALLOWED[name]})
     assert all("security" in operation for path in closed for operation in document["paths"][path].values())
-
-
-def _routers(name: str, database: Database) -> list[APIRouter]:
-    match name:
-        case "catalog-api":
-            return list(CATALOG)
-        case "workflow":
-            return list(WORKFLOW)
-    sources = {"prod-eu": Source(name="prod-eu", region="eu-central-1")}
-    checker = Checker(database, Clients(database.clock), Limiter())
-    return [*connector.routers(database, sources, lambda _: None, checker.check), audit_log.routes]

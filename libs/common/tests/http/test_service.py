@@ -363,3 +363,9 @@ async def test_every_answer_says_how_often_one_may_still_ask() -> None:
         first = await client.get("/v1/facets/1")
         assert first.headers["ratelimit-policy"] == '"default";q=30000;w=60'
         assert (await client.get("/v1/nothing")).headers["ratelimit"].startswith('"default";r=2999')
+
+
+@pytest.mark.parametrize("path", ["/v1/facets/1?colour=a%00b", "/v1/facets/a%00b"])
+async def test_a_nul_is_refused_at_the_door(path: str) -> None:
+    async with a_client() as client:
+        assert (await client.get(path)).status_code in (400, 422)

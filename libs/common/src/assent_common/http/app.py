@@ -52,6 +52,7 @@ class StrictRoute(APIRoute):
         known = {alias for dependant in _all(self.dependant) for alias in _query_names(dependant)}
 
         async def strict(request: Request) -> Response:
+            _refuse_nul(request)
             unknown = sorted(set(request.query_params) - known)
             if unknown:
                 raise problems.BadRequest(
@@ -67,6 +68,16 @@ class StrictRoute(APIRoute):
             return response
 
         return strict
+
+
+def _refuse_nul(request: Request) -> None:
+    """Postgres keeps no U+0000, nor can it look for one."""
+    given = [(f"?{name}", value) for name, value in request.query_params.multi_items()]
+    given += [(name, str(value)) for name, value in request.path_params.items()]
+    for name, value in given:
+        if "\0" in value:
+            error = problems.FieldError(pointer=name, code="nul", detail="contains the character U+0000")
+            raise problems.BadRequest(f"{name}: {error.detail}", errors=[error])
 
 
 def router(prefix: str = "/v1", **options: Any) -> APIRouter:
@@ -117,9 +128,21 @@ def build(
         app.include_router(included)
     app.include_router(_operations(database, health))
     access_table(app)
+    _describe_problems(app)
     app.add_middleware(GZipMiddleware, minimum_size=1_000, compresslevel=4)
     app.add_middleware(Edge)
     return app
+
+
+def _describe_problems(app: FastAPI) -> None:
+    generate = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = generate()
+        document.setdefault("components", {}).setdefault("schemas", {}).update(problems.schemas())
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]
 
 
 def access_table(app: FastAPI) -> dict[tuple[str, str], frozenset[Role]]:

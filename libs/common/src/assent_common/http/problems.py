@@ -195,8 +195,7 @@ def unexpected(error: Exception) -> Response:
 
 def answer(problem: Problem) -> Response:
     kind = problem.__class__
-    title = (kind.__doc__ or "").strip().splitlines()[0]
-    document = _document(TYPE_PREFIX + kind.type, title, kind.status, problem.detail)
+    document = _document(TYPE_PREFIX + kind.type, _title(kind), kind.status, problem.detail)
     if problem.errors:
         document["errors"] = [error.model_dump() for error in problem.errors]
     headers = dict(problem.headers)
@@ -207,7 +206,35 @@ def answer(problem: Problem) -> Response:
 
 def documented(*kinds: type[Problem]) -> dict[int | str, dict[str, Any]]:
     """`responses=` of a route: these problems, beside those that every route has."""
-    return {kind.status: {"model": ProblemDocument, "description": (kind.__doc__ or "").strip()} for kind in kinds}
+    return {
+        kind.status: {
+            "description": _title(kind),
+            "content": {
+                MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDocument"}, "example": _example(kind)}
+            },
+        }
+        for kind in kinds
+    }
+
+
+def schemas() -> dict[str, Any]:
+    """What `documented` refers to: for `#/components/schemas` of a service's OpenAPI."""
+    schema = ProblemDocument.model_json_schema(ref_template="#/components/schemas/{model}", mode="serialization")
+    return {**schema.pop("$defs"), "ProblemDocument": schema}
+
+
+def _example(kind: type[Problem]) -> dict[str, Any]:
+    return {
+        "type": TYPE_PREFIX + kind.type,
+        "title": _title(kind),
+        "status": kind.status,
+        "detail": "what it was this time, in words",
+        "correlation_id": "01980000-0000-7000-8000-000000000000",
+    }
+
+
+def _title(kind: type[Problem]) -> str:
+    return (kind.__doc__ or "").strip().splitlines()[0]
 
 
 def _document(type_: str, title: str, status: int, detail: str) -> dict[str, Any]:

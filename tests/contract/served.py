@@ -1,0 +1,27 @@
+"""A service's app behind a real server, with roles for tokens: `python -m tests.contract.served catalog-api PORT`.
+
+Without its duties: what is asked over HTTP is all that is tried here.
+"""
+
+import asyncio
+import os
+import sys
+
+import uvicorn
+from assent_common import migrations, telemetry
+from assent_common.clock import SystemClock
+from assent_common.database import Database
+
+from tests.contract import services
+
+
+async def main(name: str, port: int) -> None:
+    telemetry.configure(name, "ERROR")
+    database = Database(os.environ["ASSENT_DATABASE_URL"], service=name, clock=SystemClock())
+    await migrations.upgrade(database, services.PACKAGES[name])
+    app = services.app(name, database, SystemClock())
+    await uvicorn.Server(uvicorn.Config(app, port=port, log_config=None, lifespan="off")).serve()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1], int(sys.argv[2])))
