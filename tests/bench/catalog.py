@@ -1,0 +1,320 @@
+"""`make bench-catalog`: the catalogue beside its floors in the same run.
+
+A real Postgres with so many versions, the service behind a real server. Floors: `COPY` into the same indexed tables,
+a bare FastAPI route with one asyncpg statement, the bare query, `COPY TO`.
+"""
+
+import argparse
+import asyncio
+import os
+import sys
+import tempfile
+import time
+from asyncio.subprocess import DEVNULL, Process
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import asyncpg
+import psutil
+from assent_catalog.projection.apply import apply
+from assent_common import migrations
+from assent_common.clock import SystemClock
+from assent_common.database import Database
+from assent_common.events import envelope
+from assent_common.events.envelope import CloudEvent
+from assent_common.events.registry import Metric, ModelVersionObserved
+from assent_local.ports import free_port
+from assent_local.postgres import Postgres
+
+from tests.bench import http
+from tests.bench.http import Load
+from tests.bench.report import Row, Table
+from tests.support.wait import until
+
+ROLE = "viewer"
+BATCH = 500
+NAMES = ("churn", "credit-risk", "fraud", "pricing", "demand-forecast", "cv-screening", "chat-intent", "image-quality")
+SEED = f"""
+insert into model_versions (id, urn, source, model, model_id, name, version, description, type, framework, algorithm,
+                            source_status, source_approval_status, metrics_status, content_hash, created_at, live,
+                            record, search, sequence, status, candidacies, changed_sequence, changed_at)
+select md5('v' || n)::uuid, 'arn:aws:sagemaker:eu-central-1:123456789012:model-package/' || name || '/' || n,
+       'source-' || n % 40, 'arn:aws:sagemaker:eu-central-1:123456789012:model-package-group/' || name,
+       md5(name)::uuid, name, n, description, (array['binary_classification', 'regression', 'forecasting'])[1 + n % 3],
+       (array['XGBOOST', 'SKLEARN', 'PYTORCH', 'TENSORFLOW'])[1 + n % 4], (array['xgboost', 'linear'])[1 + n % 2],
+       'Completed', 'PendingManualApproval', 'complete', 'sha256:' || n,
+       '2026-01-01'::timestamptz + n * interval '1 second', true,
+       jsonb_build_object('description', description, 'tags', jsonb_build_object('team', 'team-' || n % 300),
+                          'metrics', jsonb_build_object('accuracy', jsonb_build_object('value', accuracy))),
+       to_tsvector('simple', concat_ws(' ', name, regexp_replace(name, '[-_./]', ' ', 'g'), description)),
+       1, case when n % 50 = 0 then 'accepted' else 'registered' end,
+       case when n % 50 = 0 then jsonb_build_object('use-case-' || n % 10000, 'accepted') else '{{}}' end, 1, now()
+  from (select n, (array[{", ".join(f"'{name}'" for name in NAMES)}])[1 + n % 8] || '-' || n % 20000 as name,
+               'Candidate ' || n || ' of team-' || n % 300 as description, (n % 1000) / 1000.0 as accuracy
+          from generate_series($1::int, $2::int) n) s
+"""
+SEED_METRICS = """
+insert into metrics (model_version, name, value, kind)
+select id, 'accuracy', (record->'metrics'->'accuracy'->>'value')::float8, 'measured' from model_versions
+"""
+SEED_HISTORY = """
+insert into model_version_history (urn, sequence, at, state) select urn, 1, created_at, record || jsonb_build_object(
+    'name', name, 'source', source, 'version', version, 'created_at', created_at, 'source_status', source_status,
+    'metrics_status', metrics_status, 'content_hash', content_hash, 'framework', framework) from model_versions
+"""
+SEED_USE_CASES = """
+insert into use_cases (id, key, name, stage, facets, created_at, created_by, modified_at, modified_by, search, sequence)
+select md5('u' || n)::uuid, 'use-case-' || n, 'Use case ' || n, 'development', '{}', now(), 'b', now(), 'b',
+       to_tsvector('simple', 'use case ' || n), 1
+  from generate_series(0, 9999) n
+"""
+
+
+class Catalog:
+    """The catalogue's database, and servers on it."""
+
+    def __init__(self, postgres: Postgres, database: Database) -> None:
+        self._postgres = postgres
+        self.database = database
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls) -> "AsyncIterator[Catalog]":
+        with tempfile.TemporaryDirectory(prefix="assent-bench-") as folder:
+            postgres = Postgres(Path(folder) / "postgres", free_port(), durable=True)
+            await postgres.start()
+            try:
+                await postgres.create_database("catalog")
+                database = Database(postgres.url("catalog"), service="catalog-api", clock=SystemClock())
+                await migrations.upgrade(database, "assent_catalog")
+                yield cls(postgres, database)
+                await database.close()
+            finally:
+                await postgres.kill()
+
+    async def sow(self, versions: int) -> None:
+        async with self.database.connection() as connection:
+            for first in range(1, versions + 1, 50_000):
+                await connection.execute(SEED, first, min(first + 49_999, versions))
+            for statement in (SEED_METRICS, SEED_HISTORY, SEED_USE_CASES):
+                await connection.execute(statement)
+            await connection.execute("vacuum analyze")
+
+    @asynccontextmanager
+    async def served(self, *command: str, plain: bool = False) -> "AsyncIterator[tuple[int, Process]]":
+        port = free_port()
+        url = self._postgres.plain_url("catalog") if plain else self._postgres.url("catalog")
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", *command, str(port)), env={**os.environ, "ASSENT_DATABASE_URL": url}, stdout=DEVNULL
+        )
+
+        async def listens() -> bool:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                return False
+            writer.close()
+            return True
+
+        try:
+            await until(listens, within_s=60)
+            yield port, process
+        finally:
+            process.kill()
+            await process.wait()
+
+
+def an_event(number: int) -> CloudEvent:
+    name = NAMES[number % len(NAMES)]
+    version = ModelVersionObserved(
+        urn=f"arn:aws:sagemaker:eu-central-1:123456789012:model-package/{name}-applied/{number}",
+        source="bench",
+        model=f"arn:aws:sagemaker:eu-central-1:123456789012:model-package-group/{name}-applied",
+        name=f"{name}-applied",
+        version=number,
+        description=f"Candidate {number}",
+        type="binary_classification",
+        framework="XGBOOST",
+        metrics={each: Metric(value=0.9) for each in ("accuracy", "precision", "recall", "f1", "auc")},
+        source_status="Completed",
+        created_at=SystemClock().now(),
+        content_hash=f"sha256:{number}",
+        raw={"ModelPackageArn": "arn", "Filler": "x" * 500},
+    )
+    return envelope.create(
+        source="/bench",
+        type="assent.registry.model_version.observed.v1",
+        subject=version.urn,
+        sequence=1,
+        time=version.created_at,
+        data=version,
+    )
+
+
+async def applied(catalog: Catalog, table: Table, count: int) -> None:
+    """Events to rows, beside COPY of the same rows into the same indexed tables."""
+    events = [an_event(number) for number in range(count)]
+    bodies = [envelope.to_bytes(event) for event in events]
+    began = time.perf_counter()
+    for first in range(0, count, BATCH):
+        batch = [envelope.from_bytes(body) for body in bodies[first : first + BATCH]]
+        async with catalog.database.transaction() as uow:
+            await apply(uow, batch)
+    ours = time.perf_counter() - began
+    tables = ("model_versions", "metrics", "model_version_history", "outbox")
+    async with catalog.database.connection() as connection:
+        began = time.perf_counter()
+        for body in bodies:
+            envelope.from_bytes(body)
+        parsing = time.perf_counter() - began
+        copying = 0.0
+        for name in tables:
+            copying += await _copied(connection, name)
+    floor = parsing + copying
+    table.add(
+        Row(
+            f"{count:,} new versions applied, in batches of {BATCH}",
+            f"{count / ours:,.0f} a second",
+            f"{floor / ours:.0%} of parsing and COPY into the same tables ({count / floor:,.0f} a second); goal 50 %",
+        )
+    )
+
+
+async def _copied(connection: asyncpg.Connection, name: str) -> float:
+    """Seconds for COPY of what `apply` wrote into a table with the same indexes."""
+    which = {
+        "model_versions": "source = 'bench'",
+        "metrics": "model_version in (select id from model_versions where source = 'bench')",
+        "model_version_history": "urn like '%-applied/%'",
+        "outbox": "true",
+    }[name]
+    columns = [
+        row["column_name"]
+        for row in await connection.fetch(
+            """
+            select column_name from information_schema.columns
+             where table_name = $1 and table_schema = 'public' and column_name <> 'id' or table_name = $1
+               and table_name <> 'outbox' and table_schema = 'public' order by ordinal_position
+            """,
+            name,
+        )
+    ]
+    kept: list[bytes] = []
+
+    async def keep(chunk: bytes) -> None:
+        kept.append(bytes(chunk))
+
+    listed = ", ".join(columns)
+    await connection.copy_from_query(f"select {listed} from {name} where {which}", output=keep, format="binary")
+    await connection.execute(f"create table copied (like {name} including all)")
+    began = time.perf_counter()
+    await connection.copy_to_table("copied", source=_chunks(kept), columns=columns, format="binary")
+    took = time.perf_counter() - began
+    await connection.execute("drop table copied")
+    return took
+
+
+async def _chunks(kept: list[bytes]) -> AsyncIterator[bytes]:
+    for chunk in kept:
+        yield chunk
+
+
+async def answered(catalog: Catalog, table: Table, versions: int, seconds: float) -> None:
+    one = [f"/v1/model-versions/{await _id(catalog, number)}" for number in range(1, versions, max(1, versions // 500))]
+    hundred = ["/v1/model-versions?limit=100"]
+    async with catalog.served("tests.bench.bare", plain=True) as (port, _):
+        bare = await http.load(port, one, token=ROLE, clients=16, seconds=seconds)
+        bare_list = await http.load(port, hundred, token=ROLE, clients=16, seconds=seconds)
+    async with catalog.served("tests.contract.served", "catalog-api") as (port, process):
+        ours = await http.load(port, one, token=ROLE, clients=16, seconds=seconds)
+        table.add(
+            Row(
+                "GET by id, 16 clients",
+                _said(ours),
+                f"{ours.a_second / bare.a_second:.0%} of bare ({_said(bare)}); goal 70 %",
+            )
+        )
+        listed = await http.load(port, hundred, token=ROLE, clients=16, seconds=seconds)
+        beside = f"{bare_list.a_second / listed.a_second:.1f} x the bare query's time; goal 2"
+        table.add(Row("a list of 100, 16 clients", _said(listed), beside))
+        now = await http.load(port, one, token=ROLE, clients=4, seconds=seconds)
+        then = [f"{path}?as_of=2026-11-01T00:00:00Z" for path in one]
+        as_of = await http.load(port, then, token=ROLE, clients=4, seconds=seconds)
+        table.add(Row("as of a moment, 4 clients", _said(as_of), f"{as_of.p50 / now.p50:.1f} x now; goal 2"))
+        mixed = [
+            *("/v1/model-versions?q=churn&facets=status,type,source", "/v1/model-versions?facets=status,framework"),
+            *(f"/v1/model-versions?q=team-{n}&facets=status,type" for n in range(20)),
+            *(f"/v1/model-versions?q=fraud-{n}&facets=status" for n in range(20)),
+            *("/v1/model-versions?metric=accuracy>=0.99&framework=XGBOOST&facets=source", "/v1/search?q=pricing-77"),
+            "/v1/model-versions?status=accepted&facets=type&sort=-modified_at",
+        ]
+        searched = await http.load(port, mixed, token=ROLE, clients=16, seconds=seconds)
+        table.add(Row(f"search with facets over {versions:,}, 16 clients", _said(searched), "goal: p99 under 50 ms"))
+        await exported(catalog, table, versions, port, process)
+
+
+async def exported(catalog: Catalog, table: Table, versions: int, port: int, process: Process) -> None:
+    memory = psutil.Process(process.pid)
+    before = memory.memory_info().rss
+    peak = before
+    began = time.perf_counter()
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    head = f"GET /v1/exports/model-versions HTTP/1.1\r\nHost: b\r\nConnection: close\r\nAuthorization: Bearer {ROLE}"
+    writer.write(f"{head}\r\n\r\n".encode())
+    read = 0
+    while chunk := await reader.read(1 << 20):
+        read += len(chunk)
+        peak = max(peak, memory.memory_info().rss)
+    ours = time.perf_counter() - began
+    async with catalog.database.connection() as connection:
+
+        async def drop(_: bytes) -> None:
+            return None
+
+        began = time.perf_counter()
+        await connection.copy_from_query("select * from model_versions", output=drop, format="csv")
+        floor = time.perf_counter() - began
+    table.add(
+        Row(
+            f"export of {versions:,} as CSV ({read / 1e6:.0f} MB)",
+            f"{versions / ours:,.0f} rows a second, {(peak - before) / 1e6:.0f} MB more memory",
+            f"{floor / ours:.0%} of COPY TO; goal 25 %",
+        )
+    )
+
+
+async def _id(catalog: Catalog, number: int) -> str:
+    async with catalog.database.connection() as connection:
+        return str(await connection.fetchval("select md5('v' || $1::int)::uuid", number))
+
+
+def _said(load: Load) -> str:
+    return f"{load.a_second:,.0f} a second, p50 {load.p50:.1f} ms, p99 {load.p99:.1f} ms"
+
+
+async def bench(versions: int, seconds: float, write_to: Path | None) -> None:
+    table = Table("bench-catalog", "The catalogue")
+    async with Catalog.open() as catalog:
+        await catalog.sow(versions)
+        measurements: list[Callable[[], Awaitable[None]]] = [
+            lambda: answered(catalog, table, versions, seconds),
+            lambda: applied(catalog, table, 20_000),
+        ]
+        for measure in measurements:
+            await measure()
+    if write_to is not None:
+        table.write(write_to)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--versions", type=int, default=1_000_000)
+    parser.add_argument("--seconds", type=float, default=10, help="Of load for each measurement")
+    parser.add_argument("--write", type=Path, default=None, help="The Markdown page that keeps the table")
+    given = parser.parse_args()
+    asyncio.run(bench(given.versions, given.seconds, given.write))
+
+
+if __name__ == "__main__":
+    main()

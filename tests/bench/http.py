@@ -1,0 +1,50 @@
+"""Requests as fast as a server takes them: a keep-alive connection for each client, and nothing of an HTTP library."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import quantiles
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What came of some seconds of asking."""
+
+    requests: int
+    seconds: float
+    #: Of each request, in milliseconds.
+    p50: float
+    p99: float
+
+    @property
+    def a_second(self) -> float:
+        return self.requests / self.seconds
+
+
+async def load(port: int, paths: Sequence[str], *, token: str, clients: int, seconds: float) -> Load:
+    """Ask for the paths in turn. AssertionError for any answer but 200."""
+    took: list[float] = []
+    ends_at = time.perf_counter() + seconds
+
+    async def client(first: int) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        number = first
+        while time.perf_counter() < ends_at:
+            path = paths[number % len(paths)]
+            number += clients
+            began = time.perf_counter()
+            writer.write(f"GET {path} HTTP/1.1\r\nHost: b\r\nAuthorization: Bearer {token}\r\n\r\n".encode())
+            head = await reader.readuntil(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 200"), head
+            length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+            await reader.readexactly(int(length.partition(b":")[2]))
+            took.append((time.perf_counter() - began) * 1000)
+        writer.close()
+
+    began = time.perf_counter()
+    async with asyncio.TaskGroup() as tasks:
+        for number in range(clients):
+            tasks.create_task(client(number))
+    cuts = quantiles(took, n=100)
+    return Load(len(took), time.perf_counter() - began, cuts[49], cuts[98])
