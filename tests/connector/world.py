@@ -17,6 +17,7 @@ from assent_sagemaker import runs
 from assent_sagemaker.aws.account import Account
 from assent_sagemaker.aws.clients import Clients
 from assent_sagemaker.aws.limiter import Limiter
+from assent_sagemaker.outstanding_reports import OutstandingReportsDuty
 from assent_sagemaker.roster import Roster
 from assent_sagemaker.runs import Cause, Status, SyncRun
 from assent_sagemaker.scheduling.scheduler import Scheduler
@@ -156,7 +157,11 @@ async def connected(
             *(database, health, clock),
             syncs_at_once=4,
         )
-        duties = [scheduler.run, WriteBackDuty(scheduler.holdings, database, health, clock).run]
+        duties = [
+            scheduler.run,
+            OutstandingReportsDuty(scheduler.holdings, database, clock).run,
+            WriteBackDuty(scheduler.holdings, database, health, clock).run,
+        ]
         stopping = asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
             for each in duties:

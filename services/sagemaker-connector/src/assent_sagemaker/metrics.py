@@ -28,7 +28,10 @@ AWS_THROTTLED = Counter(
 )
 CHANGES = Counter("assent_source_changes_total", "Objects told as changed or removed.", ["kind"])
 REPORTS = Counter(
-    "assent_reports_total", "Metrics reports read, or not readable: may the source's role read them?", ["outcome"]
+    "assent_reports_total",
+    "Metrics reports by what came of reading them: `read`, `unchanged` or `unreadable`. The last one rising: may the "
+    "source's role read them?",
+    ["outcome"],
 )
 UNMAPPABLE = Counter(
     "assent_unmappable_total", "Documents of SageMaker's that could not be understood. The log names them.", ["source"]

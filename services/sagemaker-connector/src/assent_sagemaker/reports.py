@@ -1,24 +1,25 @@
 """What is known of a version's metrics reports, and when to look at them again."""
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from zlib import crc32
 
 from assent_common.events.model import Json, Payload
 
-from assent_sagemaker import metrics
-from assent_sagemaker.aws.account import Account
-from assent_sagemaker.aws.reports import fetch
 from assent_sagemaker.mapping.documents import ModelPackage
-from assent_sagemaker.mapping.metrics.read import Reading, Unreadable, read
+from assent_sagemaker.mapping.metrics.read import Reading, Unreadable
 from assent_sagemaker.mapping.reports import Outcomes, reports_of
 
 FIRST_RETRY = timedelta(seconds=15)
 LONGEST_RETRY = timedelta(hours=6)
-_READ_IN_A_THREAD = 64 * 1024
-_WITHIN_S = 90.0
-_AT_ONCE = 16
+
+CHECK_EVERY = timedelta(days=1)
+"""About so often a report is asked for again, in case that it was written over in its place: nothing tells of that. It
+costs a GET that is answered by *not modified*."""
+
+Found = Mapping[str, Reading | Unreadable]
+"""What an attempt at all reports of a version came to, by URI."""
 
 
 class _Written(Payload):
@@ -36,7 +37,7 @@ class Reports:
     unreadable: Mapping[str, str] = field(default_factory=dict)
     #: How often in a row some could not be read.
     attempts: int = 0
-    #: When to try again; none where nothing is outstanding.
+    #: When to read them, try again, or look whether they are still the same; none where there are none.
     due_at: datetime | None = None
 
     @classmethod
@@ -52,6 +53,14 @@ class Reports:
         failed = {uri: Unreadable(reason=reason) for uri, reason in self.unreadable.items()}
         return Outcomes(now=failed, before=self.readings)
 
+    def lack(self, package: ModelPackage) -> bool:
+        """Whether one was never tried, or would be read otherwise by now."""
+        known = self.readings.keys() | self.unreadable.keys()
+        return not (uris_of(package).keys() <= known and all(r.is_up_to_date for r in self.readings.values()))
+
+    def are_due(self, now: datetime) -> bool:
+        return self.due_at is not None and self.due_at <= now
+
     def pending(self, package: ModelPackage, now: datetime) -> "Reports":
         """Not read this time: the values last read stand, and they are to be read soon."""
         uris = uris_of(package)
@@ -62,7 +71,7 @@ class Reports:
             now if uris else None,
         )
 
-    def after(self, found: Mapping[str, Reading | Unreadable], now: datetime) -> "Reports":
+    def after(self, found: Found, now: datetime) -> "Reports":
         """With what a new attempt at all of them found."""
         readings: dict[str, Reading] = {}
         unreadable: dict[str, str] = {}
@@ -73,8 +82,9 @@ class Reports:
                 unreadable[uri] = outcome.reason
                 if uri in self.readings:
                     readings[uri] = self.readings[uri]
-        attempts = self.attempts + 1 if unreadable else 0
-        return Reports(readings, unreadable, attempts, now + retry_after(attempts) if unreadable else None)
+        if unreadable:
+            return Reports(readings, unreadable, self.attempts + 1, now + retry_after(self.attempts + 1))
+        return Reports(readings, {}, 0, now + _check_after(found) if found else None)
 
 
 def retry_after(attempts: int) -> timedelta:
@@ -82,37 +92,15 @@ def retry_after(attempts: int) -> timedelta:
     return min(FIRST_RETRY * (1 << min(attempts - 1, 20)), LONGEST_RETRY)
 
 
-class Reader:
-    """Reads the reports of a source's versions, a few at a time. Never fails: what can't be read says why."""
-
-    def __init__(self, account: Account) -> None:
-        self._account = account
-        self._slots = asyncio.Semaphore(_AT_ONCE)
-
-    async def read(self, package: ModelPackage) -> dict[str, Reading | Unreadable]:
-        """All reports of one version, by URI."""
-        uris = uris_of(package)
-        outcomes = await asyncio.gather(*(self._one(uri, content_type) for uri, content_type in uris.items()))
-        return dict(zip(uris, outcomes, strict=True))
-
-    async def _one(self, uri: str, content_type: str | None) -> Reading | Unreadable:
-        async with self._slots:
-            outcome = await self._outcome(uri, content_type)
-        metrics.REPORTS.labels("read" if isinstance(outcome, Reading) else "unreadable").inc()
-        return outcome
-
-    async def _outcome(self, uri: str, content_type: str | None) -> Reading | Unreadable:
-        try:
-            async with asyncio.timeout(_WITHIN_S):
-                file = await fetch(self._account, uri)
-        except TimeoutError:
-            return Unreadable(reason=f"S3 did not give it within {_WITHIN_S:.0f} s")
-        if isinstance(file, Unreadable):
-            return file
-        if len(file.body) < _READ_IN_A_THREAD:
-            return read(file.body, content_type)
-        return await asyncio.to_thread(read, file.body, content_type)
-
-
 def uris_of(package: ModelPackage) -> dict[str, str | None]:
     return {named.source.s3_uri: named.source.content_type for named in reports_of(package)}
+
+
+def are_of(package: ModelPackage, found: Found) -> bool:
+    """Whether the attempt was at the very reports that the package names."""
+    return found.keys() == uris_of(package).keys()
+
+
+def _check_after(found: Found) -> timedelta:
+    """Between a half and one and a half of `CHECK_EVERY`, so that what was read in one hour is not due in one hour."""
+    return CHECK_EVERY * (0.5 + crc32("".join(sorted(found)).encode()) / 2**32)

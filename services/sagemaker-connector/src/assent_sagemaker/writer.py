@@ -19,7 +19,7 @@ from assent_sagemaker.aws.urgency import Urgency, urgent
 from assent_sagemaker.drift import Approval
 from assent_sagemaker.held import Held, LeaseLost
 from assent_sagemaker.outstanding import Outstanding, outstanding
-from assent_sagemaker.reports import Reader
+from assent_sagemaker.reading import Reader
 from assent_sagemaker.sources import Source
 from assent_sagemaker.sync.observe import Observer, Seen, Tags
 
@@ -81,7 +81,7 @@ class Writer:
             )
         async with self._database.connection() as connection:
             known = await state.known(connection, keys)
-        await self._observer(reports_at_once=0).again([one for one in known.values() if one.live])
+        await self._observer().again(known.values())
         async with self._held.transaction() as uow:
             connection = await uow.sql()
             for row in sorted(changed, key=lambda row: row.key):
@@ -175,7 +175,7 @@ class Writer:
         return missing.note
 
     async def _tell(self, document: Document) -> None:
-        await self._observer(reports_at_once=1).packages([Seen(document, Tags.UNREAD)], confirmed=True)
+        await self._observer().packages([Seen(document, Tags.UNREAD)], confirmed=True)
 
     async def _note_writing(self, wanted: WriteBack, approval: Approval | None) -> None:
         async with self._held.transaction() as uow:
@@ -214,11 +214,8 @@ class Writer:
         metrics.WRITE_BACKS.labels("retried").inc()
         telemetry.logger().warning("write_back_retried", urn=wanted.urn, approval=wanted.desired, reason=why)
 
-    def _observer(self, *, reports_at_once: int) -> Observer:
-        return Observer(
-            *(self._source.name, self._database, self._held.transaction, Reader(self._account), self._clock),
-            reports_at_once=reports_at_once,
-        )
+    def _observer(self) -> Observer:
+        return Observer(self._source.name, self._database, self._held.transaction, Reader(self._account), self._clock)
 
     def _audit(self, uow: UnitOfWork, wanted: WriteBack) -> None:
         uow.audit(

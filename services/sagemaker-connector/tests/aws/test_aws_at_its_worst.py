@@ -136,7 +136,7 @@ async def test_a_bucket_in_another_region_is_found(account: Account, script: Scr
         lambda *_: web.Response(text=moved, status=301, headers={"x-amz-bucket-region": "us-west-2"}),
         lambda *_: web.Response(body=b'{"accuracy": 0.9}', headers={"ETag": '"e"', "x-amz-version-id": "v1"}),
     ]
-    assert await fetch(account, "s3://elsewhere/e.json") == File(b'{"accuracy": 0.9}', '"e"', "v1")
+    assert await fetch(account, "s3://elsewhere/e.json") == File(b'{"accuracy": 0.9}', '"e"', "v1", None)
     regions = [request.headers["Authorization"].split("/")[2] for request, _ in script.requests]
     assert regions == ["eu-central-1", "us-west-2"]
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from assent_common import content as contents
-from assent_common.events.registry import LifeCycle, Metric, MetricKind, MetricsStatus, ModelVersionObserved
+from assent_common.events.registry import Better, LifeCycle, Metric, MetricKind, MetricsStatus, ModelVersionObserved
 from assent_sagemaker.mapping.documents import ModelPackage, Unmappable
 from assent_sagemaker.mapping.metrics.read import Reading, Unreadable, read
 from assent_sagemaker.mapping.packages import model_version
@@ -38,7 +38,7 @@ def test_a_package_becomes_a_version_with_all_its_fields(a_package: Package) -> 
     assert version.description == "Leaves within 90 days"
     assert version.type == "binary_classification"
     assert (version.framework, version.framework_version, version.algorithm) == ("xgboost", "1.7", "xgboost")
-    assert version.metrics["accuracy"] == Metric(value=0.91, report=REPORT)
+    assert version.metrics["accuracy"] == Metric(value=0.91, report=REPORT, better=Better.HIGHER)
     assert version.metrics_status is MetricsStatus.COMPLETE
     assert [(report.role, report.status) for report in version.reports] == [("model_quality", MetricsStatus.COMPLETE)]
     assert version.source_status == "Completed"
@@ -131,7 +131,7 @@ def test_a_version_without_reports_is_complete(a_package: Package) -> None:
     assert observed(a_package(ModelMetrics=None)).metrics_status is MetricsStatus.COMPLETE
 
 
-def test_constraints_are_not_read_as_reports(a_package: Package) -> None:
+def test_the_reports_that_measure_come_before_what_they_are_held_against(a_package: Package) -> None:
     source = {"ContentType": "application/json", "S3Uri": "s3://b/k"}
     package = ModelPackage.from_document(
         a_package(
@@ -143,7 +143,13 @@ def test_constraints_are_not_read_as_reports(a_package: Package) -> None:
             }
         )
     )
-    assert [named.role for named in reports_of(package)] == ["model_quality", "post_training_bias", "explainability"]
+    assert [named.role for named in reports_of(package)] == [
+        "model_quality",
+        "post_training_bias",
+        "explainability",
+        "model_quality_constraints",
+        "model_data_quality_constraints",
+    ]
 
 
 def test_a_declared_metric_yields_to_a_measured_one(a_package: Package) -> None:

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from assent_common.events.registry import Metric
+from assent_common.events.registry import Better, Metric
 from assent_sagemaker.mapping.metrics.read import Reading, read
 from assent_sagemaker.mapping.metrics.shapes import Shape
 
@@ -33,9 +33,9 @@ def test_model_monitors_statistics() -> None:
     assert found.shape is Shape.MONITOR
     assert found.problem_kind == "regression"
     assert found.metrics == {
-        "mae": Metric(value=1.59, standard_deviation=0.0195),
-        "rmse": Metric(value=2.2),
-        "r2": Metric(value=0.55, standard_deviation=0.01),
+        "mae": Metric(value=1.59, standard_deviation=0.0195, better=Better.LOWER),
+        "rmse": Metric(value=2.2, better=Better.LOWER),
+        "r2": Metric(value=0.55, standard_deviation=0.01, better=Better.HIGHER),
     }
 
 
@@ -59,7 +59,7 @@ def test_multiclass_precision_is_the_weighted_one_and_says_so() -> None:
     report = {"multiclass_classification_metrics": {"weighted_precision": {"value": 0.8}, "accuracy": {"value": 0.7}}}
     found = reading(report)
     assert found.problem_kind == "multiclass_classification"
-    assert found.metrics["precision"] == Metric(value=0.8, source_name="weighted_precision")
+    assert found.metrics["precision"] == Metric(value=0.8, source_name="weighted_precision", better=Better.HIGHER)
 
 
 def test_only_the_best_constant_classifier_is_no_accuracy() -> None:
@@ -126,7 +126,9 @@ def test_a_flat_report() -> None:
     found = reading(report)
     assert found.shape is Shape.FLAT
     assert values(report) == {"accuracy": 0.934, "f1": 0.91, "loss": 0.2}
-    assert found.metrics["loss"] == Metric(value=0.2, dataset="evaluation", source_name="eval_loss")
+    assert found.metrics["loss"] == Metric(
+        value=0.2, dataset="evaluation", source_name="eval_loss", better=Better.LOWER
+    )
 
 
 def test_wrappers_say_nothing() -> None:
@@ -147,9 +149,9 @@ def test_autopilots_candidate_metrics() -> None:
         ]
     }
     metrics = reading({"metrics": report["CandidateMetrics"]}).metrics
-    assert metrics["accuracy"] == Metric(value=0.6, dataset="validation", source_name="Accuracy")
+    assert metrics["accuracy"] == Metric(value=0.6, dataset="validation", source_name="Accuracy", better=Better.HIGHER)
     assert metrics["train_accuracy"].value == 0.7
-    assert metrics["f1"] == Metric(value=0.5, dataset="validation", source_name="F1macro")
+    assert metrics["f1"] == Metric(value=0.5, dataset="validation", source_name="F1macro", better=Better.HIGHER)
 
 
 def test_constraints_are_no_measurements() -> None:
@@ -198,9 +200,30 @@ def test_evidentlys_report() -> None:
     assert found.metrics["mae"].standard_deviation == 0.2
 
 
-def test_data_quality_statistics_hold_no_metrics() -> None:
-    feature = {"name": "age", "inferred_type": "Fractional", "numerical_statistics": {"mean": 41.0, "max": 99.0}}
-    assert values({"version": 0, "dataset": {"item_count": 9}, "features": [feature]}) == {}
+def test_of_data_quality_statistics_a_summary_is_kept_and_no_sketch() -> None:
+    sketch = {"kll": {"buckets": [{"lower_bound": 1, "upper_bound": 99, "count": 9}], "sketch": {"data": [[1.0] * 9]}}}
+    age = {
+        "name": "age",
+        "inferred_type": "Fractional",
+        "numerical_statistics": {
+            "common": {"num_present": 6, "num_missing": 3},
+            "mean": 41.0,
+            "max": 99.0,
+            "distribution": sketch,
+        },
+    }
+    plan = {
+        "name": "accuracy",
+        "inferred_type": "String",
+        "string_statistics": {"common": {"num_present": 9, "num_missing": 0}, "distinct_count": 2},
+    }
+    report = {"version": 0, "dataset": {"item_count": 9}, "features": [age, plan, {"inferred_type": "Unknown"}]}
+    assert reading(report).shape is Shape.DATA_QUALITY
+    assert values(report) == {
+        "data_quality.item_count": 9.0,
+        "data_quality.feature_count": 3.0,
+        "data_quality.completeness": 15 / 18,
+    }
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from assent_common.clock import Clock
 
 from assent_sagemaker.aws.credentials import AssumedRole, Credentials, CredentialsOfTheCall, OwnChain, acting_as
 from assent_sagemaker.aws.errors import translated
+from assent_sagemaker.aws.objects import Objects
 
 _SHARED = AioConfig(
     connect_timeout=5,
@@ -60,7 +61,8 @@ class Clients:
                     making = self._session.create_client(
                         service, region_name=region, config=_CONFIGS.get(service, _SHARED)
                     )
-                    self._clients[service, region] = await self._stack.enter_async_context(making)
+                    client = await self._stack.enter_async_context(making)
+                self._clients[service, region] = Objects(client) if service == "s3" else client
         return self._clients[service, region]
 
     @property

@@ -1,6 +1,7 @@
 """Metrics reports in S3: the bytes, or why there are none."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from assent_sagemaker.aws.account import Account
@@ -16,19 +17,27 @@ class File:
     body: bytes
     etag: str | None
     version_id: str | None
+    written_at: datetime | None
 
 
-async def fetch(account: Account, uri: str) -> File | Unreadable:
-    """The file, whole, up to 50 MB; never raises for what S3 or the network do. An outage is Unreadable like anything
-    else, and worth trying again later.
+class Unchanged:
+    """It is still the file of the ETag that was given."""
+
+
+async def fetch(account: Account, uri: str, *, unless: str | None = None) -> File | Unchanged | Unreadable:
+    """The file, whole, up to 50 MB, unless it still has this ETag. Never raises for what S3 or the network do: an
+    outage is Unreadable like anything else, and worth trying again later.
 
     A bucket in another region is found by botocore, which follows `x-amz-bucket-region`.
     """
     bucket, key = address(uri)
     if not (bucket and key):
         return Unreadable(reason=f"{uri!r} is no address of an S3 object")
+    parameters = {"Bucket": bucket, "Key": key} | ({"IfNoneMatch": unless} if unless else {})
     try:
-        response = await account.call("s3", "get_object", Family.OBJECTS, Bucket=bucket, Key=key)
+        response = await account.call("s3", "get_object", Family.OBJECTS, **parameters)
+        if "Body" not in response:
+            return Unchanged()
         with translated("get_object"):
             body = await _body(response["Body"], response.get("ContentLength"))
     except Gone:
@@ -40,7 +49,7 @@ async def fetch(account: Account, uri: str) -> File | Unreadable:
         return Unreadable(reason=f"S3 did not give it: {error}")
     if body is None:
         return Unreadable(reason=f"larger than {MAX_BYTES // 1024**2} MB")
-    return File(body, response.get("ETag"), response.get("VersionId"))
+    return File(body, response.get("ETag"), response.get("VersionId"), response.get("LastModified"))
 
 
 def address(uri: str) -> tuple[str, str]:
@@ -52,12 +61,16 @@ def address(uri: str) -> tuple[str, str]:
 
 async def _body(stream: Any, length: int | None) -> bytes | None:
     """The body; none as soon as it is too large: a stream left half read is dropped, not drained."""
-    async with stream:
-        if length is not None and length > MAX_BYTES:
-            return None
-        body = bytearray()
+    if length is not None and length > MAX_BYTES:
+        stream.close()
+        return None
+    body = bytearray()
+    try:
         while chunk := await stream.read(_CHUNK):
             body += chunk
             if len(body) > MAX_BYTES:
                 return None
         return bytes(body)
+    finally:
+        # Given back to the pool when it was read to its end.
+        stream.close()

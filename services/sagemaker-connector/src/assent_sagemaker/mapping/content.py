@@ -11,7 +11,8 @@ from assent_common import canonical
 from assent_common.events.model import Json
 
 from assent_sagemaker.mapping.documents import ModelPackage
-from assent_sagemaker.mapping.reports import Outcomes, reports_of
+from assent_sagemaker.mapping.metrics.shapes import Shape
+from assent_sagemaker.mapping.reports import Outcomes, measuring
 
 
 def content(package: ModelPackage, outcomes: Outcomes) -> dict[str, Json]:
@@ -66,14 +67,15 @@ def _specification(specification: Mapping[str, Any], *, without: frozenset[str])
 
 
 def _metrics(package: ModelPackage, outcomes: Outcomes) -> dict[str, Json]:
-    """As the reports call them: a new synonym in `mapping.yaml` must not suspend what was accepted."""
+    """As the reports call them: a new synonym in `mapping.yaml` must not suspend what was accepted. What a number is
+    held against is no part of it, nor is what describes the data rather than the model."""
     return {
         named.role: {
             metric.source_name or name: {"value": metric.value, "standard_deviation": metric.standard_deviation}
             for name, metric in reading.metrics.items()
         }
-        for named in reports_of(package)
-        if (reading := outcomes.standing(named.source.s3_uri))
+        for named in measuring(package)
+        if (reading := outcomes.standing(named.source.s3_uri)) and reading.shape is not Shape.DATA_QUALITY
     }
 
 

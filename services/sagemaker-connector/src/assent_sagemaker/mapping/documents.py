@@ -123,8 +123,9 @@ class MetricsSource(Document):
     content_digest: str | None = None
 
 
-class ModelQuality(Document):
+class Quality(Document):
     statistics: MetricsSource | None = None
+    constraints: MetricsSource | None = None
 
 
 class Bias(Document):
@@ -138,10 +139,28 @@ class Explainability(Document):
 
 
 class ModelMetrics(Document):
-    model_quality: ModelQuality | None = None
-    model_data_quality: ModelQuality | None = None
+    model_quality: Quality | None = None
+    model_data_quality: Quality | None = None
     bias: Bias | None = None
     explainability: Explainability | None = None
+
+
+class BiasBaseline(Document):
+    config_file: MetricsSource | None = None
+    pre_training_constraints: MetricsSource | None = None
+    post_training_constraints: MetricsSource | None = None
+
+
+class ExplainabilityBaseline(Document):
+    config_file: MetricsSource | None = None
+    constraints: MetricsSource | None = None
+
+
+class DriftCheckBaselines(Document):
+    model_quality: Quality | None = None
+    model_data_quality: Quality | None = None
+    bias: BiasBaseline | None = None
+    explainability: ExplainabilityBaseline | None = None
 
 
 class MetadataProperties(Document):
@@ -179,6 +198,7 @@ class ModelPackage(Whole):
     source_algorithm_specification: SourceAlgorithmSpecification | None = None
     metadata_properties: MetadataProperties | None = None
     model_metrics: ModelMetrics | None = None
+    drift_check_baselines: DriftCheckBaselines | None = None
     customer_metadata_properties: dict[str, str] = Field(default_factory=dict)
     domain: str | None = None
     task: str | None = None

@@ -1,12 +1,39 @@
 """Which reports a model package names, and what is known of them taken together."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from assent_common.events.registry import Metric, MetricsStatus, Report
 
 from assent_sagemaker.mapping.documents import MetricsSource, ModelPackage
+from assent_sagemaker.mapping.metrics.limits import Limit
 from assent_sagemaker.mapping.metrics.read import Reading, Unreadable
+from assent_sagemaker.mapping.rules import squash
+
+#: The reports that hold measurements of the version, where in its document they are named. Of two that give one name,
+#: the first counts.
+MEASURING: Mapping[str, str] = {
+    "model_quality": "model_metrics.model_quality.statistics",
+    "bias": "model_metrics.bias.report",
+    "pre_training_bias": "model_metrics.bias.pre_training_report",
+    "post_training_bias": "model_metrics.bias.post_training_report",
+    "explainability": "model_metrics.explainability.report",
+    "model_data_quality": "model_metrics.model_data_quality.statistics",
+}
+#: What measurements are held against, and how: evidence, and no measurements of this version.
+BESIDE: Mapping[str, str] = {
+    "model_quality_constraints": "model_metrics.model_quality.constraints",
+    "model_data_quality_constraints": "model_metrics.model_data_quality.constraints",
+    "baseline_model_quality": "drift_check_baselines.model_quality.statistics",
+    "baseline_model_quality_constraints": "drift_check_baselines.model_quality.constraints",
+    "baseline_model_data_quality": "drift_check_baselines.model_data_quality.statistics",
+    "baseline_model_data_quality_constraints": "drift_check_baselines.model_data_quality.constraints",
+    "baseline_pre_training_bias_constraints": "drift_check_baselines.bias.pre_training_constraints",
+    "baseline_post_training_bias_constraints": "drift_check_baselines.bias.post_training_constraints",
+    "baseline_bias_config": "drift_check_baselines.bias.config_file",
+    "baseline_explainability_constraints": "drift_check_baselines.explainability.constraints",
+    "baseline_explainability_config": "drift_check_baselines.explainability.config_file",
+}
 
 
 class Outcomes(NamedTuple):
@@ -30,20 +57,12 @@ class NamedReport(NamedTuple):
 
 
 def reports_of(package: ModelPackage) -> list[NamedReport]:
-    """The reports that hold measurements, the model's quality first. Constraints are thresholds, and not among them."""
-    metrics = package.model_metrics
-    if metrics is None:
-        return []
-    quality, data, bias, why = metrics.model_quality, metrics.model_data_quality, metrics.bias, metrics.explainability
-    named = [
-        ("model_quality", quality and quality.statistics),
-        ("bias", bias and bias.report),
-        ("pre_training_bias", bias and bias.pre_training_report),
-        ("post_training_bias", bias and bias.post_training_report),
-        ("explainability", why and why.report),
-        ("model_data_quality", data and data.statistics),
-    ]
-    return [NamedReport(role, source) for role, source in named if source]
+    """All that it names; those that hold its measurements first. One file may play several roles."""
+    return [*measuring(package), *_named(package, BESIDE)]
+
+
+def measuring(package: ModelPackage) -> list[NamedReport]:
+    return list(_named(package, MEASURING))
 
 
 def report(named: NamedReport, outcomes: Outcomes) -> Report:
@@ -63,6 +82,9 @@ def report(named: NamedReport, outcomes: Outcomes) -> Report:
         content_type=source.content_type,
         digest=standing.digest if standing else None,
         recorded_digest=source.content_digest,
+        etag=standing.etag if standing else None,
+        version_id=standing.version_id if standing else None,
+        written_at=standing.written_at if standing else None,
         status=status,
         reason=reason,
     )
@@ -70,25 +92,60 @@ def report(named: NamedReport, outcomes: Outcomes) -> Report:
 
 def measured(package: ModelPackage, outcomes: Outcomes) -> dict[str, Metric]:
     """The metrics of all reports; where two give one name, the first report's counts (the model's quality first)."""
+    limits = _limits(package, outcomes)
     metrics: dict[str, Metric] = {}
-    for named in reports_of(package):
-        if reading := outcomes.standing(named.source.s3_uri):
+    for role, source in measuring(package):
+        if reading := outcomes.standing(source.s3_uri):
             for name, metric in reading.metrics.items():
-                metrics.setdefault(name, metric.model_copy(update={"report": named.source.s3_uri}))
+                limit = _limit(name, metric, limits) if role == "model_quality" else _NONE
+                update = {
+                    "report": source.s3_uri,
+                    "better": limit.better or metric.better,
+                    "threshold": limit.threshold,
+                }
+                metrics.setdefault(name, metric.model_copy(update=update))
     return metrics
 
 
 def problem_kind(package: ModelPackage, outcomes: Outcomes) -> str | None:
-    readings = (outcomes.standing(named.source.s3_uri) for named in reports_of(package))
+    readings = (outcomes.standing(named.source.s3_uri) for named in measuring(package))
     return next((reading.problem_kind for reading in readings if reading and reading.problem_kind), None)
 
 
 def status(reports: list[Report]) -> tuple[MetricsStatus, str | None]:
-    """The worst of them, and why in words."""
-    worst = [r for r in reports if r.status is MetricsStatus.UNREADABLE]
-    pending = [r for r in reports if r.status is MetricsStatus.PENDING]
+    """The worst of those that hold measurements, and why in words. How the others stand, each says for itself: without
+    constraints, the metrics are no less known."""
+    worst = [r for r in reports if r.status is MetricsStatus.UNREADABLE and r.role in MEASURING]
+    pending = [r for r in reports if r.status is MetricsStatus.PENDING and r.role in MEASURING]
     if worst:
         return MetricsStatus.UNREADABLE, "; ".join(f"{r.role}: {r.reason} ({r.uri})" for r in worst)
     if pending:
         return MetricsStatus.PENDING, "; ".join(f"{r.role}: not read yet ({r.uri})" for r in pending)
     return MetricsStatus.COMPLETE, None
+
+
+_NONE = Limit()
+
+
+def _limits(package: ModelPackage, outcomes: Outcomes) -> Mapping[str, Limit]:
+    """Those of the version's own constraints before those of its baseline."""
+    found: dict[str, Limit] = {}
+    for role, source in _named(package, BESIDE):
+        if role in ("model_quality_constraints", "baseline_model_quality_constraints"):
+            reading = outcomes.standing(source.s3_uri)
+            found = {**(reading.limits if reading else {}), **found}
+    return found
+
+
+def _limit(name: str, metric: Metric, limits: Mapping[str, Limit]) -> Limit:
+    by_source_name = limits.get(squash(metric.source_name)) if metric.source_name else None
+    return by_source_name or limits.get(squash(name)) or _NONE
+
+
+def _named(package: ModelPackage, roles: Mapping[str, str]) -> Iterator[NamedReport]:
+    for role, way in roles.items():
+        node: object = package
+        for name in way.split("."):
+            node = getattr(node, name, None)
+        if isinstance(node, MetricsSource):
+            yield NamedReport(role, node)

@@ -1,12 +1,21 @@
-"""`mapping.yaml`, parsed: the rules by which open fields are read, as data."""
+"""`mapping.yaml` and a company's own file over it: the rules by which open fields are read, as data."""
 
+import json
 import re
-from functools import cache
+from collections.abc import Iterator, Mapping
+from functools import cache, cached_property
 from importlib.resources import files
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from assent_common import canonical
+from assent_common.events.registry import Better
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError
+
+
+class MappingInvalid(ValueError):
+    """The company's mapping can't be used as it stands; says every fault with its place."""
 
 
 def squash(text: str) -> str:
@@ -17,7 +26,10 @@ def squash(text: str) -> str:
 def _by_synonym(table: object) -> object:
     if not isinstance(table, dict):
         return table
-    return {squash(word): name for name, synonyms in table.items() for word in (name, *synonyms)}
+    for meaning, synonyms in table.items():
+        if not isinstance(synonyms, list):
+            raise ValueError(f"{meaning}: a list of words is expected")
+    return {squash(word): name for name, synonyms in table.items() for word in map(str, (name, *synonyms))}
 
 
 _NOISE = re.compile(r"[\W_]+")
@@ -32,10 +44,43 @@ class _Part(BaseModel):
 
 class MetricRules(_Part):
     names: dict[str, list[str]]
+    better: dict[Better, frozenset[str]]
     wrappers: frozenset[str]
     datasets: dict[str, list[str]]
     sections: dict[str, str]
     skipped: list[re.Pattern[str]]
+
+    @cached_property
+    def synonyms(self) -> Mapping[str, tuple[str, int]]:
+        """Each way to say a metric, squashed; its canonical name; and how good a synonym it is, 0 the best."""
+        return {
+            ".".join(map(squash, word.split("."))): (name, rank)
+            for name, synonyms in self.names.items()
+            for rank, word in enumerate((name, *synonyms))
+        }
+
+    @cached_property
+    def dataset_words(self) -> Mapping[str, str]:
+        return {squash(word): name for name, words in self.datasets.items() for word in words}
+
+    @cached_property
+    def directions(self) -> Mapping[str, Better]:
+        return {name: better for better, names in self.better.items() for name in names}
+
+    @cached_property
+    def digest(self) -> str:
+        """What was read by rules of another digest reads differently by these, perhaps."""
+        return canonical.digest(
+            {
+                "names": self.names,
+                "better": {better.value: sorted(names) for better, names in self.better.items()},
+                "wrappers": sorted(self.wrappers),
+                # Their order counts.
+                "datasets": list(self.datasets.items()),
+                "sections": self.sections,
+                "skipped": [pattern.pattern for pattern in self.skipped],
+            }
+        )
 
 
 class TypeRules(_Part):
@@ -71,11 +116,88 @@ class Rules(_Part):
     images: list[ImageRule]
     algorithms: AlgorithmRules
 
+    _text: str = PrivateAttr(default="")
+
+    @property
+    def text(self) -> str:
+        """What `of` makes them from again: for another process."""
+        return self._text
+
+
+def rules() -> Rules:
+    """Those in use: ours, unless others are used."""
+    return _used[0] if _used else ours()
+
+
+def use(others: Rules) -> None:
+    """From now on, in the whole process."""
+    _used[:] = [others]
+
+
+_used: list[Rules] = []
+
 
 @cache
-def rules() -> Rules:
-    text = files("assent_sagemaker.mapping").joinpath("mapping.yaml").read_text(encoding="utf-8")
-    return Rules.model_validate(yaml.safe_load(text))
+def ours() -> Rules:
+    return _of(_our_file())
+
+
+def load(file: Path) -> Rules:
+    """Ours with the company's file laid over them. Raises MappingInvalid, with the place of each fault."""
+    try:
+        theirs = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise MappingInvalid(f"{file}: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise MappingInvalid(f"{file}: not YAML: {error}") from error
+    if not isinstance(theirs, dict):
+        raise MappingInvalid(f"{file}: sections are expected, as in mapping.yaml")
+    try:
+        return _of(_laid_over(_our_file(), theirs))
+    except ValidationError as error:
+        faults = error.errors(include_input=False, include_url=False, include_context=False)
+        raise MappingInvalid("\n".join(f"{file}: {_place(fault)}: {fault['msg']}" for fault in faults)) from error
+
+
+def of(text: str) -> Rules:
+    return _of(json.loads(text))
+
+
+def _our_file() -> Any:
+    return yaml.safe_load(files("assent_sagemaker.mapping").joinpath("mapping.yaml").read_text(encoding="utf-8"))
+
+
+def _of(document: Any) -> Rules:
+    made = Rules.model_validate(document)
+    made._text = json.dumps(document)
+    return made
+
+
+def _laid_over(ours: Any, theirs: Any) -> Any:
+    """Section by section. Of lists, theirs come first; a word that they give another meaning loses the one it had."""
+    match ours, theirs:
+        case dict(), dict():
+            taken = {squash(word) for words in theirs.values() for word in _words(words)}
+            kept = {key: _without(taken, value) for key, value in ours.items()}
+            return {**kept, **{key: _laid_over(kept.get(key), value) for key, value in theirs.items()}}
+        case list(), list():
+            return [*theirs, *(item for item in ours if item not in theirs)]
+    return theirs
+
+
+def _words(value: Any) -> Iterator[str]:
+    return (word for word in value if isinstance(word, str)) if isinstance(value, list) else iter(())
+
+
+def _without(taken: set[str], value: Any) -> Any:
+    if not (isinstance(value, list) and all(isinstance(word, str) for word in value)):
+        return value
+    return [word for word in value if squash(word) not in taken]
+
+
+def _place(fault: Mapping[str, Any]) -> str:
+    way = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in fault["loc"])
+    return way.removeprefix(".")
 
 
 _BOUNDARY = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")

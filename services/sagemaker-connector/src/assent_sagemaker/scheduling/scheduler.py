@@ -10,7 +10,7 @@ from assent_common.database import Database, is_transient
 from assent_common.health import Health
 from assent_common.supervise import pause
 
-from assent_sagemaker import sources_state, state
+from assent_sagemaker import sources_state
 from assent_sagemaker.aws.account import Account
 from assent_sagemaker.held import LeaseLost
 from assent_sagemaker.roster import Roster
@@ -116,13 +116,12 @@ class Scheduler:
             return
         async with self._database.connection() as connection:
             due = await sources_state.due(connection, gained)
-            reports = await state.next_reports(connection, gained)
         now = self._clock.now()
         for name in gained:
             source, held = self._roster.get(name), self._leases.of(name)
             if source is not None and held is not None:
                 self._holdings[name] = Holding(source, self._account(source), held)
-                self._standings[name] = Standing.of(source, due[name], reports.get(name))
+                self._standings[name] = Standing.of(source, due[name])
                 self._put(name, now)
         telemetry.logger().info("sources_taken", count=len(gained), held=len(self._holdings))
         self._stirred.set()

@@ -16,7 +16,7 @@ from assent_sagemaker.aws.account import Account
 from assent_sagemaker.aws.errors import TokenExpired
 from assent_sagemaker.aws.traffic import Traffic
 from assent_sagemaker.held import Held
-from assent_sagemaker.reports import Reader
+from assent_sagemaker.reading import Reader
 from assent_sagemaker.runs import SyncRun
 from assent_sagemaker.sources import Source
 from assent_sagemaker.sync.observe import Observer
@@ -25,9 +25,6 @@ T = TypeVar("T")
 
 RESTARTS = 5
 """How often in one run a list may be begun again because its page token ran out."""
-
-REPORTS_AT_ONCE = 1000
-"""Of so many versions a run reads the reports on its way; those of more follow, for they would hold it up."""
 
 DESCRIBED_AT_ONCE = 16
 
@@ -63,7 +60,6 @@ class Run:
             self.transaction,
             Reader(account),
             clock,
-            reports_at_once=REPORTS_AT_ONCE,
             counts=self.counts,
         )
         self._restarts = RESTARTS

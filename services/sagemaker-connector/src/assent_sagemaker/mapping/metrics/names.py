@@ -5,10 +5,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from assent_common.events.registry import Metric
+from assent_common.events.registry import Better, Metric
 
 from assent_sagemaker.mapping.rules import rules, snake, squash
 
@@ -46,12 +45,17 @@ def known_name(word: str) -> str | None:
 def is_metric(way: Way) -> bool:
     """Whether the way ends in a metric that Assent has a name for, train metrics included."""
     _, rest = _dataset(_unwrapped(way))
-    return _joined(rest) in _synonyms()
+    return _joined(rest) in rules().metrics.synonyms
 
 
 def is_skipped(key: str) -> bool:
     word = snake(key)
     return any(pattern.fullmatch(word) for pattern in rules().metrics.skipped)
+
+
+def squashed(way: Way) -> str:
+    """By what a constraint and the metric that it is for find each other, whatever sections they stand in."""
+    return _joined(_unwrapped(way))
 
 
 class _Recognised(NamedTuple):
@@ -61,6 +65,7 @@ class _Recognised(NamedTuple):
     dataset: str | None
     #: Which of several measurements of one metric it should be: the smallest.
     rank: tuple[int, int]
+    better: Better | None
 
 
 def _by_rank(measurement: Measurement) -> tuple[tuple[int, int], int, Way, float]:
@@ -69,16 +74,18 @@ def _by_rank(measurement: Measurement) -> tuple[tuple[int, int], int, Way, float
 
 
 def _recognise(way: Way, told: str | None) -> _Recognised:
-    order = list(rules().metrics.datasets)
+    table = rules().metrics
+    order = list(table.datasets)
     unwrapped = _unwrapped(way)
     found, rest = _dataset(unwrapped)
-    dataset = _datasets().get(squash(told)) if told else found
-    name, synonym = _synonyms().get(_joined(rest), (None, 0))
+    dataset = table.dataset_words.get(squash(told)) if told else found
+    name, synonym = table.synonyms.get(_joined(rest), (None, 0))
+    better = table.directions.get(name or snake(rest[-1]))
     own_name = ".".join(map(snake, unwrapped))[:MAX_NAME] or "unnamed"
     if dataset == "train":
         # A number from training must not pass a check that asks for `accuracy`.
         name, own_name = None, own_name if found else f"train_{own_name}"
-    return _Recognised(name, own_name, dataset or told, (order.index(dataset) if dataset else -1, synonym))
+    return _Recognised(name, own_name, dataset or told, (order.index(dataset) if dataset else -1, synonym), better)
 
 
 def _metric(name: str, measurement: Measurement, recognised: _Recognised) -> Metric:
@@ -87,7 +94,10 @@ def _metric(name: str, measurement: Measurement, recognised: _Recognised) -> Met
         value=measurement.value,
         standard_deviation=measurement.standard_deviation,
         dataset=recognised.dataset,
+        slice=measurement.slice,
         source_name=source_name if source_name != name else None,
+        # The last word of a slice's name is a column's or a label's, perhaps: it does not say what was measured.
+        better=None if measurement.slice else recognised.better,
     )
 
 
@@ -99,28 +109,14 @@ def _unwrapped(way: Way) -> Way:
 def _dataset(way: Way) -> tuple[str | None, Way]:
     """On which data it was measured, by the first segment or its prefix (`test`, `eval_`, `validation:`)."""
     first, *rest = way
-    if rest and squash(first) in _datasets():
-        return _datasets()[squash(first)], tuple(rest)
+    words = rules().metrics.dataset_words
+    if rest and squash(first) in words:
+        return words[squash(first)], tuple(rest)
     prefix, _, remainder = snake(first).partition("_")
-    if remainder and prefix in _datasets():
-        return _datasets()[prefix], (remainder, *rest)
+    if remainder and prefix in words:
+        return words[prefix], (remainder, *rest)
     return None, way
 
 
 def _joined(way: Way) -> str:
     return ".".join(map(squash, way))
-
-
-@cache
-def _synonyms() -> dict[str, tuple[str, int]]:
-    """Each way to say a metric, squashed; its canonical name; and how good a synonym it is, 0 the best."""
-    return {
-        ".".join(map(squash, word.split("."))): (name, rank)
-        for name, synonyms in rules().metrics.names.items()
-        for rank, word in enumerate((name, *synonyms))
-    }
-
-
-@cache
-def _datasets() -> dict[str, str]:
-    return {squash(word): name for name, words in rules().metrics.datasets.items() for word in words}

@@ -8,12 +8,14 @@ import hashlib
 import json
 import zlib
 
-from assent_common.events.model import Json, Payload
+from assent_common.events.model import Json, Payload, UtcTime
 from assent_common.events.registry import Metric
 from pydantic import Field
 
+from assent_sagemaker.mapping.metrics.limits import Limit, limits
 from assent_sagemaker.mapping.metrics.names import canonical
 from assent_sagemaker.mapping.metrics.shapes import Shape, measurements
+from assent_sagemaker.mapping.rules import rules
 from assent_sagemaker.mapping.safe import TooDeep, json_safe
 
 MAX_BYTES = 50 * 1024 * 1024
@@ -23,15 +25,32 @@ MAX_METRICS = 200
 """Of a report with more numbers (bias over many facets) the first by name are kept, undotted names before dotted."""
 
 
+EDITION = 1
+"""Grows when this code sees more in a report than before: reports are read again then."""
+
+
 class Reading(Payload):
     """What a report said: the last one per report is kept, so that its values stand when the next can't be read."""
 
     metrics: dict[str, Metric] = Field(default_factory=dict)
+    #: What constraints allow, by the squashed name of the metric.
+    limits: dict[str, Limit] = Field(default_factory=dict)
     shape: Shape
     #: `regression`, `binary_classification`, …, where the report's form tells.
     problem_kind: str | None = None
     #: SHA-256 of the bytes as stored, `sha256:…`.
     digest: str
+    #: Which object it was, as S3 said.
+    etag: str | None = None
+    version_id: str | None = None
+    written_at: UtcTime | None = None
+    #: By which code and rules it was read.
+    edition: str | None = None
+
+    @property
+    def is_up_to_date(self) -> bool:
+        """Whether the same bytes would be read the same way now."""
+        return self.edition == _edition()
 
 
 class Unreadable(Payload):
@@ -54,7 +73,40 @@ def read(body: bytes, content_type: str | None = None) -> Reading | Unreadable:
     metrics = canonical(found.measurements)
     kept = dict(sorted(metrics.items(), key=lambda item: ("." in item[0], item[0]))[:MAX_METRICS])
     digest = "sha256:" + hashlib.sha256(body).hexdigest()
-    return Reading(metrics=kept, shape=found.shape, problem_kind=found.problem_kind, digest=digest)
+    return Reading(
+        metrics=kept,
+        limits=limits(document) if found.shape is Shape.CONSTRAINTS else {},
+        shape=found.shape,
+        problem_kind=found.problem_kind,
+        digest=digest,
+        edition=_edition(),
+    )
+
+
+def is_packed(body: bytes) -> bool:
+    # By the first bytes: suffix and headers are often missing.
+    return body.startswith(b"\x1f\x8b")
+
+
+def unpacked_size(body: bytes) -> int:
+    """In bytes, up to something beyond `MAX_BYTES`."""
+    if not is_packed(body):
+        return len(body)
+    unpacker, size = zlib.decompressobj(wbits=31), 0
+    try:
+        while body and size <= MAX_BYTES and not unpacker.eof:
+            size += len(unpacker.decompress(body, _PIECE))
+            body = unpacker.unconsumed_tail
+    except zlib.error:
+        pass
+    return size
+
+
+_PIECE = 1024 * 1024
+
+
+def _edition() -> str:
+    return f"{EDITION} {rules().metrics.digest}"
 
 
 class _Refused(Exception):
@@ -64,9 +116,8 @@ class _Refused(Exception):
 def _unpacked(body: bytes) -> bytes:
     if len(body) > MAX_BYTES:
         raise _Refused(f"larger than {MAX_BYTES // 1024**2} MB")
-    if not body.startswith(b"\x1f\x8b"):
+    if not is_packed(body):
         return body
-    # By the first bytes: suffix and headers are often missing.
     unpacker = zlib.decompressobj(wbits=31)
     try:
         unpacked = unpacker.decompress(body, MAX_BYTES + 1)

@@ -6,8 +6,10 @@ Every form is recognised by what it holds, never by its file's name:
 * *pipelines*: the same groups of `{value, standard_deviation}` as pipelines write them, or a `metrics` group;
 * *clarify*: `analysis.json`, bias metrics by facet and value;
 * *scikit_learn*: `classification_report(output_dict=True)`, alone or nested;
-* *evidently*: version 0.7 and newer;
+* *evidently*: from version 0.7 on by `config.type`, before by `metric` and `result`;
+* *mlflow*: a run, its `metrics` a list of `{key, value, step}` or an object;
 * *named*: a list of `{name, value}`, Autopilot's candidate metrics among them;
+* *data_quality*: Model Monitor's statistics of each feature, of which a summary is kept;
 * *constraints*: thresholds, which are no measurements, so none are found;
 * *flat*: anything else; each number counts under its dotted path.
 
@@ -16,7 +18,7 @@ that is the model that was kept; any other list (a curve, predictions) is no mea
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import islice
 
@@ -36,7 +38,9 @@ class Shape(StrEnum):
     CLARIFY = "clarify"
     SCIKIT_LEARN = "scikit_learn"
     EVIDENTLY = "evidently"
+    MLFLOW = "mlflow"
     NAMED = "named"
+    DATA_QUALITY = "data_quality"
     CONSTRAINTS = "constraints"
     FLAT = "flat"
 
@@ -48,6 +52,8 @@ class Measurement:
     value: float
     standard_deviation: float | None = None
     dataset: str | None = None
+    #: Of what part of the data: `age=25-40`.
+    slice: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +65,18 @@ class Found:
 
 def measurements(report: Json) -> Found:
     match report:
-        case {"metrics": [*metrics]} if _is_evidently(metrics):
-            return Found(Shape.EVIDENTLY, list(_evidently(metrics)))
+        case {"metrics": [*metrics]} if any(map(_evidently_type, metrics)):
+            return Found(Shape.EVIDENTLY, list(islice(_evidently(metrics), MAX_MEASUREMENTS)))
+        case {"metrics": [*metrics]} if any(map(_old_evidently_type, metrics)):
+            return Found(Shape.EVIDENTLY, list(islice(_old_evidently(metrics), MAX_MEASUREMENTS)))
+        case {"run": {"data": {"metrics": metrics}}} | {"info": _, "data": {"metrics": metrics}}:
+            return Found(Shape.MLFLOW, list(islice(_walk(("metrics",), metrics), MAX_MEASUREMENTS)))
         case dict() if _CLARIFY_SECTIONS & report.keys():
-            return Found(Shape.CLARIFY, list(_clarify(report)))
-        case dict() if any(key.endswith("_constraints") for key in report):
+            return Found(Shape.CLARIFY, list(islice(_clarify(report), MAX_MEASUREMENTS)))
+        case dict() if "monitoring_config" in report or any(key.endswith("_constraints") for key in report):
             return Found(Shape.CONSTRAINTS, [])
+        case {"features": [{"inferred_type": _}, *_] as features}:
+            return Found(Shape.DATA_QUALITY, list(_data_quality(report, features)))
         case dict() if _is_scikit_learn(report):
             return Found(Shape.SCIKIT_LEARN, list(_scikit_learn((), report)), _problem_of_classes(report))
         case list():
@@ -107,7 +119,7 @@ def _walk(way: Way, node: Json, dataset: str | None = None) -> Iterator[Measurem
             for key in sorted(node):
                 yield from _walk((*way, key), node[key], dataset)
         case [dict(), *_]:
-            for item in node:
+            for item in _last_steps(node):
                 yield from _named(way, item)
         case list():
             if way and is_metric(way):
@@ -145,7 +157,19 @@ def _named(way: Way, item: Json) -> Iterator[Measurement]:
         yield from _one((*way, name), fields["value"], fields, dataset if isinstance(dataset, str) else None)
 
 
-_NAMES = ("standard_metric_name", "metric_name", "name", "metric")
+_NAMES = ("standard_metric_name", "metric_name", "name", "metric", "key")
+
+
+def _last_steps(items: list[Json]) -> list[Json]:
+    """Of a history by steps, as MLflow keeps it, each metric's last value: that is the model that was kept."""
+    if not any(isinstance(item, dict) and "step" in item and "key" in item for item in items):
+        return items
+    last: dict[str, tuple[float, float, int]] = {}
+    for place, item in enumerate(items):
+        if isinstance(item, dict) and isinstance(key := item.get("key"), str):
+            at = (number(item.get("step")) or 0.0, number(item.get("timestamp")) or 0.0, place)
+            last[key] = max(last.get(key, at), at)
+    return [items[place] for _, _, place in last.values()]
 
 
 # --- scikit-learn
@@ -159,9 +183,9 @@ def _scikit_learn(way: Way, report: Mapping[str, Json]) -> Iterator[Measurement]
     for key, part in report.items():
         if isinstance(part, dict):
             # A class may be labelled "precision" or "accuracy": its numbers stand under `class`.
-            root = (*way, key) if key in _AVERAGES else (*way, "class", key)
+            root, label = ((*way, key), None) if key in _AVERAGES else ((*way, "class", key), f"class={key}")
             for name, item in part.items():
-                yield from _walk((*root, name), item)
+                yield from (replace(found, slice=label) for found in _walk((*root, name), item))
         else:
             yield from _walk((*way, key), part)
 
@@ -192,39 +216,88 @@ def _clarify(report: Mapping[str, Json]) -> Iterator[Measurement]:
 def _facet(way: Way, group: Json) -> Iterator[Measurement]:
     match group:
         case {"metrics": [*metrics], **rest}:
-            of_group = rest.get("value_or_threshold")
+            of_group = str(rest.get("value_or_threshold"))
             for metric in metrics:
                 match metric:
+                    # Null with an `error`, and the infinite impact of a group that nobody is in, are no values.
                     case {"name": str() as name, "value": raw} if (value := number(raw)) is not None:
-                        yield Measurement((*way, str(of_group), name), value)
+                        yield Measurement((*way, of_group, name), value, slice=f"{way[-1]}={of_group}")
 
 
 # --- Evidently
 
 
-def _is_evidently(metrics: list[Json]) -> bool:
-    return any(isinstance(metric, dict) and _evidently_type(metric) is not None for metric in metrics)
-
-
-def _evidently_type(metric: Mapping[str, Json]) -> str | None:
-    match metric.get("config"):
-        case {"type": str() as kind} if kind.startswith("evidently:"):
+def _evidently_type(metric: Json) -> str | None:
+    match metric:
+        case {"config": {"type": str() as kind}} if kind.startswith("evidently:"):
             return kind.rpartition(":")[2]
     return None
 
 
 def _evidently(metrics: list[Json]) -> Iterator[Measurement]:
     for metric in metrics:
-        kind = _evidently_type(metric) if isinstance(metric, dict) else None
+        kind = _evidently_type(metric)
         if kind is None:
             continue
         column = metric["config"].get("column")
-        way = (snake(kind), column) if isinstance(column, str) else (snake(kind),)
+        way, part = ((snake(kind), column), f"column={column}") if isinstance(column, str) else ((snake(kind),), None)
         match metric.get("value"):
             case {"mean": mean, **rest} if (value := number(mean)) is not None:
-                yield Measurement(way, value, number(rest.get("std")))
+                yield Measurement(way, value, number(rest.get("std")), slice=part)
             case dict() as values:
-                numbers = ((key, number(item)) for key, item in values.items())
-                yield from (Measurement((*way, key), value) for key, value in numbers if value is not None)
+                by_label = kind.endswith("ByLabel")
+                for key, item in values.items():
+                    if (value := number(item)) is not None:
+                        yield Measurement((*way, key), value, slice=f"label={key}" if by_label else part)
             case raw if (value := number(raw)) is not None:
-                yield Measurement(way, value)
+                yield Measurement(way, value, slice=part)
+
+
+def _old_evidently_type(metric: Json) -> str | None:
+    """Up to version 0.6: `{"metric": "ClassificationQualityMetric", "result": {"current": …, "reference": …}}`."""
+    match metric:
+        case {"metric": str() as kind, "result": dict()}:
+            return kind.removesuffix("Metric")
+    return None
+
+
+def _old_evidently(metrics: list[Json]) -> Iterator[Measurement]:
+    for metric in metrics:
+        kind = _old_evidently_type(metric)
+        if kind is None:
+            continue
+        result = metric["result"]
+        column = result.get("column_name")
+        root, part = ((snake(kind), column), f"column={column}") if isinstance(column, str) else ((snake(kind),), None)
+        # `reference` is what the model did before, or elsewhere.
+        numbers = [(False, result), *((True, result[key]) for key in ("current",) if isinstance(result.get(key), dict))]
+        for is_current, items in numbers:
+            for key in sorted(items):
+                if not is_skipped(key) and (value := _scalar(items[key])) is not None:
+                    plain = is_current and part is None and is_metric((key,))
+                    yield Measurement((key,) if plain else (*root, key), value, slice=part)
+
+
+def _scalar(raw: Json) -> float | None:
+    return None if isinstance(raw, str) else number(raw)
+
+
+# --- Model Monitor, data quality
+
+
+def _data_quality(report: Mapping[str, Json], features: list[Json]) -> Iterator[Measurement]:
+    """How much data there was, and how much of it is there; the distributions stay in the report."""
+    match report.get("dataset"):
+        case {"item_count": count} if (items := number(count)) is not None:
+            yield Measurement(("data_quality", "item_count"), items)
+    yield Measurement(("data_quality", "feature_count"), float(len(features)))
+    present = missing = 0.0
+    for feature in features:
+        match feature:
+            case {"numerical_statistics": {"common": dict() as common}} | {
+                "string_statistics": {"common": dict() as common}
+            }:
+                present += number(common.get("num_present")) or 0.0
+                missing += number(common.get("num_missing")) or 0.0
+    if present + missing:
+        yield Measurement(("data_quality", "completeness"), present / (present + missing))
