@@ -35,8 +35,8 @@ class Health:
     def starting(self, name: str) -> None:
         self._report(name, State.STARTING, None)
 
-    def working(self, name: str) -> None:
-        self._report(name, State.WORKING, None)
+    def working(self, name: str, detail: str | None = None) -> None:
+        self._report(name, State.WORKING, detail)
 
     def recovered(self, name: str) -> None:
         """Working again, for what is only mentioned when it fails."""

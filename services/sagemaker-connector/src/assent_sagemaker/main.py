@@ -18,7 +18,7 @@ from assent_sagemaker.access.check import Checker
 from assent_sagemaker.aws.account import Account
 from assent_sagemaker.aws.clients import Clients
 from assent_sagemaker.aws.limiter import Limiter
-from assent_sagemaker.outstanding_reports import OutstandingReportsDuty
+from assent_sagemaker.dropped import Dropping
 from assent_sagemaker.roster import Rereading, Roster
 from assent_sagemaker.scheduling.scheduler import Scheduler
 from assent_sagemaker.settings import Settings
@@ -70,8 +70,12 @@ def parts(
     writer = WriteBackDuty(
         *(scheduler.holdings, made.database, made.health, made.clock), review_url=settings.review_url
     )
-    reports = OutstandingReportsDuty(scheduler.holdings, made.database, made.clock)
-    duties: dict[str, Duty] = {"sources": scheduler.run, "reports": reports.run, "write-back": writer.run}
+    dropping = Dropping(roster, made.database, made.health, made.clock, keep=settings.keep_dropped_sources)
+    duties: dict[str, Duty] = {
+        "sources": scheduler.run,
+        "dropped-sources": dropping.run,
+        "write-back": writer.run,
+    }
     if settings.sources is not None:
         duties["sources-file"] = Rereading(settings.sources, load, roster, made.health).run
     consumer = Consumer(

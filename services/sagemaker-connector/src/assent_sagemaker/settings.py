@@ -1,9 +1,12 @@
 """Every setting of the connector beside those that all services share."""
 
+from datetime import timedelta
 from pathlib import Path
 
 from assent_common.settings import Settings as CommonSettings
 from pydantic import Field
+
+from assent_sagemaker.sources import Duration
 
 
 class Settings(CommonSettings):
@@ -15,6 +18,11 @@ class Settings(CommonSettings):
     )
     syncs_at_once: int = Field(
         default=32, ge=1, description="How many sources one process reads at the same time; others wait for their turn"
+    )
+    keep_dropped_sources: Duration = Field(
+        default=timedelta(days=7),
+        description="How long the records of a source that is not in the file any more are kept, before they are told "
+        "as removed: 60s, 6h, 7d",
     )
     review_url: str | None = Field(
         default=None,

@@ -31,6 +31,7 @@ with before as (select last_error from sources where name = $1)
 update sources set last_error = $3, last_error_at = $2, traffic = $4::jsonb where name = $1
 returning (select last_error is not distinct from $3 from before) as again
 """
+GROW = "update sources set sequence = sequence + 1 where name = $1 returning sequence"
 DUE = """
 select s.name, s.read_as, s.full_due_at, s.next_poll_at,
        exists (select from sync_runs u where u.source = s.name and u.status = 'running') as is_interrupted
@@ -67,6 +68,10 @@ class SourceState:
     #: By which settings and release it is read.
     read_as: str | None
 
+    @classmethod
+    def of(cls, row: asyncpg.Record) -> "SourceState":
+        return cls(**{name: row[name] for name in cls.__slots__})
+
 
 @dataclass(frozen=True, slots=True)
 class Due:
@@ -86,11 +91,11 @@ async def ensure(connection: asyncpg.Connection, names: Collection[str]) -> None
 async def get(connection: asyncpg.Connection, name: str) -> SourceState:
     row = await connection.fetchrow(GET, name)
     assert row is not None, name
-    return SourceState(**row)
+    return SourceState.of(row)
 
 
 async def all_of(connection: asyncpg.Connection, names: Sequence[str]) -> dict[str, SourceState]:
-    return {row["name"]: SourceState(**row) for row in await connection.fetch(ALL, list(names))}
+    return {row["name"]: SourceState.of(row) for row in await connection.fetch(ALL, list(names))}
 
 
 async def failing(connection: asyncpg.Connection) -> set[str]:
@@ -123,6 +128,12 @@ async def synced(
         *(name, at, plan, plan_reason, orjson.dumps(list(notes)).decode(), watermark, full, int(grow)),
         *(seen_until, traffic.written()),
     )
+    return sequence
+
+
+async def grow(connection: asyncpg.Connection, name: str) -> int:
+    """The sequence of one more event of its `sync.completed`."""
+    sequence: int = await connection.fetchval(GROW, name)
     return sequence
 
 

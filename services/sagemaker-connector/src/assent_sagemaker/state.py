@@ -17,7 +17,7 @@ from assent_common.events.registry import Census, Kind
 from assent_sagemaker.reports import Reports
 
 # A document older than the one that is kept (of a search index that lags) changes nothing, nor does another source's
-# view of what a source has already. Rows are locked in the order of their keys.
+# view of what a source has already, unless that one was dropped. Rows are locked in the order of their keys.
 UPSERT = """
 insert into records as r (key, urn, source, kind, model, hash, document, document_hash, summary_hash, content_hash,
                           tags, artifacts, reports, reports_attempts, reports_due_at, created_at, modified_at,
@@ -39,7 +39,8 @@ on conflict (key) do update
        created_at = excluded.created_at, modified_at = excluded.modified_at, changed_at = excluded.changed_at,
        sequence = r.sequence + 1, live = true, missed_listings = 0
  where (r.hash <> excluded.hash or not r.live)
-   and (r.source = excluded.source or not r.live)
+   and (r.source = excluded.source or not r.live
+        or exists (select from source_leases l where l.source = r.source and l.dropped_at is not null))
    and (excluded.created_at, coalesce(excluded.modified_at, excluded.created_at))
     >= (r.created_at, coalesce(r.modified_at, r.created_at))
 returning key, sequence
@@ -53,20 +54,22 @@ update records r
        as o(key, hash, document_hash, summary_hash, reports, reports_attempts, reports_due_at)
  where r.key = o.key and r.hash = o.hash and r.source = $1 and r.live
 """
-KNOWN = "select * from records where key = any($1::text[])"
-LOCKED = "select * from records where key = any($1::text[]) order by key for update"
+KNOWN = """
+select r.*, exists (select from source_leases l where l.source = r.source and l.dropped_at is not null) as is_adrift
+  from records r where r.key = any($1::text[])
+"""
 GROUPS = "select key, urn, tags from records where key = any($1::text[]) and kind = 'model'"
 # Index: records_model.
 OF_MODEL = """
 select * from records where model = $1 and live and key > $2 order by key limit $3
 """
-# They come due again if who takes them does not come back. Index: records_reports_due.
-TAKE_REPORTS_DUE = """
-update records r set reports_due_at = $3
-  from (select key from records where source = any($1::text[]) and live and reports_due_at <= $2
-         order by reports_due_at limit $4 for update skip locked) due
- where r.key = due.key
-returning r.*
+# Index: records_reports_due.
+REPORTS_DUE = """
+select * from records where source = $1 and live and reports_due_at <= $2 order by reports_due_at limit $3
+"""
+NEXT_REPORTS = """
+select source, min(reports_due_at) as due_at from records
+ where source = any($1::text[]) and live and reports_due_at is not null group by source
 """
 SUMMARIES = "select key, summary_hash from records where source = $1 and kind = any($2::text[]) and live"
 CONTENT_HASH = "select content_hash from records where key = $1"
@@ -114,6 +117,8 @@ class Known:
     live: bool
     created_at: datetime
     modified_at: datetime | None
+    #: Whether its source was dropped, so that another one may take it over.
+    is_adrift: bool
 
     @classmethod
     def of(cls, row: asyncpg.Record) -> "Known":
@@ -132,6 +137,7 @@ class Known:
             live=row["live"],
             created_at=row["created_at"],
             modified_at=row["modified_at"],
+            is_adrift=row.get("is_adrift", False),
         )
 
 
@@ -211,11 +217,6 @@ async def known(connection: asyncpg.Connection, keys: Collection[str]) -> dict[s
     return {row["key"]: Known.of(row) for row in await connection.fetch(KNOWN, list(keys))}
 
 
-async def locked(connection: asyncpg.Connection, keys: Collection[str]) -> dict[str, Known]:
-    """The same, held until the transaction ends: what is worked out from them is still so when it is kept."""
-    return {row["key"]: Known.of(row) for row in await connection.fetch(LOCKED, list(keys))}
-
-
 async def groups(connection: asyncpg.Connection, keys: Collection[str]) -> dict[str, Group]:
     rows = await connection.fetch(GROUPS, list(keys))
     return {row["key"]: Group(row["urn"], row["tags"]) for row in rows}
@@ -226,11 +227,13 @@ async def of_model(connection: asyncpg.Connection, model: str, *, after: str, li
     return [Known.of(row) for row in await connection.fetch(OF_MODEL, model, after, limit)]
 
 
-async def take_reports_due(
-    connection: asyncpg.Connection, sources: Collection[str], now: datetime, *, again_at: datetime, limit: int
-) -> list[Known]:
-    """Versions of these sources whose reports are due, the longest due first. They are given once until `again_at`."""
-    return [Known.of(row) for row in await connection.fetch(TAKE_REPORTS_DUE, list(sources), now, again_at, limit)]
+async def reports_due(connection: asyncpg.Connection, source: str, now: datetime, limit: int) -> list[Known]:
+    return [Known.of(row) for row in await connection.fetch(REPORTS_DUE, source, now, limit)]
+
+
+async def next_reports(connection: asyncpg.Connection, sources: Collection[str]) -> dict[str, datetime]:
+    """When the next report of each is to be read; of sources without outstanding ones nothing."""
+    return {row["source"]: row["due_at"] for row in await connection.fetch(NEXT_REPORTS, list(sources))}
 
 
 async def summaries(connection: asyncpg.Connection, source: str, *kinds: Kind) -> dict[str, str | None]:

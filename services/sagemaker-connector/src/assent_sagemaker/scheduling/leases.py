@@ -27,7 +27,7 @@ select exists (select from readers where id = $1 and expires_at >= now()) as was
 """
 OPEN = """
 insert into source_leases as l (source) select unnest($1::text[])
-on conflict (source) do update set dropped_at = null where l.dropped_at is not null
+on conflict (source) do update set dropped_at = null, told = null where l.dropped_at is not null
 """
 # A holder in the middle of a transaction keeps its rows locked: they are for the next time.
 CLAIM = """

@@ -17,9 +17,11 @@ create table source_leases (
     source     text   primary key,
     holder     uuid,
     fence      bigint not null default 0,
-    -- Since when no process has it among its sources.
-    dropped_at timestamptz
+    -- Since when no process has it among its sources; and what was told of it last since then, as a sum of sequences.
+    dropped_at timestamptz,
+    told       bigint
 );
+insert into source_leases (source) select name from sources;
 create index source_leases_holder on source_leases (holder);
 
 -- Sources whose holder is to look at once.
