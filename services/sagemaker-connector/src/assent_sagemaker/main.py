@@ -19,6 +19,7 @@ from assent_sagemaker.aws.account import Account
 from assent_sagemaker.aws.clients import Clients
 from assent_sagemaker.aws.limiter import Limiter
 from assent_sagemaker.dropped import Dropping
+from assent_sagemaker.outstanding_reports import OutstandingReportsDuty
 from assent_sagemaker.roster import Rereading, Roster
 from assent_sagemaker.scheduling.scheduler import Scheduler
 from assent_sagemaker.settings import Settings
@@ -71,9 +72,11 @@ def parts(
         *(scheduler.holdings, made.database, made.health, made.clock), review_url=settings.review_url
     )
     dropping = Dropping(roster, made.database, made.health, made.clock, keep=settings.keep_dropped_sources)
+    reports = OutstandingReportsDuty(scheduler.holdings, made.database, made.clock)
     duties: dict[str, Duty] = {
         "sources": scheduler.run,
         "dropped-sources": dropping.run,
+        "reports": reports.run,
         "write-back": writer.run,
     }
     if settings.sources is not None:

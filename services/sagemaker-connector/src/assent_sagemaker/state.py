@@ -58,18 +58,19 @@ KNOWN = """
 select r.*, exists (select from source_leases l where l.source = r.source and l.dropped_at is not null) as is_adrift
   from records r where r.key = any($1::text[])
 """
+LOCKED = KNOWN + " order by r.key for update of r"
 GROUPS = "select key, urn, tags from records where key = any($1::text[]) and kind = 'model'"
 # Index: records_model.
 OF_MODEL = """
 select * from records where model = $1 and live and key > $2 order by key limit $3
 """
-# Index: records_reports_due.
-REPORTS_DUE = """
-select * from records where source = $1 and live and reports_due_at <= $2 order by reports_due_at limit $3
-"""
-NEXT_REPORTS = """
-select source, min(reports_due_at) as due_at from records
- where source = any($1::text[]) and live and reports_due_at is not null group by source
+# They come due again if who takes them does not come back. Index: records_reports_due.
+TAKE_REPORTS_DUE = """
+update records r set reports_due_at = $3
+  from (select key from records where source = any($1::text[]) and live and reports_due_at <= $2
+         order by reports_due_at limit $4 for update skip locked) due
+ where r.key = due.key
+returning r.*
 """
 SUMMARIES = "select key, summary_hash from records where source = $1 and kind = any($2::text[]) and live"
 CONTENT_HASH = "select content_hash from records where key = $1"
@@ -217,6 +218,11 @@ async def known(connection: asyncpg.Connection, keys: Collection[str]) -> dict[s
     return {row["key"]: Known.of(row) for row in await connection.fetch(KNOWN, list(keys))}
 
 
+async def locked(connection: asyncpg.Connection, keys: Collection[str]) -> dict[str, Known]:
+    """The same, held until the transaction ends: what is worked out from them is still so when it is kept."""
+    return {row["key"]: Known.of(row) for row in await connection.fetch(LOCKED, list(keys))}
+
+
 async def groups(connection: asyncpg.Connection, keys: Collection[str]) -> dict[str, Group]:
     rows = await connection.fetch(GROUPS, list(keys))
     return {row["key"]: Group(row["urn"], row["tags"]) for row in rows}
@@ -227,13 +233,11 @@ async def of_model(connection: asyncpg.Connection, model: str, *, after: str, li
     return [Known.of(row) for row in await connection.fetch(OF_MODEL, model, after, limit)]
 
 
-async def reports_due(connection: asyncpg.Connection, source: str, now: datetime, limit: int) -> list[Known]:
-    return [Known.of(row) for row in await connection.fetch(REPORTS_DUE, source, now, limit)]
-
-
-async def next_reports(connection: asyncpg.Connection, sources: Collection[str]) -> dict[str, datetime]:
-    """When the next report of each is to be read; of sources without outstanding ones nothing."""
-    return {row["source"]: row["due_at"] for row in await connection.fetch(NEXT_REPORTS, list(sources))}
+async def take_reports_due(
+    connection: asyncpg.Connection, sources: Collection[str], now: datetime, *, again_at: datetime, limit: int
+) -> list[Known]:
+    """Versions of these sources whose reports are due, the longest due first. They are given once until `again_at`."""
+    return [Known.of(row) for row in await connection.fetch(TAKE_REPORTS_DUE, list(sources), now, again_at, limit)]
 
 
 async def summaries(connection: asyncpg.Connection, source: str, *kinds: Kind) -> dict[str, str | None]:

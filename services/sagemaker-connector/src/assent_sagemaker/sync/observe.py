@@ -1,9 +1,9 @@
 """One source's way from SageMaker's documents to records and events."""
 
-import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from datetime import datetime
 from enum import Enum
 from typing import Any, NamedTuple
 
@@ -16,14 +16,13 @@ from assent_common.uow import UnitOfWork
 from assent_sagemaker import arns, metrics, state
 from assent_sagemaker.mapping.documents import ModelPackage, ModelPackageGroup, Unmappable
 from assent_sagemaker.mapping.groups import model
-from assent_sagemaker.mapping.metrics.read import Reading, Unreadable
 from assent_sagemaker.mapping.packages import model_version
-from assent_sagemaker.reports import Reader, Reports, uris_of
+from assent_sagemaker.reading import Reader
+from assent_sagemaker.reports import Found, Reports, are_of
 from assent_sagemaker.sync import changes
 from assent_sagemaker.sync.changes import Observation
 
 BATCH = 100
-_REPORTS_WITHIN_S = 10.0
 
 Transaction = Callable[[], AbstractAsyncContextManager[UnitOfWork]]
 
@@ -65,6 +64,14 @@ class _Parsed(NamedTuple):
         return arns.key(str(group)) if group else None
 
 
+class Read(NamedTuple):
+    """A batch of packages, and what their reports said, by key: of those alone that are new or changed, and that S3 did
+    not keep waiting."""
+
+    parsed: Sequence[_Parsed]
+    found: Mapping[str, Found]
+
+
 class Observer:
     """Keeps what it is shown, in one transaction a batch, and tells what changed."""
 
@@ -75,17 +82,13 @@ class Observer:
         transaction: Transaction,
         reader: Reader,
         clock: Clock,
-        *,
-        reports_at_once: int,
         counts: Counter[str] | None = None,
     ) -> None:
-        """`reports_at_once`: of how many versions the reports are read on the way; those of others are pending."""
         self._source = source
         self._database = database
         self._transaction = transaction
         self._reader = reader
         self._clock = clock
-        self._reports_left = reports_at_once
         self.counts = counts if counts is not None else Counter()
 
     async def groups(self, seen: Iterable[Seen]) -> set[str]:
@@ -122,38 +125,55 @@ class Observer:
         return changed
 
     async def packages(self, seen: Sequence[Seen], *, confirmed: bool) -> Result:
-        """Model packages. Unless `confirmed`, what is known to be gone is not believed to be back."""
+        """Model packages, with their reports as far as S3 gives them soon enough.
+
+        Unless `confirmed`, what is known to be gone is not believed to be back.
+        """
+        return await self.keep(await self.read(seen), confirmed=confirmed)
+
+    async def read(self, seen: Sequence[Seen]) -> Read:
+        """The first half of `packages`, which keeps nothing: several batches may be read at once."""
         parsed = [one for each in seen if (one := self._parse(each))]
         known = await self._known(one.key for one in parsed)
+        now = self._clock.now()
+        news = [one for one in parsed if _is_news(one, known.get(one.key), now)]
+        found = await self._reader.read_soon({o.key: (o.package, _standing(o, known.get(o.key))) for o in news})
+        return Read(parsed, found)
+
+    async def keep(self, read: Read, *, confirmed: bool) -> Result:
+        """The second half, in one transaction."""
+        if not read.parsed:
+            return Result(set(), [])
         doubtful = []
         believed = []
-        for one in parsed:
-            before = known.get(one.key)
-            if not self._is_mine(before) or _is_older(one.package, before):
-                continue
-            if before is not None and not before.live and not confirmed:
-                doubtful.append(one.package.model_package_arn)
-                continue
-            believed.append(one)
-        self.counts["read"] += len(believed)
-        reports = await self._reports(believed, known)
-        return Result(await self._tell(believed, known, reports), doubtful)
+        reports = {}
+        async with self._transaction() as uow:
+            known = await state.locked(await uow.sql(), [one.key for one in read.parsed])
+            for one in read.parsed:
+                before = known.get(one.key)
+                if not self._is_mine(before) or _is_older(one.package, before):
+                    continue
+                if before is not None and not before.live and not confirmed:
+                    doubtful.append(one.package.model_package_arn)
+                    continue
+                believed.append(one)
+                reports[one.key] = self._reports(one, before, read.found.get(one.key))
+            self.counts["read"] += len(believed)
+            return Result(await self._tell(uow, believed, known, reports), doubtful)
 
-    async def again(
-        self,
-        versions: Sequence[state.Known],
-        read: Mapping[str, Mapping[str, Reading | Unreadable]] | None = None,
-    ) -> set[str]:
-        """Versions by the documents kept of them: their model's tags changed, or their reports were `read` (by key)."""
+    async def again(self, versions: Collection[state.Known], found: Mapping[str, Found] | None = None) -> set[str]:
+        """Versions by the documents kept of them: what they are told with changed, or their reports were read (`found`,
+        by key)."""
         believed = []
         reports = {}
-        for known in versions:
-            one = self._parse(Seen(known.document, known.tags, known.summary_hash))
-            if one is not None:
-                believed.append(one)
-                found = read.get(known.key) if read else None
-                reports[one.key] = known.reports.after(found, self._clock.now()) if found else known.reports
-        return await self._tell(believed, {known.key: known for known in versions}, reports)
+        async with self._transaction() as uow:
+            known = await state.locked(await uow.sql(), [version.key for version in versions])
+            for before in known.values():
+                one = self._parse(Seen(before.document, before.tags, before.summary_hash))
+                if one is not None and before.live:
+                    believed.append(one)
+                    reports[one.key] = self._reports(one, before, (found or {}).get(one.key))
+            return await self._tell(uow, believed, known, reports)
 
     async def deployments(self, seen: Iterable[tuple[DeploymentObserved, str | None]]) -> set[str]:
         """Deployments, each with the digest of its endpoint's summary."""
@@ -165,12 +185,14 @@ class Observer:
         return await self._apply([o for o in observations if self._is_mine(known.get(o.key))], known)
 
     async def _tell(
-        self, parsed: Sequence[_Parsed], known: Mapping[str, state.Known], reports: Mapping[str, Reports]
+        self,
+        uow: UnitOfWork,
+        parsed: Sequence[_Parsed],
+        known: Mapping[str, state.Known],
+        reports: Mapping[str, Reports],
     ) -> set[str]:
-        if not parsed:
-            return set()
-        async with self._database.connection() as connection:
-            groups = await state.groups(connection, {one.group for one in parsed if one.group})
+        """`known` are locked: what another one learned meanwhile is not written over."""
+        groups = await state.groups(await uow.sql(), {one.group for one in parsed if one.group})
         observations = []
         for one in parsed:
             group = groups.get(one.group) if one.group else None
@@ -193,46 +215,27 @@ class Observer:
                 payload, one.package.raw, one.document_hash, tags, reports[one.key], one.summary_hash
             )
             observations.append(self._as_spelled(observation, before))
-        return await self._apply(observations, known)
+        return await self._keep(uow, observations, known)
 
     async def _apply(self, observations: Sequence[Observation], known: Mapping[str, state.Known]) -> set[str]:
         if not observations:
             return set()
         async with self._transaction() as uow:
-            changed = await changes.apply(uow, self._source, observations, known)
-            self.counts["changed"] += len(changed)
+            return await self._keep(uow, observations, known)
+
+    async def _keep(
+        self, uow: UnitOfWork, observations: Sequence[Observation], known: Mapping[str, state.Known]
+    ) -> set[str]:
+        changed = await changes.apply(uow, self._source, observations, known)
+        self.counts["changed"] += len(changed)
         return changed
 
-    async def _reports(self, parsed: Sequence[_Parsed], known: Mapping[str, state.Known]) -> dict[str, Reports]:
-        """What is known of each one's reports, read anew where the version is new or changed."""
-        reports: dict[str, Reports] = {}
-        reading: dict[str, asyncio.Task[dict[str, Reading | Unreadable]]] = {}
-        packages = {one.key: one.package for one in parsed}
-        for one in parsed:
-            before = known.get(one.key)
-            same = before is not None and before.live and before.created_at == one.package.creation_time
-            # Another thing under the same ARN has its own reports.
-            reports[one.key] = before.reports if before is not None and same else Reports()
-            unchanged = before is not None and same and before.document_hash == one.document_hash
-            if unchanged:
-                continue
-            if uris_of(one.package) and self._reports_left > 0:
-                self._reports_left -= 1
-                reading[one.key] = asyncio.create_task(self._reader.read(one.package))
-            else:
-                reports[one.key] = reports[one.key].pending(one.package, self._clock.now())
-        try:
-            if reading:
-                await asyncio.wait(reading.values(), timeout=_REPORTS_WITHIN_S)
-            for key, task in reading.items():
-                now = self._clock.now()
-                reports[key] = (
-                    reports[key].after(task.result(), now) if task.done() else reports[key].pending(packages[key], now)
-                )
-        finally:
-            for task in reading.values():
-                task.cancel()
-        return reports
+    def _reports(self, one: _Parsed, before: state.Known | None, found: Found | None) -> Reports:
+        """What is known of its reports from now on."""
+        reports, now = _standing(one, before), self._clock.now()
+        if found is not None and are_of(one.package, found):
+            return reports.after(found, now)
+        return reports.pending(one.package, now) if _is_news(one, before, now) else reports
 
     def _parse(self, seen: Seen) -> _Parsed | None:
         document, tags = _without_tags(seen)
@@ -291,6 +294,22 @@ def _without_tags(seen: Seen) -> tuple[dict[str, Any], Mapping[str, str] | None]
             return document, None
         case tags:
             return document, tags
+
+
+def _standing(one: _Parsed, before: state.Known | None) -> Reports:
+    """Another thing under the same ARN has its own reports."""
+    return before.reports if before is not None and _is_same(one, before) else Reports()
+
+
+def _is_news(one: _Parsed, before: state.Known | None, now: datetime) -> bool:
+    """Whether its reports are to be read because of what was seen of it just now."""
+    if before is None or not _is_same(one, before) or before.document_hash != one.document_hash:
+        return True
+    return before.reports.lack(one.package) and not before.reports.are_due(now)
+
+
+def _is_same(one: _Parsed, before: state.Known) -> bool:
+    return before.live and before.created_at == one.package.creation_time
 
 
 def _is_older(package: ModelPackage, known: state.Known | None) -> bool:

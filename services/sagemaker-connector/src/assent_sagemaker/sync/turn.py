@@ -1,6 +1,5 @@
-"""One turn of reading a source: the one thing that is due there now, be it whole, what changed, or a report."""
+"""One turn of reading a source: the one thing that is due there now, be it whole or what changed."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -8,11 +7,9 @@ from datetime import datetime, timedelta
 from assent_common import ids, service, telemetry
 from assent_common.clock import Clock
 
-from assent_sagemaker import approvals, metrics, runs, sources_state, state
+from assent_sagemaker import approvals, metrics, runs, sources_state
 from assent_sagemaker.aws.errors import AwsError
 from assent_sagemaker.aws.traffic import counted
-from assent_sagemaker.mapping.documents import ModelPackage
-from assent_sagemaker.reports import Reader
 from assent_sagemaker.runs import Cause, Mode, Status, SyncRun
 from assent_sagemaker.scheduling.troubles import Troubles
 from assent_sagemaker.sources import Source
@@ -20,7 +17,6 @@ from assent_sagemaker.sources_state import Due
 from assent_sagemaker.sync.completed import completed, failed
 from assent_sagemaker.sync.full import full
 from assent_sagemaker.sync.incremental import LookBack, incremental
-from assent_sagemaker.sync.observe import BATCH, Observer
 from assent_sagemaker.sync.plan import Plan, SearchUseless
 from assent_sagemaker.sync.run import Run
 from assent_sagemaker.writer import Holding
@@ -37,7 +33,6 @@ class Standing:
     #: None: now.
     full_at: datetime | None
     poll_at: datetime | None
-    reports_at: datetime | None
     #: Whether a reading was left in its middle by the process that held the source before.
     is_interrupted: bool
     #: Why the next full reading is to be.
@@ -47,7 +42,7 @@ class Standing:
     look_back: LookBack = field(default_factory=LookBack)
 
     @classmethod
-    def of(cls, source: Source, due: Due, reports_at: datetime | None) -> "Standing":
+    def of(cls, source: Source, due: Due) -> "Standing":
         """As another process left it, or this one before. By other settings it is read anew, and by another release:
         that one may see more in the same documents."""
         read_as = cls.read_as_of(source)
@@ -56,7 +51,6 @@ class Standing:
             read_as,
             None if afresh else due.full_due_at,
             due.next_poll_at,
-            reports_at,
             due.is_interrupted,
             Cause.START if afresh else Cause.RECONCILE,
         )
@@ -78,7 +72,7 @@ class Standing:
     def due(self, now: datetime) -> tuple[datetime, bool]:
         """When there is something to do, and whether that may take long."""
         full_at = self.full_at or now
-        at = min(full_at, self.poll_at or now, *([self.reports_at] if self.reports_at else []))
+        at = min(full_at, self.poll_at or now)
         return at, full_at <= at
 
     def backoff(self) -> timedelta:
@@ -113,11 +107,6 @@ class Turn:
         elif stands.plan is not None and (asked or standing.poll_at is None or now >= standing.poll_at):
             since = standing.look_back.since(stands.watermark, stands.watermark_at, now)
             await self._incremental(asked or self._record("incremental", Cause.POLL), Plan(stands.plan), since)
-        else:
-            await self._outstanding_reports()
-        async with self._held.database.connection() as connection:
-            next_reports = await state.next_reports(connection, [self._source.name])
-        standing.reports_at = next_reports.get(self._source.name)
 
     async def _begin(self) -> None:
         standing = self._standing
@@ -189,21 +178,6 @@ class Turn:
             log = telemetry.logger().debug if quiet else telemetry.logger().info
             log("synced", source=self._source.name, mode=record.mode, plan=run.plan, **counts)
             return True
-
-    async def _outstanding_reports(self) -> None:
-        """Some of those reports that could not be read, or were not read yet, if any are due."""
-        async with self._held.database.connection() as connection:
-            due = await state.reports_due(connection, self._source.name, self._clock.now(), BATCH)
-        if not due:
-            return
-        reader = Reader(self._account)
-        with telemetry.continuing(f"reports of {self._source.name}", correlation=None, parent=None):
-            found = await asyncio.gather(*(reader.read(ModelPackage.from_document(k.document)) for k in due))
-            observer = Observer(
-                *(self._source.name, self._held.database, self._held.transaction, reader, self._clock),
-                reports_at_once=0,
-            )
-            await observer.again(due, {known.key: outcomes for known, outcomes in zip(due, found, strict=True)})
 
     def _record(self, mode: Mode, cause: Cause) -> SyncRun:
         now = self._clock.now()
