@@ -101,21 +101,3 @@ async def test_a_stale_index_does_not_bring_back_what_is_gone(
     await connector.poll()
     told = [event for event in await connector.events() if event.subject == goes]
     assert world.types(told) == ["model_version.observed", "model_version.removed"]
-
-
-async def test_half_of_a_source_goes_only_by_a_third_listing(
-    simulator: Simulator, sagemaker: Any, connect: Connect
-) -> None:
-    urns = [await register(sagemaker, "churn") for _ in range(24)]
-    connector = await connect()
-    for urn in urns[:14]:
-        await sagemaker.delete_model_package(ModelPackageName=urn)
-    await connector.full()
-    await connector.full()
-    assert await removed(connector) == []
-    (source,) = await connector.rows("select notes from sources")
-    assert "14 of 25 live objects" in source["notes"][0]
-    await connector.full()
-    assert sorted(await removed(connector)) == sorted(urns[:14])
-    (source,) = await connector.rows("select notes from sources")
-    assert source["notes"] == []

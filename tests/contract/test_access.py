@@ -90,6 +90,7 @@ ALLOWED: dict[str, dict[str, frozenset[Role] | set[Role]]] = {
         "GET /v1/sources/{name}": ALL,
         "POST /v1/sources/{name}/sync": OPERATORS,
         "POST /v1/sources/{name}/replay": OPERATORS,
+        "POST /v1/sources/{name}/removals": {Role.ADMIN},
         "POST /v1/sources/{name}/test": OPERATORS,
         "GET /v1/sync-runs": ALL,
         "GET /v1/sync-runs/{id}": ALL,

@@ -37,7 +37,9 @@ UNMAPPABLE = Counter(
     "assent_unmappable_total", "Documents of SageMaker's that could not be understood. The log names them.", ["source"]
 )
 REMOVALS_REFUSED = Counter(
-    "assent_removals_refused_total", "Times more than half of a source seemed deleted at once. Look.", ["source"]
+    "assent_removals_refused_total",
+    "Times that more of a source than its `max_removal_share` seemed deleted at once. `/v1/sources` says how much.",
+    ["source"],
 )
 WRITE_BACKS = Counter(
     "assent_write_backs_total", "Write-backs by how they ended. `failed`: see `/v1/write-backs`.", ["outcome"]

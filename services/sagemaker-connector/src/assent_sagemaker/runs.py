@@ -1,7 +1,7 @@
 """Sync runs: asked for, under way, done; with what they have got through so far."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Literal
@@ -9,6 +9,7 @@ from uuid import UUID
 
 import asyncpg
 import orjson
+from assent_common.events.model import Json
 
 from assent_sagemaker.aws.traffic import Traffic
 
@@ -25,17 +26,17 @@ class Cause(StrEnum):
 
 class Status(StrEnum):
     REQUESTED = "requested"
+    #: Also while the process that ran it has ended, and no other has taken it up yet.
     RUNNING = "running"
     COMPLETED = "completed"
     FAILED = "failed"
-    #: The process that ran it ended before it did.
-    INTERRUPTED = "interrupted"
 
 
 INSERT = """
 insert into sync_runs (id, source, mode, cause, status, requested_by, requested_at, started_at, correlation_id,
                        traceparent)
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+on conflict (id) do nothing
 """
 # Index: sync_runs_open.
 REQUESTED = """
@@ -43,18 +44,20 @@ select * from sync_runs
  where source = $1 and status = 'requested' and ($2::text is null or mode = $2)
  order by requested_at limit 1
 """
-START = "update sync_runs set status = 'running', started_at = $2 where id = $1 returning *"
+# What was left in its middle goes on before anything else begins.
+OUTSTANDING = """
+select * from sync_runs
+ where source = $1 and status in ('requested', 'running')
+ order by status = 'running' desc, requested_at limit 1
+"""
+START = "update sync_runs set status = 'running', started_at = coalesce(started_at, $2) where id = $1 returning *"
 PROGRESS = """
-update sync_runs set plan = $2, phase = $3, counts = $4::jsonb, traffic = $5::jsonb where id = $1
+update sync_runs set plan = $2, phase = $3, counts = $4::jsonb, traffic = $5::jsonb, progress = $6::jsonb where id = $1
 """
 FINISH = """
 update sync_runs
    set status = $2, finished_at = $3, plan = $4, phase = null, counts = $5::jsonb, traffic = $6::jsonb, error = $7
  where id = $1
-"""
-INTERRUPT = """
-update sync_runs set status = 'interrupted', finished_at = $2, error = 'the process that ran it ended'
- where source = $1 and status = 'running'
 """
 PRUNE = """
 delete from sync_runs where source = $1 and finished_at < $2::timestamptz - interval '30 days'
@@ -88,6 +91,8 @@ class SyncRun:
     error: str | None
     correlation_id: str
     traceparent: str | None
+    #: As of `sync.progress`: from where it goes on, should its process end before it does.
+    progress: Mapping[str, Json] = field(default_factory=dict)
 
     @property
     def has_a_row(self) -> bool:
@@ -119,10 +124,16 @@ async def requested(connection: asyncpg.Connection, source: str, mode: Mode | No
     return SyncRun.of(row) if row else None
 
 
+async def outstanding(connection: asyncpg.Connection, source: str) -> SyncRun | None:
+    """What was begun and not ended, else what was asked for first; for the holder of the source, while it reads
+    nothing."""
+    row = await connection.fetchrow(OUTSTANDING, source)
+    return SyncRun.of(row) if row else None
+
+
 async def start(connection: asyncpg.Connection, run: SyncRun, at: datetime) -> SyncRun:
-    """The run as it is under way from now on."""
-    if run.cause is not Cause.REQUEST:
-        await insert(connection, run)
+    """The run as it is under way from now on. One that was left in its middle keeps the time when it was begun."""
+    await insert(connection, run)
     row = await connection.fetchrow(START, run.id, at)
     assert row is not None, run.id
     return SyncRun.of(row)
@@ -135,8 +146,10 @@ async def progress(
     phase: str | None,
     counts: Mapping[str, int],
     traffic: Traffic,
+    progress: str,
 ) -> None:
-    await connection.execute(PROGRESS, id_, plan, phase, orjson.dumps(dict(counts)).decode(), traffic.written())
+    written = orjson.dumps(dict(counts)).decode()
+    await connection.execute(PROGRESS, id_, plan, phase, written, traffic.written(), progress)
 
 
 async def finish(
@@ -152,11 +165,6 @@ async def finish(
 ) -> None:
     written = orjson.dumps(dict(counts)).decode()
     await connection.execute(FINISH, id_, status.value, at, plan, written, traffic.written(), error)
-
-
-async def interrupt(connection: asyncpg.Connection, source: str, at: datetime) -> None:
-    """What was left running by a process that ended; called by the one that takes the source over."""
-    await connection.execute(INTERRUPT, source, at)
 
 
 async def prune(connection: asyncpg.Connection, source: str, now: datetime) -> None:

@@ -58,6 +58,10 @@ class Source(BaseModel):
     exclude: tuple[str, ...] = ()
     poll_interval: Duration = timedelta(seconds=60)
     reconcile_interval: Duration = timedelta(hours=6)
+    #: Whether groups that other accounts share with this one are read, too.
+    shared_groups: bool = True
+    #: When more than this share of a source seems to be deleted at once, a person is to say so first.
+    max_removal_share: Annotated[float, Field(gt=0, le=1)] = 0.5
     events_queue_url: Annotated[str, Field(pattern=r"^https?://")] | None = None
     write_back: bool = False
     #: To which stage of its life cycle a version is moved when its status becomes this, so that pipelines can trigger
@@ -105,7 +109,7 @@ class Source(BaseModel):
 
 _NOT_READING = {
     *("poll_interval", "reconcile_interval", "events_queue_url"),
-    *("write_back", "life_cycle", "on_drift"),
+    *("write_back", "life_cycle", "on_drift", "max_removal_share"),
 }
 
 

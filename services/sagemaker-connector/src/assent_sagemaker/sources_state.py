@@ -3,9 +3,11 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 import asyncpg
 import orjson
+from assent_common.events.model import Json
 from assent_common.events.registry import Kind
 
 from assent_sagemaker.aws.traffic import Traffic
@@ -41,6 +43,14 @@ BEGIN = """
 update sources set read_as = $2, full_due_at = null where name = $1 and ($3 or read_as is distinct from $2)
 """
 NEXT = "update sources set next_poll_at = $2, full_due_at = $3 where name = $1"
+ROUNDS = "select rounds from sources where name = $1"
+KEEP_ROUNDS = "update sources set rounds = $2::jsonb where name = $1"
+READS_ACCOUNT = "update sources set account = $2 where name = $1 and account is distinct from $2"
+# What two listings have lacked is gone, unless it was too much at once. Index: records_missing.
+WAITING = """
+select source, count(*) as objects, min(missing_since) as since
+  from records where live and missed_listings > 1 and source = any($1::text[]) group by source
+"""
 # Index: records_source.
 COUNTS = "select source, kind, count(*) as live from records where live and source = any($1::text[]) group by 1, 2"
 
@@ -67,6 +77,10 @@ class SourceState:
     full_due_at: datetime | None
     #: By which settings and release it is read.
     read_as: str | None
+    #: The AWS account that it reads, as far as that is known.
+    account: str | None
+    #: As of `sync.rounds`.
+    rounds: Mapping[str, Json]
 
     @classmethod
     def of(cls, row: asyncpg.Record) -> "SourceState":
@@ -82,6 +96,12 @@ class Due:
     next_poll_at: datetime | None
     #: Whether who held it before ended in the middle of a reading.
     is_interrupted: bool
+
+
+class Waiting(NamedTuple):
+    objects: int
+    #: Since when the listings lack the first of them.
+    since: datetime
 
 
 async def ensure(connection: asyncpg.Connection, names: Collection[str]) -> None:
@@ -160,6 +180,25 @@ async def next_(
 ) -> None:
     """When it is polled, and when it is read whole the next time, whoever holds it by then."""
     await connection.execute(NEXT, name, poll_at, full_at)
+
+
+async def rounds(connection: asyncpg.Connection, name: str) -> Mapping[str, Json]:
+    kept: Mapping[str, Json] = await connection.fetchval(ROUNDS, name)
+    return kept
+
+
+async def keep_rounds(connection: asyncpg.Connection, name: str, rounds: str) -> None:
+    await connection.execute(KEEP_ROUNDS, name, rounds)
+
+
+async def reads_account(connection: asyncpg.Connection, name: str, account: str) -> None:
+    await connection.execute(READS_ACCOUNT, name, account)
+
+
+async def waiting(connection: asyncpg.Connection, names: Sequence[str]) -> Mapping[str, Waiting]:
+    """What seems deleted and waits for a person to say so; of sources without such nothing."""
+    rows = await connection.fetch(WAITING, list(names))
+    return {row["source"]: Waiting(row["objects"], row["since"]) for row in rows}
 
 
 async def counts(connection: asyncpg.Connection, names: Sequence[str]) -> Mapping[str, Mapping[Kind, int]]:

@@ -1,7 +1,7 @@
 """What each source was seen to hold: the rows of `records` and `sources`.
 
 A record's `sequence` grows under its row's lock whenever what is told of it changes, and never otherwise. Only the
-holder of the source's lease writes.
+holder of the source's lease writes; but who removes what waits for it, by a person's word or its time, does, too.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -37,7 +37,7 @@ on conflict (key) do update
        reports = excluded.reports,
        reports_attempts = excluded.reports_attempts, reports_due_at = excluded.reports_due_at,
        created_at = excluded.created_at, modified_at = excluded.modified_at, changed_at = excluded.changed_at,
-       sequence = r.sequence + 1, live = true, missed_listings = 0
+       sequence = r.sequence + 1, live = true, missed_listings = 0, missing_since = null
  where (r.hash <> excluded.hash or not r.live)
    and (r.source = excluded.source or not r.live
         or exists (select from source_leases l where l.source = r.source and l.dropped_at is not null))
@@ -72,21 +72,35 @@ update records r set reports_due_at = $3
  where r.key = due.key
 returning r.*
 """
+LIVING = "select key, created_at from records where key = any($1::text[]) and live"
+DIFFERENT = """
+select l.key from unnest($2::text[], $3::text[]) as l(key, summary_hash)
+ where not exists (select from records r
+                    where r.key = l.key and r.live and (r.summary_hash = l.summary_hash or r.source <> $1))
+"""
+URNS = "select urn from records where source = $1 and kind = any($2::text[]) and live"
+# Index: records_model.
+KEYS_OF_MODELS = "select key from records where model = any($1::text[]) and live"
 SUMMARIES = "select key, summary_hash from records where source = $1 and kind = any($2::text[]) and live"
 CONTENT_HASH = "select content_hash from records where key = $1"
 ARTIFACTS = "select urn, artifacts from records where source = $1 and kind = 'model_version' and live"
 
 # Index: records_source.
 MISSED = """
-update records r set missed_listings = r.missed_listings + 1
+update records r set missed_listings = r.missed_listings + 1, missing_since = coalesce(r.missing_since, $4)
  where source = $1 and kind = any($2::text[]) and live
    and not exists (select from unnest($3::text[]) as l(key) where l.key = r.key)
 returning key, missed_listings
 """
 FOUND = """
-update records r set missed_listings = 0
+update records r set missed_listings = 0, missing_since = null
  where source = $1 and kind = any($2::text[]) and live and missed_listings > 0
    and exists (select from unnest($3::text[]) as l(key) where l.key = r.key)
+"""
+# Index: records_missing.
+WAITING = """
+select key from records where source = $1 and live and missed_listings > 1 and missed_listings >= $2
+ order by key for update
 """
 LIVE = "select count(*) from records where source = $1 and kind = any($2::text[]) and live"
 REMOVE = """
@@ -240,6 +254,26 @@ async def take_reports_due(
     return [Known.of(row) for row in await connection.fetch(TAKE_REPORTS_DUE, list(sources), now, again_at, limit)]
 
 
+async def living(connection: asyncpg.Connection, keys: Collection[str]) -> dict[str, datetime]:
+    """Of these, those that are there, whoever owns them: key → when it was created."""
+    return {row["key"]: row["created_at"] for row in await connection.fetch(LIVING, list(keys))}
+
+
+async def different(connection: asyncpg.Connection, source: str, summaries: Mapping[str, str]) -> set[str]:
+    """Those of which the digest is another than when they were last described, and that no other source owns."""
+    rows = await connection.fetch(DIFFERENT, source, list(summaries), list(summaries.values()))
+    return {row["key"] for row in rows}
+
+
+async def urns(connection: asyncpg.Connection, source: str, *kinds: Kind) -> list[str]:
+    return [row["urn"] for row in await connection.fetch(URNS, source, _values(kinds))]
+
+
+async def keys_of_models(connection: asyncpg.Connection, models: Collection[str]) -> set[str]:
+    """Of all their live versions."""
+    return {row["key"] for row in await connection.fetch(KEYS_OF_MODELS, list(models))}
+
+
 async def summaries(connection: asyncpg.Connection, source: str, *kinds: Kind) -> dict[str, str | None]:
     """Key → digest of the summary by which it was last described."""
     rows = await connection.fetch(SUMMARIES, source, _values(kinds))
@@ -258,13 +292,18 @@ async def artifacts(connection: asyncpg.Connection, source: str) -> dict[str, li
 
 
 async def missed(
-    connection: asyncpg.Connection, source: str, kinds: Collection[Kind], listed: Collection[str]
+    connection: asyncpg.Connection, source: str, kinds: Collection[Kind], listed: Collection[str], at: datetime
 ) -> dict[str, int]:
     """Count a complete listing: key → how many in a row have lacked it, of what this one lacks."""
     among = list(listed)
     await connection.execute(FOUND, source, _values(kinds), among)
-    rows = await connection.fetch(MISSED, source, _values(kinds), among)
+    rows = await connection.fetch(MISSED, source, _values(kinds), among, at)
     return {row["key"]: row["missed_listings"] for row in rows}
+
+
+async def waiting(connection: asyncpg.Connection, source: str, listings: int) -> list[str]:
+    """The keys of what so many listings have lacked, locked; it is there all the same, for it was too much at once."""
+    return [row["key"] for row in await connection.fetch(WAITING, source, listings)]
 
 
 async def count_live(connection: asyncpg.Connection, source: str, kinds: Collection[Kind]) -> int:

@@ -20,7 +20,7 @@ from assent_sagemaker.aws.limiter import Limiter
 from assent_sagemaker.aws.listing import list_endpoints, list_model_package_groups, list_model_packages
 from assent_sagemaker.aws.pages import Page
 from assent_sagemaker.aws.reports import File, fetch
-from assent_sagemaker.aws.search import search
+from assent_sagemaker.aws.search import changed, search
 from assent_sagemaker.aws.tags import list_tags
 from assent_sagemaker.aws.update import update_approval
 from assent_sagemaker.mapping.deployments import Versions, deployments
@@ -107,9 +107,9 @@ async def test_what_changed_since_a_moment_is_found_and_our_own_write_is_no_new_
     await update_approval(
         account, chosen["ModelPackageArn"], approval="Approved", description="Accepted", client_token="once"
     )
-    changed = await all_of(search(account, "ModelPackage", modified_since=latest + timedelta(seconds=1)))
-    assert [record["ModelPackageArn"] for record in changed] == [chosen["ModelPackageArn"]]
-    old, new = await observed(account, lines, chosen), await observed(account, lines, changed[0])
+    found = await all_of(changed(account, "ModelPackage", modified_since=latest + timedelta(seconds=1)))
+    assert [record["ModelPackageArn"] for record in found] == [chosen["ModelPackageArn"]]
+    old, new = await observed(account, lines, chosen), await observed(account, lines, found[0])
     assert new.source_approval_status == "Approved"
     assert new.content_hash == old.content_hash
 

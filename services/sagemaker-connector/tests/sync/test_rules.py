@@ -1,14 +1,11 @@
-"""The rules of syncing that need no registry: what is gone, where to look from, whether Search can be trusted."""
+"""The rules of syncing that need no registry: what is too much to be gone, whether Search can be trusted."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from assent_sagemaker.reports import LONGEST_RETRY, retry_after
-from assent_sagemaker.sync.incremental import LOOK_BACK_EVERY, OVERLAP, LookBack
 from assent_sagemaker.sync.plan import disagreement
-from assent_sagemaker.sync.removals import proven
-from hypothesis import given
-from hypothesis import strategies as st
+from assent_sagemaker.sync.removals import asks_for_a_person
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 PACKAGE: dict[str, Any] = {
@@ -21,28 +18,13 @@ PACKAGE: dict[str, Any] = {
 }
 
 
-@given(st.dictionaries(st.text(min_size=1), st.just(1)), st.integers(0, 1000))
-def test_one_listing_proves_nothing(missed: dict[str, int], live: int) -> None:
-    assert proven(live, missed) == []
-
-
-def test_two_listings_prove_it_but_not_of_half_of_a_large_source() -> None:
-    assert proven(1, {"a": 2}) == ["a"]
-    assert proven(20, {str(n): 2 for n in range(20)}) == [str(n) for n in range(20)]
-    assert proven(22, {str(n): 2 for n in range(11)}) == [str(n) for n in range(11)]
-    assert proven(21, {str(n): 2 for n in range(11)}) == []
-    assert proven(21, {**{str(n): 2 for n in range(10)}, "old": 3}) == ["old"]
-    assert len(proven(21, {str(n): 3 for n in range(21)})) == 21
-
-
-def test_polls_look_back_now_and_then_until_things_are_quiet() -> None:
-    look_back = LookBack()
-    seen = NOON - timedelta(hours=3)
-    assert look_back.since(None, None, NOON) is None
-    assert look_back.since(seen, NOON, NOON) == seen - OVERLAP
-    assert look_back.since(seen, NOON, NOON + timedelta(seconds=2)) == seen
-    assert look_back.since(seen, NOON, NOON + LOOK_BACK_EVERY) == seen - OVERLAP
-    assert look_back.since(seen, NOON, NOON + OVERLAP * 2) == seen
+def test_more_than_its_share_of_a_source_asks_for_a_person_but_for_a_few() -> None:
+    assert not asks_for_a_person(20, 20, 0.5)
+    assert not asks_for_a_person(22, 11, 0.5)
+    assert asks_for_a_person(21, 11, 0.5)
+    assert asks_for_a_person(1000, 101, 0.1)
+    assert not asks_for_a_person(1000, 1000, 1.0)
+    assert not asks_for_a_person(1000, 0, 0.1)
 
 
 def test_search_and_describe_agree_whatever_only_one_of_them_tells() -> None:

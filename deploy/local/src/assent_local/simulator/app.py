@@ -21,6 +21,7 @@ from assent_local.simulator.s3 import Buckets
 from assent_local.simulator.sagemaker import SageMaker
 from assent_local.simulator.seed import Seed, Seeds
 from assent_local.simulator.shapes import Mismatch, shapes_of
+from assent_local.simulator.shares import Share, Shares
 from assent_local.simulator.sqs import Queues
 from assent_local.simulator.store import Store
 from assent_local.simulator.sts import Tokens
@@ -43,7 +44,8 @@ class App:
         self.stopping = asyncio.Event()
         self.queues = Queues(store, clock)
         rule = Rule(self.queues, clock, events_queue)
-        self.sagemaker = SageMaker(store, self.dials, clock, rule.package_changed)
+        self.shares = Shares(store)
+        self.sagemaker = SageMaker(store, self.shares, self.dials, clock, rule.package_changed)
         self._seeds = Seeds(store, self.sagemaker)
         self.buckets = Buckets(store, self.dials, clock, self._seeds.report)
         self._tokens = Tokens(self.dials, clock)
@@ -174,6 +176,9 @@ class App:
                 case "DELETE", "calls":
                     self.calls.clear()
                     return _plain({})
+                case "PUT", "shares":
+                    self.shares.set(share := Share.model_validate_json(body))
+                    return _plain(share.model_dump())
                 case "POST", "seed":
                     return _plain({"versions": await self._seeds.sow(Seed.model_validate_json(body))})
         except ValidationError as error:

@@ -14,6 +14,7 @@ from assent_local.simulator.faults import Dials, Faults
 from assent_local.simulator.portfolio import CHURN, FRAUD, LINES, Line, Version
 from assent_local.simulator.s3 import Buckets
 from assent_local.simulator.sagemaker import SageMaker
+from assent_local.simulator.shares import Shares
 from assent_local.simulator.store import Kind, Store
 
 BUCKET = "company-models"
@@ -33,7 +34,7 @@ def move_in(store: Store, now: datetime) -> None:
     clock = FrozenClock(now)
     dials = Dials(Faults())
     history = _History(
-        SageMaker(store, dials, clock, lambda place, package, fields: None),
+        SageMaker(store, Shares(store), dials, clock, lambda place, package, fields: None),
         Buckets(store, dials, clock, lambda bucket, key: None),
         store,
     )

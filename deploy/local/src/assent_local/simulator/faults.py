@@ -2,7 +2,8 @@
 
 import asyncio
 import random
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -46,6 +47,10 @@ class Faults(BaseModel):
     search_lag_s: float = Field(default=0, ge=0)
     #: Search sees nothing new until this is false again.
     search_frozen: bool = False
+    #: Values that the service is too old to know: `Both`, `CrossAccount`.
+    unknown_values: frozenset[str] = frozenset()
+    #: So many more requests are answered; those after them wait until the dials are set again.
+    answers: int | None = Field(default=None, ge=0)
     s3: tuple[S3Fault, ...] = ()
     #: By role: without this external id, it cannot be assumed.
     external_ids: dict[str, str] = {}
@@ -59,19 +64,28 @@ class Dials:
     """The faults of this moment, and the dice. The dice are the same in each run."""
 
     def __init__(self, faults: Faults) -> None:
+        self._silence = asyncio.Event()
         self.set(faults)
         self._random = random.Random(7)  # noqa: S311 - dice, not secrets
 
     @property
     def faults(self) -> Faults:
-        return self._faults.model_copy(update={"expired_tokens": self._expired_tokens})
+        return self._faults.model_copy(update={"expired_tokens": self._expired_tokens, "answers": self._answers})
 
     def set(self, faults: Faults) -> None:
         self._faults = faults
         self._expired_tokens = faults.expired_tokens
+        self._answers = faults.answers
+        self._silence.set()
+        self._silence = asyncio.Event()
 
     async def before(self, service: str, operation: str, caller: Caller) -> None:
         """Take the time that the operation takes, and raise what befalls it."""
+        if self._answers is not None:
+            if self._answers == 0:
+                await self._silence.wait()
+                raise ServerFault
+            self._answers -= 1
         faults = self._faults
         if faults.latency_ms or faults.jitter_ms:
             await asyncio.sleep((faults.latency_ms + self._random.random() * faults.jitter_ms) / 1000)
@@ -85,6 +99,18 @@ class Dials:
             raise AwsError("ThrottlingException", "Rate exceeded")
         if self._hits(faults.errors, operation):
             raise ServerFault
+
+    def unknown_value(self, request: Mapping[str, Any]) -> str | None:
+        if not self._faults.unknown_values:
+            return None
+        return next(
+            (
+                name
+                for name, value in request.items()
+                if isinstance(value, str) and value in self._faults.unknown_values
+            ),
+            None,
+        )
 
     def token_expired(self) -> bool:
         if not self._expired_tokens:

@@ -12,6 +12,7 @@ from assent_local.simulator import listing, tags
 from assent_local.simulator.caller import Caller, Place
 from assent_local.simulator.errors import conflict, invalid
 from assent_local.simulator.pages import Pages
+from assent_local.simulator.shares import Shares
 from assent_local.simulator.store import Document, Kind, Record, Store
 
 Request = Mapping[str, Any]
@@ -87,8 +88,9 @@ _BATCH_SUMMARY = (
 
 
 class Registry:
-    def __init__(self, store: Store, pages: Pages, clock: Clock, changed: PackageListener) -> None:
+    def __init__(self, store: Store, shares: Shares, pages: Pages, clock: Clock, changed: PackageListener) -> None:
         self._store = store
+        self._shares = shares
         self._pages = pages
         self._clock = clock
         self._changed = changed
@@ -126,13 +128,16 @@ class Registry:
         return {"ModelPackageGroupArn": arn}
 
     def describe_group(self, caller: Caller, request: Request) -> Document:
-        return self._group(caller.place, request["ModelPackageGroupName"])[1]
+        name = request["ModelPackageGroupName"]
+        return self._group(self._shares.home(caller.place, name), name)[1]
 
     def list_groups(self, caller: Caller, request: Request) -> Document:
         def rows() -> list[Document]:
             if request.get("CrossAccountFilterOption") == "CrossAccount":
-                return []  # nothing is shared between the simulated accounts
-            groups = (record.document for record in self._store.all(Kind.GROUP, caller.place).values())
+                shared = (self._store.get(Kind.GROUP, *where) for where in self._shares.with_(caller.place))
+                groups = [record.document for record in shared if record]
+            else:
+                groups = [record.document for record in self._store.all(Kind.GROUP, caller.place).values()]
             return listing.select(groups, request, name="ModelPackageGroupName")
 
         page, token, _ = self._pages.cut(caller.place, "ListModelPackageGroups", request, self._store.generation, rows)
@@ -146,6 +151,7 @@ class Registry:
             # A group that is made again under this name counts from 1 again: same ARNs, other things.
             self._store.remove(Kind.LAST_VERSION, caller.place, key)
             tags.forget(self._store, caller.place, group["ModelPackageGroupArn"])
+            self._store.remove(Kind.SHARE, caller.place, key)
             self._store.remove(Kind.GROUP, caller.place, key)
         return {}
 
@@ -190,7 +196,8 @@ class Registry:
         return {"ModelPackageArn": arn}
 
     def describe_package(self, caller: Caller, request: Request) -> Document | Record:
-        record = self._package(caller.place, request["ModelPackageName"])[1]
+        name = request["ModelPackageName"]
+        record = self._package(self._shares.home(caller.place, name), name)[1]
         if request.get("IncludedData") != "MetadataOnly" or "ModelCard" not in record.document:
             return record
         # Without kms:Decrypt there is a card, and nothing in it.
@@ -210,8 +217,9 @@ class Registry:
     def list_packages(self, caller: Caller, request: Request) -> Document:
         def rows() -> list[Document]:
             if "ModelPackageGroupName" in request:
-                key, _ = self._group(caller.place, request["ModelPackageGroupName"])
-                packages = self._versions(caller.place, key)
+                name = request["ModelPackageGroupName"]
+                place = self._shares.home(caller.place, name)
+                packages = self._versions(place, self._group(place, name)[0])
             else:
                 # Unversioned only, unless told: boto3#3069.
                 wanted = request.get("ModelPackageType", "Unversioned")

@@ -15,6 +15,7 @@ from assent_local.simulator.registry import PackageListener, Registry
 from assent_local.simulator.search import Search, SearchIndex
 from assent_local.simulator.serving import Serving
 from assent_local.simulator.shapes import Mismatch, shapes_of
+from assent_local.simulator.shares import Shares
 from assent_local.simulator.store import Document, Record, Store
 from assent_local.simulator.tags import Tagging
 from assent_local.simulator.training import Training
@@ -23,14 +24,15 @@ Operation = Callable[[Caller, Mapping[str, Any]], Document | Record | bytes]
 
 
 class SageMaker:
-    def __init__(self, store: Store, dials: Dials, clock: Clock, changed: PackageListener) -> None:
+    def __init__(self, store: Store, shares: Shares, dials: Dials, clock: Clock, changed: PackageListener) -> None:
         self._shapes = shapes_of("sagemaker")
+        self._dials = dials
         self._dials = dials
         pages = Pages(dials)
         index = SearchIndex(store, dials, clock)
         self._operations: dict[str, Operation] = {
-            **Registry(store, pages, clock, changed).operations,
-            **Search(store, index, pages, self._shapes).operations,
+            **Registry(store, shares, pages, clock, changed).operations,
+            **Search(store, shares, index, pages, self._shapes).operations,
             **Tagging(store).operations,
             **Serving(store, pages, clock).operations,
             **Training(store, clock).operations,
@@ -48,6 +50,8 @@ class SageMaker:
             self._shapes.input(operation)(request, "")
         except Mismatch as mismatch:
             raise invalid(str(mismatch)) from mismatch
+        if name := self._dials.unknown_value(request):
+            raise invalid(f"Value at '{name}' failed to satisfy constraint: Member must satisfy enum value set")
         answer = self._operations[operation](caller, request)
         if isinstance(answer, Record):
             key = answer.document.get("SecurityConfig", {}).get("KmsKeyId")

@@ -15,6 +15,7 @@ from assent_local.simulator.expressions import Fields, Predicate, Tags, predicat
 from assent_local.simulator.faults import Dials
 from assent_local.simulator.pages import Pages
 from assent_local.simulator.shapes import Shapes
+from assent_local.simulator.shares import Shares
 from assent_local.simulator.store import Document, Kind, Record, Store
 
 
@@ -76,8 +77,9 @@ class SearchIndex:
 
 
 class Search:
-    def __init__(self, store: Store, index: SearchIndex, pages: Pages, shapes: Shapes) -> None:
+    def __init__(self, store: Store, shares: Shares, index: SearchIndex, pages: Pages, shapes: Shapes) -> None:
         self._store = store
+        self._shares = shares
         self._index = index
         self._pages = pages
         self._shapes = shapes
@@ -85,13 +87,17 @@ class Search:
 
     def search(self, caller: Caller, request: Mapping[str, Any]) -> bytes:
         resource = _RESOURCES.get(request["Resource"])
-        if resource is None or request.get("CrossAccountFilterOption") == "CrossAccount":
+        if resource is None:
             return _answer([], None, 0)
+        is_shared = request.get("CrossAccountFilterOption") == "CrossAccount"
         fields = Fields(self._shapes.members(resource.shape))
         order = request.get("SortBy") or ("LastModifiedTime" if "LastModifiedTime" in fields else "CreationTime")
         key = fields.sort_key(order)
 
         def tags_of(document: Document) -> Tags:
+            # What others share comes without its tags.
+            if is_shared:
+                return {}
             return {tag["Key"]: tag["Value"] for tag in self._tags(resource, caller.place, document)}
 
         matches = predicate(request.get("SearchExpression", {}), fields, tags_of)
@@ -99,22 +105,36 @@ class Search:
         self._index.catch_up()
 
         def rows() -> Sequence[Record]:
-            found = _matching(self._index.records(resource.kind, caller.place).values(), matches)
+            own = self._index.records(resource.kind, caller.place).values()
+            found = _matching(self._shared(resource, caller.place) if is_shared else own, matches)
             with_key = [record for record in found if key(record.document) is not None]
             without = [record for record in found if key(record.document) is None]
             return sorted(with_key, key=lambda record: key(record.document), reverse=descending) + without
 
-        page, token, total = self._pages.cut(caller.place, "Search", request, self._index.generation, rows)
-        return _answer([self._render(resource, caller.place, record) for record in page], token, total)
+        generation = self._index.generation + (self._store.generation if is_shared else 0)
+        page, token, total = self._pages.cut(caller.place, "Search", request, generation, rows)
+        tied = {} if is_shared else {id(record): self._tags(resource, caller.place, record.document) for record in page}
+        results = [self._render(resource, caller.place, record, tied.get(id(record), [])) for record in page]
+        return _answer(results, token, total)
 
-    def _render(self, resource: Resource, place: Place, record: Record) -> bytes:
+    def _shared(self, resource: Resource, place: Place) -> list[Record]:
+        found: list[Record] = []
+        for owner, group in self._shares.with_(place):
+            records = self._index.records(resource.kind, owner)
+            match resource.kind:
+                case Kind.GROUP:
+                    found += [records[group]] if group in records else []
+                case Kind.PACKAGE:
+                    found += [record for path, record in records.items() if path.startswith(f"{group}/")]
+        return found
+
+    def _render(self, resource: Resource, place: Place, record: Record, tied: list[Document]) -> bytes:
         rendered = record.rendered.get("Search")
         if rendered is None:
             members = self._shapes.members(resource.shape)
             document = {name: value for name, value in record.document.items() if name in members}
             self._shapes.named(resource.shape)(document, "")
             rendered = record.rendered["Search"] = orjson.dumps(document)
-        tied = self._tags(resource, place, record.document)
         if tied:
             rendered = rendered[:-1] + b',"Tags":' + orjson.dumps(tied) + b"}"
         if resource.kind is Kind.MODEL:

@@ -28,6 +28,7 @@ class Kind(StrEnum):
     QUEUE = "queue"
     MESSAGE = "message"
     SEED = "seed"
+    SHARE = "share"
 
 
 @dataclass(slots=True, eq=False)

@@ -11,9 +11,13 @@ from assent_sagemaker.aws.pages import Page, pages
 _PAGE_SIZE = 100
 
 
-def list_model_package_groups(account: Account, *, cross_account: bool = False) -> AsyncIterator[Page]:
+def list_model_package_groups(
+    account: Account, *, created_after: datetime | None = None, cross_account: bool = False
+) -> AsyncIterator[Page]:
     """The account's own groups, or those that others share with it: one call never gives both."""
-    shared = {"CrossAccountFilterOption": "CrossAccount"} if cross_account else {}
+    which: dict[str, Any] = {"CrossAccountFilterOption": "CrossAccount"} if cross_account else {}
+    if created_after is not None:
+        which["CreationTimeAfter"] = created_after
     return pages(
         account,
         "list_model_package_groups",
@@ -23,7 +27,7 @@ def list_model_package_groups(account: Account, *, cross_account: bool = False) 
         SortBy="CreationTime",
         SortOrder="Ascending",
         MaxResults=_PAGE_SIZE,
-        **shared,
+        **which,
     )
 
 

@@ -3,17 +3,23 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Hashable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from assent_sagemaker.aws.account import Account, Document
 from assent_sagemaker.aws.errors import TokenExpired
 from assent_sagemaker.aws.limiter import Family
 
+#: Filters by time are by the second.
+_OVERLAP = timedelta(seconds=1)
+
 
 @dataclass(frozen=True, slots=True)
 class Page:
     #: May be empty: that is not the end.
     records: list[Document]
+    #: Whether that was everything.
+    is_last: bool
 
 
 async def pages(
@@ -41,14 +47,27 @@ async def pages(
             if (known := identity(record)) not in seen:
                 seen.add(known)
                 fresh.append(record)
-        yield Page(fresh)
         # An empty token ends the list as well as none.
         token = response.get("NextToken") or None
+        yield Page(fresh, is_last=token is None)
         if token is None:
             return
         if token in tokens:
             raise TokenExpired(operation, "TokenRepeated", "the service gave a page token for the second time")
         tokens.add(token)
+
+
+async def stretch(pages: AsyncIterator[Page], reached: datetime | None) -> tuple[list[Document], datetime | None]:
+    """About one page of a list by creation, begun at the second of `reached`; and from where to go on, None where that
+    was the end. Longer than a page only where more was created in one second than a page holds."""
+    records: list[Document] = []
+    async for page in pages:
+        records += page.records
+        if page.is_last:
+            break
+        if records and (reached is None or records[-1]["CreationTime"] - reached > _OVERLAP):
+            return records, records[-1]["CreationTime"]
+    return records, None
 
 
 async def ahead(pages: AsyncIterator[Page]) -> AsyncIterator[Page]:

@@ -3,7 +3,7 @@ ours, never remove one: what it does not show may exist."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
 from assent_sagemaker.aws.account import Account, Document
 from assent_sagemaker.aws.limiter import Family
@@ -20,18 +20,39 @@ _PAGE_SIZE = 100
 
 
 def search(
-    account: Account, resource: Resource, *, modified_since: datetime | None = None, cross_account: bool = False
+    account: Account, resource: Resource, *, created_since: datetime | None = None, cross_account: bool = False
 ) -> AsyncIterator[Page]:
-    """Every record, oldest first; or those modified at or after a moment (whole seconds), longest unmodified first.
+    """Every record, or every one created at or after a moment (whole seconds), the oldest first.
 
-    A record that changes while the pages are read comes again with its new state. Groups have no modification time.
+    By creation, for that never changes, and every record has it: one that was never modified may lack the other time.
+    `cross_account`: those instead that other accounts share.
     """
-    expression = {}
-    if modified_since is not None:
-        moment = modified_since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
-        since = {"Name": "LastModifiedTime", "Operator": "GreaterThanOrEqualTo", "Value": moment}
-        expression = {"SearchExpression": {"Filters": [since]}}
-    shared = {"CrossAccountFilterOption": "CrossAccount"} if cross_account else {}
+    which = _since("CreationTime", created_since)
+    if cross_account:
+        which["CrossAccountFilterOption"] = "CrossAccount"
+    return _pages(account, resource, "CreationTime", "Ascending", which)
+
+
+def changed(account: Account, resource: Resource, *, modified_since: datetime | None) -> AsyncIterator[Page]:
+    """The records modified at or after a moment (whole seconds), the last modified first. Groups have no such time.
+
+    One that is modified while the pages are read moves to their front, and is not seen again.
+    """
+    return _pages(account, resource, "LastModifiedTime", "Descending", _since("LastModifiedTime", modified_since))
+
+
+async def last_change(account: Account) -> datetime | None:
+    """When a package was last modified, by the source's own clock and as far as its index has seen."""
+    async for page in _pages(account, "ModelPackage", "LastModifiedTime", "Descending", {}, size=1):
+        for record in page.records:
+            moment: datetime | None = record.get("LastModifiedTime")
+            return moment
+    return None
+
+
+def _pages(
+    account: Account, resource: Resource, sort_by: str, order: str, which: dict[str, Any], size: int = _PAGE_SIZE
+) -> AsyncIterator[Page]:
     return pages(
         account,
         "search",
@@ -39,12 +60,18 @@ def search(
         records=lambda response: [result[resource] for result in response.get("Results", []) if resource in result],
         identity=lambda record: _state(record, resource),
         Resource=resource,
-        SortBy="CreationTime" if modified_since is None else "LastModifiedTime",
-        SortOrder="Ascending",
-        MaxResults=_PAGE_SIZE,
-        **expression,
-        **shared,
+        SortBy=sort_by,
+        SortOrder=order,
+        MaxResults=size,
+        **which,
     )
+
+
+def _since(name: str, moment: datetime | None) -> dict[str, Any]:
+    if moment is None:
+        return {}
+    value = moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    return {"SearchExpression": {"Filters": [{"Name": name, "Operator": "GreaterThanOrEqualTo", "Value": value}]}}
 
 
 def _state(record: Document, resource: Resource) -> tuple[str, datetime | None]:

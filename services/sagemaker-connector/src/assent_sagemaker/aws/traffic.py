@@ -1,7 +1,7 @@
 """Calls as they are made, counted for whoever makes them: a run knows what it cost, whatever else the process does."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -20,6 +20,15 @@ class Traffic:
     throttled: Counter[str] = field(default_factory=Counter)
     #: Calls a second that the lanes allowed when they were last used, by family.
     rates: dict[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, written: Mapping[str, Mapping[str, float]]) -> "Traffic":
+        """As it was written; nothing so far where nothing was."""
+        calls, throttled = (
+            Counter({name: int(count) for name, count in written.get(kind, {}).items()})
+            for kind in ("calls", "throttled")
+        )
+        return cls(calls, throttled, dict(written.get("rates", {})))
 
     def written(self) -> str:
         counts = {"calls": self.calls, "throttled": self.throttled, "rates": self.rates}

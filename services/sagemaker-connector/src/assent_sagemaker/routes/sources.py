@@ -17,7 +17,15 @@ from assent_sagemaker import approvals, sources_state
 from assent_sagemaker.routes.asking import SourceName, known
 from assent_sagemaker.routes.traffic import TrafficView
 from assent_sagemaker.sources import Source
-from assent_sagemaker.sources_state import SourceState
+from assent_sagemaker.sources_state import SourceState, Waiting
+
+
+class RemovalsWaitingView(BaseModel):
+    """More of a source than its `max_removal_share` seems deleted."""
+
+    count: int
+    #: When the first of them was not listed any more.
+    since: datetime
 
 
 class SourceView(BaseModel):
@@ -26,8 +34,12 @@ class SourceView(BaseModel):
     name: str
     region: str
     role_arn: str | None
+    #: The AWS account that it reads, as far as that is known.
+    account: str | None
     include: list[str]
     exclude: list[str]
+    shared_groups: bool
+    max_removal_share: float
     #: As it is set: `auto`, `search` or `describe`.
     plan_setting: str
     #: As it is read: `search`, 100 records a call, or `describe`, a call each. Null until it was read once.
@@ -40,6 +52,8 @@ class SourceView(BaseModel):
     write_back: bool
     #: Live objects by kind.
     live: dict[Kind, int]
+    #: What the listings lack, and is not removed before a person says so: `POST …/removals`. Null where nothing waits.
+    removals_waiting: RemovalsWaitingView | None
     #: Versions whose approval somebody changed in SageMaker without a decision.
     drifting: int
     #: The newest change seen, by the source's own clock.
@@ -71,9 +85,13 @@ def router(database: Database, configured: Mapping[str, Source]) -> APIRouter:
             stands = await sources_state.all_of(connection, names)
             live = await sources_state.counts(connection, names)
             drifting = await approvals.drifting(connection, names)
+            waiting = await sources_state.waiting(connection, names)
         now = database.clock.now()
         return [
-            _view(source, stands.get(source.name), live[source.name], drifting.get(source.name, 0), now)
+            _view(
+                *(source, stands.get(source.name), live[source.name], waiting.get(source.name)),
+                *(drifting.get(source.name, 0), now),
+            )
             for source in of
         ]
 
@@ -103,15 +121,23 @@ def router(database: Database, configured: Mapping[str, Source]) -> APIRouter:
 
 
 def _view(
-    source: Source, stands: SourceState | None, live: Mapping[Kind, int], drifting: int, now: datetime
+    source: Source,
+    stands: SourceState | None,
+    live: Mapping[Kind, int],
+    waiting: Waiting | None,
+    drifting: int,
+    now: datetime,
 ) -> SourceView:
     seen_until = stands.seen_until if stands else None
     return SourceView(
         name=source.name,
         region=source.region,
         role_arn=source.role_arn,
+        account=stands.account if stands else None,
         include=list(source.include),
         exclude=list(source.exclude),
+        shared_groups=source.shared_groups,
+        max_removal_share=source.max_removal_share,
         plan_setting=source.plan,
         plan=stands.plan if stands else None,
         plan_reason=stands.plan_reason if stands else None,
@@ -120,6 +146,7 @@ def _view(
         reconcile_interval_s=source.reconcile_interval.total_seconds(),
         write_back=source.write_back,
         live=dict(live),
+        removals_waiting=RemovalsWaitingView(count=waiting.objects, since=waiting.since) if waiting else None,
         drifting=drifting,
         watermark=stands.watermark if stands else None,
         seen_until=seen_until,

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 import asyncpg
+from assent_common import telemetry
 from assent_common.events.registry import SyncCompleted
 from assent_common.kafka.topics import REGISTRY
 
@@ -17,6 +18,8 @@ async def completed(run: Run, reason: str | None) -> None:
     async with run.held.transaction() as uow:
         connection = await uow.sql()
         now = uow.clock.now()
+        if reason is not None:
+            await _say_once(connection, run, reason)
         sequence = await sources_state.synced(
             connection,
             run.source.name,
@@ -52,6 +55,12 @@ async def completed(run: Run, reason: str | None) -> None:
                 ),
                 scope=run.source.name,
             )
+
+
+async def _say_once(connection: asyncpg.Connection, run: Run, reason: str) -> None:
+    before = await sources_state.get(connection, run.source.name)
+    if run.progress.search_useless and before.plan_reason != reason:
+        telemetry.logger().warning("search_not_used", source=run.source.name, reason=reason)
 
 
 async def _keep_run(connection: asyncpg.Connection, run: Run, now: datetime) -> None:

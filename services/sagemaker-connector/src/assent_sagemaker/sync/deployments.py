@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from assent_common import telemetry
+from assent_common.clock import to_utc
 from assent_common.events.registry import DeploymentObserved, Kind
 
 from assent_sagemaker import arns, metrics, state
@@ -53,7 +54,9 @@ async def _listed(run: Run) -> Listing | None:
         async for page in list_endpoints(run.account):
             for summary in page.records:
                 arn = summary["EndpointArn"]
-                listed[arns.key(arn)] = Listed(arn, summary["EndpointName"], digest(json_safe(summary)))
+                listed[arns.key(arn)] = Listed(
+                    arn, summary["EndpointName"], digest(json_safe(summary)), to_utc(summary["CreationTime"])
+                )
         return listed
 
     try:

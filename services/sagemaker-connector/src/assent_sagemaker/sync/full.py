@@ -1,126 +1,205 @@
-"""Everything that a source has: List says what is there, Search or Describe what it is like."""
+"""Everything that a source has: List says what is there, Search or Describe what it is like.
+
+A reading that was left in its middle goes on where it stopped: packages and groups are read in the order of their
+creation, and how far that got is committed with each batch.
+"""
 
 import random
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
-from assent_common import telemetry
 from assent_common.clock import to_utc
 from assent_common.events.registry import Kind
 
-from assent_sagemaker import arns
+from assent_sagemaker import arns, state
+from assent_sagemaker.aws.account import Document
 from assent_sagemaker.aws.errors import Denied, Refused
 from assent_sagemaker.aws.pages import ahead
-from assent_sagemaker.aws.search import search
-from assent_sagemaker.mapping.documents import Unmappable
-from assent_sagemaker.sync import deployments, describe, listing, removals
-from assent_sagemaker.sync.listing import Listing
-from assent_sagemaker.sync.observe import Seen
-from assent_sagemaker.sync.plan import Plan, SearchUseless, disagreement
+from assent_sagemaker.aws.search import last_change, search
+from assent_sagemaker.sync import deployments, describe, listing, removals, rounds, views
+from assent_sagemaker.sync.listing import Inventory, Listed, Listing
+from assent_sagemaker.sync.observe import Seen, Tags
+from assent_sagemaker.sync.plan import Plan, SearchUseless, compare
+from assent_sagemaker.sync.rounds import Rounds
 from assent_sagemaker.sync.run import Run
 
 SAMPLE = 3
 """So many packages of each full run are described, to see whether Search says the same."""
 
+_KINDS = (Kind.MODEL, Kind.MODEL_VERSION)
+
 
 async def full(run: Run) -> str:
     """Read the whole source. Why it was read by the plan it was read by. Raises AwsError: then nothing was removed."""
-    await run.enter("listing")
-    groups = await listing.groups(run)
-    packages = await listing.packages(run, groups)
-    run.counts["listed"] = len(groups) + len(packages)
-    there = set(groups) | set(packages)
+    if Kind.MODEL not in run.progress.counted:
+        await _registry(run)
+    await deployments.full(run)
     if run.source.plan == "describe":
-        reason = "chosen in the source's settings"
-        there |= await _by_describe(run, groups, packages)
+        return "chosen in the source's settings"
+    return run.progress.search_useless or "Search answers, and a sample of it agrees with Describe"
+
+
+async def _registry(run: Run) -> None:
+    await run.enter("listing")
+    found = await listing.everything(run)
+    run.counts["listed"] = len(found.groups) + len(found.packages)
+    there = found.keys | await _of_closed(run, found)
+    others = await views.see(run, found)
+    mine = Inventory(_without(found.groups, others), _without(found.packages, others), found.closed)
+    round_again = await rounds.of(run)
+    if run.source.plan == "describe" or run.progress.search_useless:
+        there |= await _by_describe(run, mine)
     else:
         try:
-            there |= await _by_search(run, groups, packages)
-            reason = "Search answers, and a sample of it agrees with Describe"
+            there |= await _by_search(run, mine, others, round_again)
+            round_again.suspect = None
         except SearchUseless as error:
             if run.source.plan == "search":
                 raise
-            reason = str(error)
-            telemetry.logger().warning("search_not_used", source=run.source.name, reason=reason)
-            there |= await _by_describe(run, groups, packages)
-    await removals.count_listing(run, (Kind.MODEL, Kind.MODEL_VERSION), there)
-    await deployments.full(run)
-    return reason
+            round_again.suspect = error.suspect
+            run.progress.search_useless = str(error)
+            run.progress.begin_reading_again()
+            there |= await _by_describe(run, mine)
+    now = run.clock.now()
+    await rounds.keep(run, Rounds(groups_at=now, sampled_at=now, suspect=round_again.suspect))
+    await removals.count_listing(run, _KINDS, there)
 
 
-async def _by_describe(run: Run, groups: Listing, packages: Listing) -> set[str]:
+async def _of_closed(run: Run, found: Inventory) -> set[str]:
+    """What is kept of groups whose packages may not be listed: nothing says that it is gone."""
+    if not found.closed:
+        return set()
+    async with run.held.database.connection() as connection:
+        return await state.keys_of_models(connection, found.closed)
+
+
+async def _by_describe(run: Run, mine: Inventory) -> set[str]:
     run.plan = Plan.DESCRIBE
+    _mark(run, mine.packages, None)
     await run.enter("describing")
-    await describe.groups(run, groups.values())
-    return await describe.packages(run, packages.values())
+    groups = await _to_describe(run, mine.groups, run.progress.groups)
+    await describe.groups(run, groups, in_order=True)
+    packages = await _to_describe(run, mine.packages, run.progress.packages)
+    return await describe.packages(run, packages, in_order=True)
 
 
-async def _by_search(run: Run, groups: Listing, packages: Listing) -> set[str]:
+async def _to_describe(run: Run, listed: Listing, reached: datetime | None) -> list[Listed]:
+    """In the order of their creation, but for what was described before the run was taken up, and still looks so."""
+    before = {key: one for key, one in listed.items() if reached is not None and one.created_at < reached}
+    changed = await describe.different(run, before)
+    rest = (one for key, one in listed.items() if key not in before)
+    return sorted([*changed, *rest], key=lambda one: (one.created_at, one.arn))
+
+
+async def _by_search(run: Run, mine: Inventory, others: set[str], round_again: Rounds) -> set[str]:
     """Also the keys of what Search has and the listing, which was read before, has not yet. Raises SearchUseless."""
     run.plan = Plan.SEARCH
-    await run.enter("searching")
-    sample = await _sample(run, packages)
+    groups_since, since = run.progress.groups, run.progress.packages
+    seen_groups: set[str] = set()
+    seen: set[str] = set()
 
-    async def read() -> tuple[set[str], set[str]]:
-        return await search_groups(run, groups), await _search_packages(run, packages, sample)
+    async def read() -> None:
+        await _search_groups(run, mine.groups, seen_groups)
+        await _search_packages(run, mine.packages, others, sample, seen)
+        await _search_shared(run, mine.packages, seen)
 
     try:
-        seen_groups, seen = await run.from_the_start_if_expired(read)
+        # Before the first page: what changes while the pages are read may change on one that was read already.
+        _mark(run, mine.packages, await last_change(run.account))
+        await run.enter("searching")
+        sample = await _sample(run, mine.packages, since, round_again.suspect)
+        await run.from_the_start_if_expired(read)
     except (Denied, Refused) as error:
         raise SearchUseless(f"Search is not to be had: {error}") from error
     await run.enter("describing")
-    await describe.groups(run, [group for key, group in groups.items() if key not in seen_groups])
-    await describe.packages(run, [package for key, package in packages.items() if key not in seen])
+    await describe.groups(run, await _not_shown(run, mine.groups, seen_groups, groups_since))
+    await describe.packages(run, await _not_shown(run, mine.packages, seen, since))
     return seen
 
 
-async def search_groups(run: Run, listed: Listing) -> set[str]:
-    """Groups by Search, those alone that are listed, spelled as there. Their keys."""
-    seen: set[str] = set()
-    async for page in search(run.account, "ModelPackageGroup"):
+def _mark(run: Run, listed: Listing, last: datetime | None) -> None:
+    """From where the next poll goes on. A run that is taken up has not seen what changed since it was left."""
+    if run.watermark is None:
+        run.saw(last, *(package.created_at for package in listed.values()))
+
+
+async def _search_groups(run: Run, listed: Listing, seen: set[str]) -> None:
+    """The account's own groups, those alone that are listed, spelled as there."""
+    async for page in search(run.account, "ModelPackageGroup", created_since=run.progress.groups):
         batch = []
         for document in page.records:
             key = arns.key(document["ModelPackageGroupArn"])
-            if key in listed:
+            if key in listed and listed[key].is_of(document["CreationTime"]):
                 batch.append(Seen({**document, "ModelPackageGroupArn": listed[key].arn}))
                 seen.add(key)
+        if page.records:
+            run.progress.groups = to_utc(page.records[-1]["CreationTime"])
         await run.observer.groups(batch)
-    return seen
 
 
-async def _search_packages(run: Run, listed: Listing, sample: Mapping[str, Mapping[str, Any]]) -> set[str]:
-    """The keys of what is there of what Search shows: an index that lags shows what is deleted, too."""
-    there: set[str] = set()
-    async for page in ahead(search(run.account, "ModelPackage")):
+async def _search_packages(
+    run: Run, listed: Listing, others: set[str], sample: Mapping[str, Document], seen: set[str]
+) -> None:
+    """Of what Search shows that which is there: an index that lags shows what is deleted, too."""
+    async for page in ahead(search(run.account, "ModelPackage", created_since=run.progress.packages)):
         batch = []
         unlisted = []
         for document in page.records:
             arn = document["ModelPackageArn"]
             key = arns.key(arn)
             if key in sample:
-                _compare(document, sample[key])
+                compare(document, sample[key])
             if key in listed:
-                run.saw(to_utc(document["CreationTime"]), document.get("LastModifiedTime"))
-                there.add(key)
-                batch.append(Seen(document))
-            elif listing.wants(run, arn):
-                unlisted.append(listing.Listed(arn, arn, ""))
+                if listed[key].is_of(document["CreationTime"]):
+                    seen.add(key)
+                    batch.append(Seen(document))
+            elif key not in others and listing.wants(run, arn):
+                unlisted.append(Listed(arn, arn, "", to_utc(document["CreationTime"])))
+        if page.records:
+            run.progress.packages = to_utc(page.records[-1]["CreationTime"])
         await run.observer.packages(batch, confirmed=True)
-        there |= await describe.packages(run, unlisted)
-    return there
+        seen |= await describe.packages(run, unlisted)
 
 
-async def _sample(run: Run, packages: Listing) -> dict[str, Mapping[str, Any]]:
-    chosen = random.SystemRandom().sample(sorted(packages), min(SAMPLE, len(packages)))
+async def _search_shared(run: Run, listed: Listing, seen: set[str]) -> None:
+    """What others share, where Search shows that at all; their groups are described, for these are few."""
+    if not any(package.is_shared for package in listed.values()):
+        return
+    async for page in search(run.account, "ModelPackage", cross_account=True):
+        batch = []
+        for document in page.records:
+            key = arns.key(document["ModelPackageArn"])
+            if key in listed and listed[key].is_shared and listed[key].is_of(document["CreationTime"]):
+                seen.add(key)
+                batch.append(Seen(document, Tags.UNREAD))
+        await run.observer.packages(batch, confirmed=True)
+
+
+async def _not_shown(run: Run, listed: Listing, seen: set[str], since: datetime | None) -> list[Listed]:
+    """What is listed and Search does not show. Of what it showed before the run was taken up, what is not kept."""
+    missing = {key: one for key, one in listed.items() if key not in seen}
+    if since is None:
+        return list(missing.values())
+    before = [key for key, one in missing.items() if one.created_at < since]
+    async with run.held.database.connection() as connection:
+        kept = await state.living(connection, before)
+    return [one for key, one in missing.items() if key not in kept]
+
+
+async def _sample(
+    run: Run, packages: Listing, since: datetime | None, suspect: str | None
+) -> dict[str, Mapping[str, Any]]:
+    """Of those own packages that are yet to be read."""
+    among = sorted(
+        key for key, one in packages.items() if not one.is_shared and (since is None or one.created_at >= since)
+    )
+    chosen = random.SystemRandom().sample(among, min(SAMPLE, len(among)))
+    if suspect is not None and arns.key(suspect) in among and arns.key(suspect) not in chosen:
+        chosen.append(arns.key(suspect))
     documents = {key: await describe.package(run, packages[key].arn) for key in chosen}
     return {key: document for key, document in documents.items() if document is not None}
 
 
-def _compare(by_search: Mapping[str, Any], by_describe: Mapping[str, Any]) -> None:
-    try:
-        fields = disagreement(by_search, by_describe)
-    except (Unmappable, arns.NotAnArn):
-        # Told when it is kept.
-        return
-    if fields:
-        raise SearchUseless(f"Search differs from Describe in {fields} of {by_describe['ModelPackageArn']}")
+def _without(listed: Listing, keys: set[str]) -> Listing:
+    return {key: one for key, one in listed.items() if key not in keys} if keys else listed

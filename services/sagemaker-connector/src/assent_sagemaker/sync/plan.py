@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
-from assent_sagemaker.mapping.documents import ModelPackage
+from assent_sagemaker.arns import NotAnArn
+from assent_sagemaker.mapping.documents import ModelPackage, Unmappable
 from assent_sagemaker.mapping.packages import model_version
 from assent_sagemaker.mapping.reports import Outcomes
 
@@ -17,9 +18,26 @@ class Plan(StrEnum):
 class SearchUseless(Exception):
     """Search can't be used for this source; the message says why."""
 
+    def __init__(self, reason: str, *, suspect: str | None = None) -> None:
+        super().__init__(reason)
+        #: The ARN of the package that it shows wrongly.
+        self.suspect = suspect
+
 
 #: Told otherwise by the two: tags come with Search alone, and `raw` is their documents as they came.
 _NOT_COMPARED = {"tags", "raw"}
+
+
+def compare(by_search: Mapping[str, Any], by_describe: Mapping[str, Any]) -> None:
+    """Raises SearchUseless if two documents of one state of a package differ."""
+    try:
+        fields = disagreement(by_search, by_describe)
+    except (Unmappable, NotAnArn):
+        # Told when it is kept.
+        return
+    if fields:
+        arn = by_describe["ModelPackageArn"]
+        raise SearchUseless(f"Search differs from Describe in {fields} of {arn}", suspect=arn)
 
 
 def disagreement(by_search: Mapping[str, Any], by_describe: Mapping[str, Any]) -> str | None:

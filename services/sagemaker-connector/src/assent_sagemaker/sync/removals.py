@@ -1,53 +1,75 @@
-"""What is gone: only what two complete listings in a row have lacked, never by one, and never half of a source at once.
+"""What is gone: only what two complete listings in a row have lacked, never by one; and too much at once only when a
+person has said so.
 
 A listing that failed on its way does not come here at all.
 """
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping
 
 from assent_common import telemetry
-from assent_common.events.registry import Kind, Removed
-from assent_common.kafka.topics import REGISTRY
+from assent_common.events.registry import Kind
+from assent_common.uow import UnitOfWork
 
-from assent_sagemaker import metrics, state
+from assent_sagemaker import metrics, sources_state, state, views
+from assent_sagemaker.reading import Reader
+from assent_sagemaker.sync.gone import remove
+from assent_sagemaker.sync.observe import Observer, Seen
 from assent_sagemaker.sync.run import Run
 
 LISTINGS = 2
-#: More than half of more than so many at once needs one more listing to be believed.
-MANY = 20
+#: Of a source that holds no more than this, everything may go at once: that is a cleaning-up, not a disaster.
+FEW = 20
 
 
 async def count_listing(run: Run, kinds: Collection[Kind], listed: Collection[str]) -> None:
-    """Count one complete listing of these kinds, and tell what it proves to be gone."""
+    """Count one complete listing of these kinds, and tell what it proves to be gone. Once a run: it is one listing,
+    however often the run is taken up."""
+    if set(kinds) <= set(run.progress.counted):
+        return
+    source = run.source
     async with run.transaction() as uow:
         connection = await uow.sql()
-        live = await state.count_live(connection, run.source.name, kinds)
-        missed = await state.missed(connection, run.source.name, kinds, listed)
-        gone = proven(live, missed)
-        if not gone and (due := sum(count >= LISTINGS for count in missed.values())):
-            run.note(
-                f"{due} of {live} live objects are in the listing no more: removed if the next one lacks them, too"
-            )
-            metrics.REMOVALS_REFUSED.labels(run.source.name).inc()
-            telemetry.logger().error("removals_refused", source=run.source.name, live=live, missing=due)
-        now = uow.clock.now()
-        removed = await state.remove(connection, gone, now)
-        for one in sorted(removed):
-            uow.emit(
-                REGISTRY,
-                f"assent.registry.{one.kind.value}.removed.v1",
-                one.urn,
-                one.sequence,
-                Removed(urn=one.urn, source=run.source.name, kind=one.kind, removed_at=now),
-                scope=run.source.name,
-            )
-            metrics.CHANGES.labels(one.kind.value).inc()
-        run.counts["removed"] += len(removed)
+        # Nobody confirms what waits while it is counted.
+        await sources_state.lock(connection, source.name)
+        live = await state.count_live(connection, source.name, kinds)
+        missed = await state.missed(connection, source.name, kinds, listed, uow.clock.now())
+        await views.count_listing(connection, source.name, kinds, listed, listings=LISTINGS)
+        lost = [key for key, count in missed.items() if count >= LISTINGS]
+        heirs = await views.pass_on(connection, lost)
+        gone = [key for key in lost if key not in heirs]
+        if asks_for_a_person(live, len(gone), source.max_removal_share):
+            metrics.REMOVALS_REFUSED.labels(source.name).inc()
+            telemetry.logger().error("removals_wait", source=source.name, live=live, missing=len(gone))
+        else:
+            run.counts["removed"] += await remove(uow, source.name, gone)
+        run.progress.counted += kinds
+    await _tell_of_new_owners(run, heirs)
 
 
-def proven(live: int, missed: Mapping[str, int]) -> list[str]:
-    """The keys that are gone, by how many listings in a row have lacked each."""
-    gone = [key for key, count in missed.items() if count >= LISTINGS]
-    if live > MANY and len(gone) * 2 > live:
-        gone = [key for key in gone if missed[key] > LISTINGS]
-    return gone
+async def confirm(uow: UnitOfWork, source: str) -> int:
+    """Remove what waits for a person. How many that were."""
+    connection = await uow.sql()
+    await sources_state.lock(connection, source)
+    return await remove(uow, source, await state.waiting(connection, source, LISTINGS))
+
+
+def asks_for_a_person(live: int, gone: int, share: float) -> bool:
+    return live > FEW and gone > live * share
+
+
+async def _tell_of_new_owners(run: Run, heirs: Mapping[str, str]) -> None:
+    """As they were last read: the new owner reads them by itself, at its next reconcile at the latest."""
+    keys = defaultdict(list)
+    for key, heir in heirs.items():
+        keys[heir].append(key)
+    for heir, its in keys.items():
+        observer = Observer(heir, run.held.database, run.transaction, Reader(run.account), run.clock, counts=run.counts)
+        async with run.held.database.connection() as connection:
+            known = list((await state.known(connection, its)).values())
+        await observer.groups(_as_seen(one) for one in known if one.kind is Kind.MODEL)
+        await observer.again([one for one in known if one.kind is Kind.MODEL_VERSION])
+
+
+def _as_seen(known: state.Known) -> Seen:
+    return Seen(known.document, known.tags, known.summary_hash)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -20,6 +20,7 @@ from assent_sagemaker.reading import Reader
 from assent_sagemaker.runs import SyncRun
 from assent_sagemaker.sources import Source
 from assent_sagemaker.sync.observe import Observer
+from assent_sagemaker.sync.progress import Progress
 
 T = TypeVar("T")
 
@@ -40,20 +41,23 @@ class Run:
         held: Held,
         clock: Clock,
         heard: Callable[[], None],
+        *,
+        read_as: str,
     ) -> None:
-        """`heard` is called when the source has answered for the first time."""
+        """`heard` is called when the source has answered for the first time. A run that was left in its middle is taken
+        up where it was left, unless what it read was `read_as` something else."""
         self.record = record
         self.source = source
         self.account = account
         self.held = held
         self.clock = clock
         self.heard = heard
-        self.counts: Counter[str] = Counter()
-        self.traffic = Traffic()
-        self.notes: list[str] = []
-        self.plan: str | None = None
-        self.watermark: datetime | None = None
+        self.counts = Counter({name: count for name, count in record.counts.items() if name != "listed"})
+        self.traffic = Traffic.read(record.traffic)
+        self.progress = Progress.left(record.progress, read_as)
+        self.plan = record.plan
         self.phase = ""
+        self.taken_up_at = clock.now()
         self.observer = Observer(
             source.name,
             held.database,
@@ -63,18 +67,30 @@ class Run:
             counts=self.counts,
         )
         self._restarts = RESTARTS
-        self._shown_at = self.began_at
+        self._shown_at = self.taken_up_at
 
     @property
     def began_at(self) -> datetime:
         return self.record.started_at or self.record.requested_at
+
+    @property
+    def notes(self) -> Sequence[str]:
+        return self.progress.notes
+
+    @property
+    def watermark(self) -> datetime | None:
+        return self.progress.watermark
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[UnitOfWork]:
         """Under the source's lease, with the progress so far."""
         async with self.held.transaction() as uow:
             yield uow
-            await runs.progress(await uow.sql(), self.record.id, self.plan, self.phase, self.counts, self.traffic)
+            if self.record.has_a_row:
+                await runs.progress(
+                    *(await uow.sql(), self.record.id, self.plan, self.phase, self.counts, self.traffic),
+                    self.progress.model_dump_json(),
+                )
 
     async def listed(self, more: int) -> None:
         """So many more are there; a long listing shows that it gets on."""
@@ -101,12 +117,12 @@ class Run:
 
     def note(self, text: str) -> None:
         """Something that could not be read, though the run goes on: said on `/v1/sources`."""
-        if text not in self.notes:
-            self.notes.append(text)
+        if text not in self.progress.notes:
+            self.progress.notes.append(text)
 
     def saw(self, *moments: datetime | None) -> None:
         """The newest change by the source's own clock, from where the next poll goes on."""
-        self.watermark = max((m for m in (self.watermark, *moments) if m is not None), default=None)
+        self.progress.watermark = max((m for m in (self.watermark, *moments) if m is not None), default=None)
 
 
 async def in_parallel(reading: Callable[[str], Awaitable[T]], names: list[str]) -> list[T]:

@@ -1,7 +1,7 @@
 """One turn of reading a source: the one thing that is due there now, be it whole or what changed."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from assent_common import ids, service, telemetry
@@ -16,7 +16,7 @@ from assent_sagemaker.sources import Source
 from assent_sagemaker.sources_state import Due
 from assent_sagemaker.sync.completed import completed, failed
 from assent_sagemaker.sync.full import full
-from assent_sagemaker.sync.incremental import LookBack, incremental
+from assent_sagemaker.sync.incremental import incremental
 from assent_sagemaker.sync.plan import Plan, SearchUseless
 from assent_sagemaker.sync.run import Run
 from assent_sagemaker.writer import Holding
@@ -39,7 +39,6 @@ class Standing:
     cause: Cause
     has_begun: bool = False
     failures: int = 0
-    look_back: LookBack = field(default_factory=LookBack)
 
     @classmethod
     def of(cls, source: Source, due: Due) -> "Standing":
@@ -95,7 +94,7 @@ class Turn:
             await self._begin()
         now = self._clock.now()
         async with self._held.database.connection() as connection:
-            asked = await runs.requested(connection, self._source.name)
+            asked = await runs.outstanding(connection, self._source.name)
             stands = await sources_state.get(connection, self._source.name)
         if stands.plan is None:
             # There is nothing to go on from.
@@ -105,8 +104,8 @@ class Turn:
         elif standing.full_at is None or now >= standing.full_at:
             await self._full(self._record("full", standing.cause))
         elif stands.plan is not None and (asked or standing.poll_at is None or now >= standing.poll_at):
-            since = standing.look_back.since(stands.watermark, stands.watermark_at, now)
-            await self._incremental(asked or self._record("incremental", Cause.POLL), Plan(stands.plan), since)
+            run = asked or self._record("incremental", Cause.POLL)
+            await self._incremental(run, Plan(stands.plan), stands.watermark)
 
     async def _begin(self) -> None:
         standing = self._standing
@@ -144,11 +143,11 @@ class Turn:
         if record.has_a_row:
             async with self._held.transaction() as uow:
                 connection = await uow.sql()
-                await runs.interrupt(connection, self._source.name, self._clock.now())
                 record = await runs.start(connection, record, self._clock.now())
         return Run(
             *(record, self._source, self._account, self._held, self._clock),
             lambda: self._troubles.over(self._source.name),
+            read_as=self._standing.read_as,
         )
 
     async def _read(self, run: Run, reading: Callable[[], Awaitable[str | None]]) -> bool:
@@ -206,7 +205,7 @@ class Turn:
         """Kept for whoever holds the source by then."""
         standing, now = self._standing, self._clock.now()
         # At least as long as this one took, so that outstanding reports get their share of the time.
-        took = now - run.began_at
+        took = now - run.taken_up_at
         backoff = standing.backoff() if standing.failures else timedelta(0)
         standing.poll_at = now + max(self._source.poll_interval, took, backoff)
         async with self._held.transaction() as uow:
