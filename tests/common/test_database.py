@@ -5,13 +5,16 @@ from contextlib import suppress
 
 import asyncpg
 import pytest
+from assent_common import database
 from assent_common.database import Database, is_transient
 from assent_common.kafka import topics
+from assent_common.settings import Settings
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from tests.common import world
 from tests.common.world import change, value
+from tests.support.wait import until
 
 KEEP = "insert into entities values ('churn', 1)"
 
@@ -85,3 +88,22 @@ async def test_a_database_that_is_away_is(store: Database) -> None:
         async with store.transaction() as uow:
             await uow.session.execute(text("select pg_terminate_backend(pg_backend_pid())"))
     assert is_transient(killed_in_transaction.value)
+
+
+async def test_a_connection_that_died_in_the_pool_is_not_handed_out(
+    store: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "IDLE_S", 0.0)
+    other = world.a_database(settings)
+    async with store.connection() as connection:
+        pid = await connection.fetchval("select pg_backend_pid()")
+    async with other.connection() as executioner:
+        await executioner.execute("select pg_terminate_backend($1)", pid)
+        await until(lambda: _is_gone(executioner, pid), within_s=10)
+    async with store.connection() as connection:
+        assert await connection.fetchval("select pg_backend_pid()") != pid
+    await other.close()
+
+
+async def _is_gone(connection: asyncpg.Connection, pid: int) -> bool:
+    return await connection.fetchval("select not exists (select from pg_stat_activity where pid = $1)", pid) is True

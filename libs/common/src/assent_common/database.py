@@ -1,20 +1,24 @@
 """Postgres: one engine a process, one transaction per request or batch, committed at the edge."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import asyncpg
 import orjson
-from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import event, text
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from assent_common import telemetry
 from assent_common.clock import Clock
 from assent_common.uow import UnitOfWork
 
+IDLE_S = 1.0
 _TRANSIENT_STATES = ("08", "25006", "28", "3D", "40", "53", "55P03", "57014", "57P", "58")
 """Connection lost, a standby where the primary was, not let in, no such database (yet), rolled back in a conflict, out
 of resources, lock not to be had, cancelled, server going down, a disk that fails: the database's fault, never the
@@ -35,7 +39,6 @@ class Database:
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=5,
-            pool_pre_ping=True,
             json_serializer=lambda value: orjson.dumps(value).decode(),
             json_deserializer=orjson.loads,
             connect_args={
@@ -43,6 +46,8 @@ class Database:
                 "server_settings": {"application_name": f"assent-{service}", "timezone": "UTC"},
             },
         )
+        _ping_what_was_idle(self.engine)
+        self._autocommit = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False, autoflush=False)
 
     @asynccontextmanager
@@ -65,8 +70,7 @@ class Database:
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[asyncpg.Connection]:
         """A bare asyncpg connection of the pool, each statement its own transaction: for duties and hot reads."""
-        async with self.engine.connect() as connection:
-            await connection.execution_options(isolation_level="AUTOCOMMIT")
+        async with self._autocommit.connect() as connection:
             raw = await connection.get_raw_connection()
             assert raw.driver_connection is not None
             yield raw.driver_connection
@@ -77,6 +81,26 @@ class Database:
 
     async def close(self) -> None:
         await self.engine.dispose()
+
+
+def _ping_what_was_idle(engine: AsyncEngine) -> None:
+    """What lay in the pool may have died there: ask before it is used. What was used just now is not asked again."""
+
+    @event.listens_for(engine.sync_engine, "checkin")
+    def note(_: DBAPIConnection | None, record: ConnectionPoolEntry) -> None:
+        record.info["used_at"] = time.monotonic()
+
+    @event.listens_for(engine.sync_engine, "checkout")
+    def ask(connection: DBAPIConnection, record: ConnectionPoolEntry, _: PoolProxiedConnection) -> None:
+        used_at = record.info.get("used_at")
+        if used_at is None or time.monotonic() - used_at < IDLE_S:
+            return
+        dialect = engine.sync_engine.dialect
+        try:
+            dialect.do_ping(connection)
+        except (dialect.loaded_dbapi.Error, OSError) as error:
+            # The pool makes another.
+            raise DisconnectionError(repr(error)) from error
 
 
 def is_transient(error: BaseException) -> bool:
