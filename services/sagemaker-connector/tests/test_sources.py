@@ -1,9 +1,14 @@
+import time
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from assent_common.clock import SystemClock
 from assent_common.events.governance import CandidacyStatus
+from assent_sagemaker.aws.account import Account
+from assent_sagemaker.aws.clients import Clients
+from assent_sagemaker.aws.limiter import Limiter
 from assent_sagemaker.sources import Source, SourcesInvalid, Stage, load, own_region, parse
 
 WHOLE = """
@@ -51,6 +56,29 @@ def test_awss_own_region_is_looked_for_where_awss_tools_look() -> None:
     assert own_region({}, "c") == "c"
 
 
+@pytest.mark.parametrize(
+    ("region", "partition"),
+    [("eu-central-1", "aws"), ("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov")],
+)
+async def test_roles_of_every_partition_are_assumed_at_their_own_regions_sts(region: str, partition: str) -> None:
+    role = f"arn:{partition}:iam::111122223333:role/assent/reader"
+    source = Source(name="a", region=region, role_arn=role)
+    async with Clients(SystemClock()) as clients:
+        account = Account.of(source, clients, Limiter())
+        assert account.name == "111122223333"
+        sts = await clients.of("sts", region)
+        suffix = "amazonaws.com.cn" if partition == "aws-cn" else "amazonaws.com"
+        assert sts.meta.endpoint_url == f"https://sts.{region}.{suffix}"
+
+
+def test_thousands_of_sources_are_read_in_seconds(tmp_path: Path) -> None:
+    file = tmp_path / "sources.yaml"
+    file.write_text("sources:\n" + "".join(f"  - {{name: s-{n}, region: eu-west-1}}\n" for n in range(15_000)))
+    began = time.process_time()
+    assert len(load(file, own_region=None)) == 15_000
+    assert time.process_time() - began < 10
+
+
 A = {"name": "a", "region": "eu-west-1"}
 STAGE = {"stage": "Production", "status": "Approved"}
 
@@ -81,6 +109,10 @@ def test_what_is_written_to_a_source_is_as_its_file_says() -> None:
         ({"sources": [{**A, "write_back": True, "life_cycle": {"approved": STAGE}}]}, r"life_cycle.approved"),
         ({"sources": [{**A, "write_back": True, "life_cycle": {"accepted": {"stage": "in use"}}}]}, r"accepted.stage"),
         ({"sources": [{**A, "write_back": True, "on_drift": "revert"}]}, r"sources\[0\].on_drift"),
+        (
+            {"sources": [{**A, "region": "cn-north-1", "role_arn": "arn:aws:iam::111122223333:role/reader"}]},
+            r"sources\[0\]: .*aws-cn",
+        ),
         ({"sources": []}, "sources"),
         ({}, "sources: Field required"),
         (None, "sources.yaml: "),

@@ -104,7 +104,7 @@ def test_of_thousands_each_has_one_turn_before_any_has_two() -> None:
     names = [f"s-{n}" for n in range(5000)]
     for name in names:
         agenda.put(name, NOON, is_long=False)
-    order = []
+    order: list[str] = []
     while len(order) < len(names):
         turn = taken(agenda)
         assert turn
