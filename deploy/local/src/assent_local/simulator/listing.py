@@ -32,7 +32,8 @@ def select(
     order: Mapping[str, Callable[[Document], Any]] = {
         "Name": lambda document: (name_of(document), document.get("ModelPackageVersion", 0)),
         "CreationTime": lambda document: document["CreationTime"],
-        "Status": lambda document: document["EndpointStatus"],
+        "ScheduledTime": lambda document: document["ScheduledTime"],
+        "Status": lambda document: next(value for member, value in document.items() if member.endswith("Status")),
     }
     descending = request.get("SortOrder", default_order) == "Descending"
     return sorted(chosen, key=order[request.get("SortBy", "CreationTime")], reverse=descending)

@@ -8,8 +8,10 @@ from assent_common.clock import Clock
 
 from assent_local.simulator import iam
 from assent_local.simulator.caller import Caller
+from assent_local.simulator.components import Components
 from assent_local.simulator.errors import AwsError, invalid
 from assent_local.simulator.faults import Dials
+from assent_local.simulator.monitoring import Monitoring
 from assent_local.simulator.pages import Pages
 from assent_local.simulator.registry import PackageListener, Registry
 from assent_local.simulator.search import Search, SearchIndex
@@ -19,6 +21,7 @@ from assent_local.simulator.shares import Shares
 from assent_local.simulator.store import Document, Record, Store
 from assent_local.simulator.tags import Tagging
 from assent_local.simulator.training import Training
+from assent_local.simulator.transforms import Transforms
 
 Operation = Callable[[Caller, Mapping[str, Any]], Document | Record | bytes]
 
@@ -35,6 +38,9 @@ class SageMaker:
             **Search(store, shares, index, pages, self._shapes).operations,
             **Tagging(store).operations,
             **Serving(store, pages, clock).operations,
+            **Components(store, pages, clock).operations,
+            **Transforms(store, pages, clock).operations,
+            **Monitoring(store, pages, clock).operations,
             **Training(store, clock).operations,
         }
 

@@ -11,6 +11,7 @@ from assent_common.clock import Clock
 
 from assent_local.simulator import tags
 from assent_local.simulator.caller import Caller, Place
+from assent_local.simulator.dashboard import Dashboard
 from assent_local.simulator.expressions import Fields, Predicate, Tags, predicate
 from assent_local.simulator.faults import Dials
 from assent_local.simulator.pages import Pages
@@ -83,6 +84,7 @@ class Search:
         self._index = index
         self._pages = pages
         self._shapes = shapes
+        self._dashboard = Dashboard(store, shapes)
         self.operations = {"Search": self.search}
 
     def search(self, caller: Caller, request: Mapping[str, Any]) -> bytes:
@@ -138,7 +140,7 @@ class Search:
         if tied:
             rendered = rendered[:-1] + b',"Tags":' + orjson.dumps(tied) + b"}"
         if resource.kind is Kind.MODEL:
-            rendered = self._dashboard(place, record.document, rendered)
+            rendered = self._dashboard.of(place, record.document, rendered)
         return b'{"%s":%s}' % (resource.name.encode(), rendered)
 
     def _tags(self, resource: Resource, place: Place, document: Document) -> list[Document]:
@@ -146,28 +148,6 @@ class Search:
             # A version has none of its own: its group's apply.
             return tags.read(self._store, place, place.arn(Kind.GROUP, document["ModelPackageGroupName"]))
         return tags.read(self._store, place, document[resource.arn])
-
-    def _dashboard(self, place: Place, model: Document, rendered: bytes) -> bytes:
-        """The model as the dashboard shows it: with the endpoints that serve it."""
-        serving = []
-        for record in self._store.all(Kind.ENDPOINT, place).values():
-            config = self._store.get(Kind.ENDPOINT_CONFIG, place, record.document["EndpointConfigName"].casefold())
-            variants = config.document["ProductionVariants"] if config else []
-            if any(variant.get("ModelName") == model["ModelName"] for variant in variants):
-                serving.append(
-                    {
-                        name: record.document[name]
-                        for name in (
-                            "EndpointName",
-                            "EndpointArn",
-                            "CreationTime",
-                            "LastModifiedTime",
-                            "EndpointStatus",
-                        )
-                    }
-                )
-        dashboard = {"Model": orjson.Fragment(rendered), "Endpoints": serving, "MonitoringSchedules": []}
-        return orjson.dumps(dashboard)
 
 
 def _matching(records: Iterable[Record], matches: Predicate) -> list[Record]:

@@ -1,4 +1,8 @@
-"""What serves: models, endpoint configurations and endpoints. An endpoint is in service at once."""
+"""What serves: models, endpoint configurations and endpoints.
+
+An endpoint is in service at once, but where its update is to be rolled out step by step: then the old and the new
+configuration serve side by side until its wait is over.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,7 +10,7 @@ from typing import Any
 from assent_common.clock import Clock
 
 from assent_local.simulator import listing, tags
-from assent_local.simulator.caller import Caller
+from assent_local.simulator.caller import Caller, Place
 from assent_local.simulator.errors import invalid
 from assent_local.simulator.pages import Pages
 from assent_local.simulator.store import Document, Kind, Store
@@ -22,6 +26,8 @@ _MODEL_GIVEN = (
     "EnableNetworkIsolation",
 )
 _CONFIG_NOT_KEPT = {"Tags"}
+#: Of the traffic, until the wait is over.
+_CANARY_SHARE = 0.1
 _ENDPOINT_SUMMARY = ("EndpointName", "EndpointArn", "CreationTime", "LastModifiedTime", "EndpointStatus")
 
 
@@ -41,6 +47,7 @@ class Serving:
             "DescribeEndpoint": self.describe_endpoint,
             "ListEndpoints": self.list_endpoints,
             "UpdateEndpoint": self.update_endpoint,
+            "UpdateEndpointWeightsAndCapacities": self.update_weights,
             "DeleteEndpoint": self.delete_endpoint,
         }
 
@@ -89,8 +96,7 @@ class Serving:
         now = self._now()
         document = {
             "EndpointName": request["EndpointName"],
-            "EndpointConfigName": request["EndpointConfigName"],
-            "ProductionVariants": self._variants(caller, request["EndpointConfigName"]),
+            **self._configured(caller, request["EndpointConfigName"]),
             "EndpointStatus": "InService",
             "CreationTime": now,
             "LastModifiedTime": now,
@@ -98,9 +104,12 @@ class Serving:
         return self._create(Kind.ENDPOINT, caller, "Endpoint", document, request)
 
     def describe_endpoint(self, caller: Caller, request: Request) -> Document:
+        self._end_rollouts(caller.place)
         return self._find(Kind.ENDPOINT, caller, request["EndpointName"])
 
     def list_endpoints(self, caller: Caller, request: Request) -> Document:
+        self._end_rollouts(caller.place)
+
         def rows() -> list[Document]:
             endpoints = [record.document for record in self._store.all(Kind.ENDPOINT, caller.place).values()]
             if "StatusEquals" in request:
@@ -113,31 +122,77 @@ class Serving:
         )
 
     def update_endpoint(self, caller: Caller, request: Request) -> Document:
-        before = self._find(Kind.ENDPOINT, caller, request["EndpointName"])
-        document = {
-            **before,
-            "EndpointConfigName": request["EndpointConfigName"],
-            "ProductionVariants": self._variants(caller, request["EndpointConfigName"]),
-            "LastModifiedTime": self._now(),
-        }
+        before = self._at_rest(caller, request["EndpointName"])
+        now = self._now()
+        after = {**before, **self._configured(caller, request["EndpointConfigName"]), "LastModifiedTime": now}
+        key = request["EndpointName"].casefold()
+        wait_s = _wait_s(request)
+        if wait_s:
+            pending = {
+                "EndpointConfigName": request["EndpointConfigName"],
+                "ProductionVariants": _weighing(after["ProductionVariants"], _CANARY_SHARE),
+                "StartTime": now,
+            }
+            rolling_out = {
+                **before,
+                "EndpointStatus": "Updating",
+                "ProductionVariants": _weighing(before["ProductionVariants"], 1 - _CANARY_SHARE),
+                "PendingDeploymentSummary": pending,
+                "LastModifiedTime": now,
+            }
+            with self._store.together():
+                self._store.put(Kind.ENDPOINT, caller.place, key, rolling_out)
+                self._store.put(Kind.ROLLOUT, caller.place, key, {"after": after, "ends": now + wait_s})
+        else:
+            self._store.put(Kind.ENDPOINT, caller.place, key, after)
+        return {"EndpointArn": after["EndpointArn"]}
+
+    def update_weights(self, caller: Caller, request: Request) -> Document:
+        before = self._at_rest(caller, request["EndpointName"])
+        desired = {each["VariantName"]: each for each in request["DesiredWeightsAndCapacities"]}
+        if unknown := desired.keys() - {variant["VariantName"] for variant in before["ProductionVariants"]}:
+            raise invalid(f'The variant name(s) "{", ".join(sorted(unknown))}" could not be found.')
+        variants = [
+            _adjusted(variant, desired.get(variant["VariantName"], {})) for variant in before["ProductionVariants"]
+        ]
+        document = {**before, "ProductionVariants": variants, "LastModifiedTime": self._now()}
         self._store.put(Kind.ENDPOINT, caller.place, request["EndpointName"].casefold(), document)
         return {"EndpointArn": document["EndpointArn"]}
 
     def delete_endpoint(self, caller: Caller, request: Request) -> Document:
-        return self._delete(Kind.ENDPOINT, caller, request["EndpointName"])
+        key = request["EndpointName"].casefold()
+        with self._store.together():
+            self._delete(Kind.ENDPOINT, caller, request["EndpointName"])
+            self._store.remove(Kind.ROLLOUT, caller.place, key)
+            for name, record in list(self._store.all(Kind.INFERENCE_COMPONENT, caller.place).items()):
+                if record.document["EndpointName"].casefold() == key:
+                    self._store.remove(Kind.INFERENCE_COMPONENT, caller.place, name)
+        return {}
 
-    def _variants(self, caller: Caller, config_name: str) -> list[Document]:
+    def _at_rest(self, caller: Caller, name: str) -> Document:
+        self._end_rollouts(caller.place)
+        endpoint = self._find(Kind.ENDPOINT, caller, name)
+        if endpoint["EndpointStatus"] == "Updating":
+            raise invalid(f'Cannot update in-progress endpoint "{endpoint["EndpointArn"]}".')
+        return endpoint
+
+    def _end_rollouts(self, place: Place) -> None:
+        now = self._now()
+        for key, record in list(self._store.all(Kind.ROLLOUT, place).items()):
+            if record.document["ends"] <= now:
+                with self._store.together():
+                    done = {**record.document["after"], "LastModifiedTime": now}
+                    self._store.put(Kind.ENDPOINT, place, key, done)
+                    self._store.remove(Kind.ROLLOUT, place, key)
+
+    def _configured(self, caller: Caller, config_name: str) -> dict[str, Any]:
         config = self._find(Kind.ENDPOINT_CONFIG, caller, config_name)
-        return [
-            {
-                "VariantName": variant["VariantName"],
-                "CurrentWeight": variant.get("InitialVariantWeight", 1.0),
-                "DesiredWeight": variant.get("InitialVariantWeight", 1.0),
-                "CurrentInstanceCount": variant.get("InitialInstanceCount", 1),
-                "DesiredInstanceCount": variant.get("InitialInstanceCount", 1),
-            }
-            for variant in config["ProductionVariants"]
-        ]
+        shadows = [_variant(variant) for variant in config.get("ShadowProductionVariants", [])]
+        return {
+            "EndpointConfigName": config_name,
+            "ProductionVariants": [_variant(variant) for variant in config["ProductionVariants"]],
+            **({"ShadowProductionVariants": shadows} if shadows else {}),
+        }
 
     def _create(self, kind: Kind, caller: Caller, word: str, document: dict[str, Any], request: Request) -> Document:
         name = document[f"{word}Name"]
@@ -164,3 +219,37 @@ class Serving:
 
     def _now(self) -> float:
         return round(self._clock.now().timestamp(), 3)
+
+
+def _variant(configured: Document) -> dict[str, Any]:
+    weight, count = configured.get("InitialVariantWeight", 1.0), configured.get("InitialInstanceCount", 1)
+    return {
+        "VariantName": configured["VariantName"],
+        "CurrentWeight": weight,
+        "DesiredWeight": weight,
+        "CurrentInstanceCount": count,
+        "DesiredInstanceCount": count,
+    }
+
+
+def _weighing(variants: list[Document], share: float) -> list[Document]:
+    return [{**variant, "CurrentWeight": round(variant["CurrentWeight"] * share, 6)} for variant in variants]
+
+
+def _adjusted(variant: Document, desired: Document) -> Document:
+    weight = desired.get("DesiredWeight", variant["DesiredWeight"])
+    count = desired.get("DesiredInstanceCount", variant["DesiredInstanceCount"])
+    return {
+        **variant,
+        "CurrentWeight": weight,
+        "DesiredWeight": weight,
+        "CurrentInstanceCount": count,
+        "DesiredInstanceCount": count,
+    }
+
+
+def _wait_s(request: Request) -> int:
+    """For how long a new configuration is to serve beside the old one."""
+    policy = request.get("DeploymentConfig", {}).get("BlueGreenUpdatePolicy", {})
+    routing = policy.get("TrafficRoutingConfiguration", {"Type": "ALL_AT_ONCE"})
+    return 0 if routing["Type"] == "ALL_AT_ONCE" else int(routing["WaitIntervalInSeconds"])

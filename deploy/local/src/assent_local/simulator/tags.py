@@ -49,7 +49,11 @@ class Tagging:
 
 
 _TAGGED = {
-    str(kind) for kind in (Kind.GROUP, Kind.PACKAGE, Kind.MODEL, Kind.ENDPOINT_CONFIG, Kind.ENDPOINT, Kind.TRAINING_JOB)
+    str(kind)
+    for kind in (
+        *(Kind.GROUP, Kind.PACKAGE, Kind.MODEL, Kind.ENDPOINT_CONFIG, Kind.ENDPOINT, Kind.INFERENCE_COMPONENT),
+        *(Kind.TRAINING_JOB, Kind.TRANSFORM_JOB, Kind.MONITORING_SCHEDULE),
+    )
 }
 
 
