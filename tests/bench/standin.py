@@ -252,6 +252,8 @@ def _search(registry: Registry, asked: Mapping[str, Any]) -> Answer:
         numbers = registry.created_since(moments["CreationTime"] - 1)
     else:
         numbers = range(registry.versions)
+    if asked.get("SortOrder") == "Descending":
+        numbers = list(numbers)[::-1]
     page, token = _page(numbers, asked)
     results = ",".join('{"ModelPackage":' + registry.whole(number) + "}" for number in page)
     following = f',"NextToken":"{token["NextToken"]}"' if token else ""

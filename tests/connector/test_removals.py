@@ -101,3 +101,18 @@ async def test_a_stale_index_does_not_bring_back_what_is_gone(
     await connector.poll()
     told = [event for event in await connector.events() if event.subject == goes]
     assert world.types(told) == ["model_version.observed", "model_version.removed"]
+
+
+async def test_the_share_is_a_setting(simulator: Simulator, sagemaker: Any, connect: Connect) -> None:
+    urns = [await register(sagemaker, "churn") for _ in range(24)]
+    connector = await connect(max_removal_share=0.1)
+    for urn in urns[:3]:
+        await sagemaker.delete_model_package(ModelPackageName=urn)
+    for _ in range(3):
+        await connector.full()
+    assert await removed(connector) == []
+    await register(sagemaker, "churn")
+    await sagemaker.delete_model_package(ModelPackageName=urns[5])
+    for _ in range(2):
+        await connector.full()
+    assert await removed(connector) == []

@@ -19,13 +19,13 @@ from assent_sagemaker.aws.describe import (
 from assent_sagemaker.aws.limiter import Limiter
 from assent_sagemaker.aws.listing import list_endpoints, list_model_package_groups, list_model_packages
 from assent_sagemaker.aws.pages import Page
-from assent_sagemaker.aws.reports import File, fetch
+from assent_sagemaker.aws.reports import File, Unchanged, fetch
 from assent_sagemaker.aws.search import changed, search
 from assent_sagemaker.aws.tags import list_tags
 from assent_sagemaker.aws.update import update_approval
 from assent_sagemaker.mapping.deployments import Versions, deployments
 from assent_sagemaker.mapping.documents import Endpoint, EndpointConfig, Model, ModelPackage
-from assent_sagemaker.mapping.metrics.read import read
+from assent_sagemaker.mapping.metrics.read import Reading, Unreadable, read
 from assent_sagemaker.mapping.packages import model_version
 from assent_sagemaker.mapping.reports import Outcomes, reports_of
 from assent_sagemaker.sources import Source
@@ -62,9 +62,10 @@ async def lines_of(account: Account) -> Lines:
 async def observed(account: Account, lines: Lines, document: Document) -> ModelVersionObserved:
     package = ModelPackage.from_document(document)
     model, tags = lines[arns.key(str(arns.group_of(arns.Arn.parse(package.model_package_arn))))]
-    now = {}
+    now: dict[str, Reading | Unreadable] = {}
     for report in reports_of(package):
         file = await fetch(account, report.source.s3_uri)
+        assert not isinstance(file, Unchanged)
         now[report.source.s3_uri] = read(file.body) if isinstance(file, File) else file
     return model_version(package, source="default", tags=tags, outcomes=Outcomes(now=now), model=model)
 
