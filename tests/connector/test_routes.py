@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +10,7 @@ import httpx
 import pytest
 from assent_common import ids
 from assent_common.database import Database
+from assent_common.events.registry import Kind
 from assent_common.health import Health
 from assent_common.http import app as http_app
 from assent_common.http import audit_log
@@ -36,7 +37,9 @@ TABLE = {
     ("GET", "/v1/sources/{name}"): EVERYBODY,
     ("POST", "/v1/sources/{name}/sync"): OPERATORS,
     ("POST", "/v1/sources/{name}/replay"): OPERATORS,
+    ("POST", "/v1/sources/{name}/removals"): frozenset({Role.ADMIN}),
     ("POST", "/v1/sources/{name}/test"): OPERATORS,
+    ("GET", "/v1/hints"): EVERYBODY,
     ("GET", "/v1/sync-runs"): EVERYBODY,
     ("GET", "/v1/sync-runs/{id}"): EVERYBODY,
     ("GET", "/v1/write-backs"): EVERYBODY,
@@ -177,7 +180,7 @@ async def test_a_poll_that_is_asked_for_is_kept_though_it_finds_nothing(
     run = await until(ended, within_s=20)
     assert (run["status"], run["cause"], run["error"]) == ("completed", "request", None)
     assert run["counts"].get("changed", 0) == 0
-    assert run["traffic"]["calls"]["search"] >= 2
+    assert run["traffic"]["calls"]["search"] == 1
     assert "describe_model_package" not in run["traffic"]["calls"]
     assert run["traffic"]["rates"]["search"] > 0
     assert len(await connector.events(world.COMPLETED)) == 1
@@ -356,3 +359,61 @@ async def test_an_operator_has_what_failed_tried_again(
     assert refused.status_code == 409
     unknown = await http.post(f"/v1/write-backs/{urn}9/retry", headers=bearing(Role.ADMIN))
     assert unknown.status_code == 404
+
+
+async def test_half_of_a_source_goes_only_by_a_persons_word(
+    simulator: Simulator, sagemaker: Any, connect: Connect, http: httpx.AsyncClient
+) -> None:
+    urns = [await register(sagemaker, "churn") for _ in range(24)]
+    connector = await connect()
+    for urn in urns[:14]:
+        await sagemaker.delete_model_package(ModelPackageName=urn)
+    since = connector.clock.now()
+    await connector.full()
+    assert (await get(http, "/v1/sources/demo"))["removals_waiting"] is None
+    for _ in range(3):
+        connector.clock.advance(timedelta(hours=1))
+        await connector.full()
+    assert await connector.events(world.REMOVED) == []
+    waiting = (await get(http, "/v1/sources/demo"))["removals_waiting"]
+    assert (waiting["count"], datetime.fromisoformat(waiting["since"])) == (14, since)
+
+    confirm = "/v1/sources/demo/removals"
+    assert (await http.post(confirm, headers=bearing(Role.SERVICE))).status_code == 403
+    mistaken = await http.post(confirm, params={"count": 3}, headers=bearing(Role.ADMIN))
+    assert (mistaken.status_code, mistaken.json()["type"].rpartition("/")[2]) == (409, "conflict")
+    assert await connector.events(world.REMOVED) == []
+    answer = await http.post(confirm, params={"count": 14}, headers=bearing(Role.ADMIN))
+    assert (answer.status_code, answer.json()) == (200, {"source": "demo", "removed": 14})
+    assert sorted(event.subject for event in await connector.events(world.REMOVED)) == sorted(urns[:14])
+    assert (await get(http, "/v1/sources/demo"))["removals_waiting"] is None
+    again = await http.post(confirm, headers=bearing(Role.ADMIN))
+    assert (again.status_code, again.json()["removed"]) == (200, 0)
+    audited = await connector.rows("select * from audit where action = 'removals_confirmed'")
+    assert [(row["actor"], row["subject"], row["details"]) for row in audited] == [("admin-1", "demo", {"removed": 14})]
+    await connector.full()
+    assert len(await connector.events(world.REMOVED)) == 14
+    assert (await connector.census()).census[Kind.MODEL_VERSION].live == 10
+
+
+async def test_what_is_there_again_waits_no_longer(
+    simulator: Simulator, sagemaker: Any, connect: Connect, http: httpx.AsyncClient
+) -> None:
+    names = [f"alone-{number}" for number in range(24)]
+
+    async def register_all() -> None:
+        for name in names:
+            await sagemaker.create_model_package(ModelPackageName=name, InferenceSpecification=world.SPECIFICATION)
+
+    await register_all()
+    connector = await connect()
+    for name in names:
+        await sagemaker.delete_model_package(ModelPackageName=name)
+    for _ in range(3):
+        await connector.full()
+    assert (await get(http, "/v1/sources/demo"))["removals_waiting"]["count"] == 24
+    await register_all()
+    await connector.full()
+    assert (await get(http, "/v1/sources/demo"))["removals_waiting"] is None
+    assert await connector.events(world.REMOVED) == []
+    assert len(await connector.versions()) == 24

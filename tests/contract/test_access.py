@@ -95,6 +95,7 @@ ALLOWED: dict[str, dict[str, frozenset[Role] | set[Role]]] = {
         "GET /v1/sync-runs": ALL,
         "GET /v1/sync-runs/{id}": ALL,
         "GET /v1/write-backs": ALL,
+        "GET /v1/hints": ALL,
         "POST /v1/write-backs/{id}/retry": OPERATORS,
         "GET /v1/audit": ALL,
     },

@@ -18,7 +18,7 @@ from assent_common.kafka.topics import REGISTRY
 from assent_common.supervise import pause
 from assent_common.uow import UnitOfWork
 
-from assent_sagemaker import sources_state, state
+from assent_sagemaker import sources_state, state, views
 from assent_sagemaker.sources import Source
 from assent_sagemaker.sync.gone import remove
 
@@ -104,10 +104,10 @@ class Dropping:
         self._health.working(COMPONENT, f"kept: {', '.join([*kept[:SHOWN], *more])}" if kept else None)
 
     async def _remove(self, source: str) -> None:
-        removed = BATCH
-        while removed == BATCH:
+        gone = BATCH
+        while gone == BATCH:
             async with self._database.transaction() as uow:
-                removed = await self._remove_some(uow, source)
+                gone = await self._remove_some(uow, source)
         telemetry.logger().warning("dropped_source_removed", source=source)
 
     async def _remove_some(self, uow: UnitOfWork, source: str) -> int:
@@ -115,7 +115,11 @@ class Dropping:
         if await connection.fetchrow(LOCK, source) is None:
             return 0
         keys = [row["key"] for row in await connection.fetch(SOME, source, BATCH)]
-        return await remove(uow, source, keys)
+        await views.close(connection, source)
+        # Their new owners tell them as theirs when they read them the next time.
+        heirs = await views.pass_on(connection, keys)
+        await remove(uow, source, [key for key in keys if key not in heirs])
+        return len(keys)
 
     async def _tell(self, source: str, sequences: int) -> None:
         """What is left of it, so that whoever counts does not miss what is another source's by now, or gone."""

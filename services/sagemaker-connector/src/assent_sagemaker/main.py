@@ -19,6 +19,8 @@ from assent_sagemaker.aws.account import Account
 from assent_sagemaker.aws.clients import Clients
 from assent_sagemaker.aws.limiter import Limiter
 from assent_sagemaker.dropped import Dropping
+from assent_sagemaker.hints.looking import Looking
+from assent_sagemaker.hints.receiving import Receiving
 from assent_sagemaker.outstanding_reports import OutstandingReportsDuty
 from assent_sagemaker.roster import Rereading, Roster
 from assent_sagemaker.scheduling.scheduler import Scheduler
@@ -81,6 +83,14 @@ def parts(
     }
     if settings.sources is not None:
         duties["sources-file"] = Rereading(settings.sources, load, roster, made.health).run
+    looking = Looking(scheduler.holdings, made.database, made.clock)
+    duties["hints"] = looking.run
+    duties["events"] = Receiving(
+        roster,
+        lambda source: Account.of(source, clients, limiter),
+        *(made.database, made.health, made.clock),
+        told=looking.told.set,
+    ).run
     consumer = Consumer(
         made.settings,
         made.database,

@@ -33,6 +33,11 @@ REPORTS = Counter(
     "source's role read them?",
     ["outcome"],
 )
+HINTS = Counter(
+    "assent_hints_total",
+    "Events from the queues: noted, looked_at, ignored; unreadable or failed: see `/v1/hints?failed=true`.",
+    ["outcome"],
+)
 UNMAPPABLE = Counter(
     "assent_unmappable_total", "Documents of SageMaker's that could not be understood. The log names them.", ["source"]
 )

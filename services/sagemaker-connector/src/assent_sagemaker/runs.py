@@ -20,6 +20,8 @@ class Cause(StrEnum):
     START = "start"
     RECONCILE = "reconcile"
     POLL = "poll"
+    #: An event said that something changed.
+    EVENT = "event"
     #: Somebody asked for it.
     REQUEST = "request"
 

@@ -78,6 +78,11 @@ class Source(BaseModel):
     on_drift: Literal["report", "restore"] = "report"
 
     @property
+    def account(self) -> str | None:
+        """The account of the role; without a role it is the process's own, which is not known here."""
+        return self.role_arn.split(":")[4] if self.role_arn else None
+
+    @property
     def reading(self) -> str:
         """Of what is read, by its settings: by all but those that say when, and what is written."""
         return canonical.digest(self.model_dump(mode="json", exclude=_NOT_READING))

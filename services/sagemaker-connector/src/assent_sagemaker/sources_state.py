@@ -40,7 +40,7 @@ select s.name, s.read_as, s.full_due_at, s.next_poll_at,
   from sources s where s.name = any($1::text[])
 """
 BEGIN = """
-update sources set read_as = $2, full_due_at = null where name = $1 and ($3 or read_as is distinct from $2)
+update sources set read_as = $2, full_due_at = null where name = $1 and read_as is distinct from $2
 """
 NEXT = "update sources set next_poll_at = $2, full_due_at = $3 where name = $1"
 ROUNDS = "select rounds from sources where name = $1"
@@ -170,9 +170,9 @@ async def due(connection: asyncpg.Connection, names: Collection[str]) -> dict[st
     }
 
 
-async def begin(connection: asyncpg.Connection, name: str, read_as: str, *, afresh: bool) -> None:
-    """Read it by these settings. By others than before, or `afresh`, it is to be read whole."""
-    await connection.execute(BEGIN, name, read_as, afresh)
+async def begin(connection: asyncpg.Connection, name: str, read_as: str) -> None:
+    """Read it by these settings. By others than before, it is to be read whole."""
+    await connection.execute(BEGIN, name, read_as)
 
 
 async def next_(

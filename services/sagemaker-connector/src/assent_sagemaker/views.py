@@ -21,7 +21,12 @@ with lost as (
 )
 insert into views (key, source) select key, source from lost on conflict do nothing
 """
-OTHERS = "select key from records where key = any($2::text[]) and live and source <> $1"
+# What a source had that was dropped is anybody's.
+OTHERS = """
+select r.key from records r
+ where r.key = any($2::text[]) and r.live and r.source <> $1
+   and not exists (select from source_leases l where l.source = r.source and l.dropped_at is not null)
+"""
 SEEN = """
 insert into views (key, source) select unnest($2::text[]), $1
 on conflict (key, source) do update set missed_listings = 0 where views.missed_listings > 0
@@ -36,6 +41,7 @@ update views v set missed_listings = v.missed_listings + 1
  where v.source = $1 and r.key = v.key and r.kind = any($2::text[])
    and not exists (select from unnest($3::text[]) as l(key) where l.key = v.key)
 """
+CLOSE = "delete from views where source = $1"
 LOST = "delete from views where source = $1 and missed_listings >= $2"
 INHERIT = """
 with heirs as (
@@ -48,6 +54,11 @@ with heirs as (
 )
 delete from views v using passed p where v.key = p.key and v.source = p.source returning v.key, v.source
 """
+
+
+async def close(connection: asyncpg.Connection, source: str) -> None:
+    """The source sees nothing any more."""
+    await connection.execute(CLOSE, source)
 
 
 async def claim(connection: asyncpg.Connection, source: str, account: str, own: Iterable[str]) -> None:

@@ -27,6 +27,8 @@ class Family(StrEnum):
     JOBS = "jobs"
     UPDATE = "update"
     OBJECTS = "objects"
+    #: Of a source's queue.
+    EVENTS = "events"
 
 
 PACES: dict[Family, Pace] = {
@@ -40,6 +42,7 @@ PACES: dict[Family, Pace] = {
     Family.UPDATE: Pace(start=2, ceiling=5, floor=0.2),
     # S3 bears thousands: the lane is only a brake for a store that is not S3.
     Family.OBJECTS: Pace(start=100, ceiling=1000, floor=5),
+    Family.EVENTS: Pace(start=50, ceiling=300, floor=1),
 }
 
 

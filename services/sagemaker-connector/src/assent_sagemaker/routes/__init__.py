@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from assent_common.database import Database
 from fastapi import APIRouter
 
-from assent_sagemaker.routes import access, removals, replay, runs, sources, write_backs
+from assent_sagemaker.routes import access, hints, removals, replay, runs, sources, write_backs
 from assent_sagemaker.routes.access import Check
 from assent_sagemaker.sources import Source
 
@@ -22,4 +22,5 @@ def routers(
         replay.router(database, configured),
         removals.router(database, configured),
         write_backs.router(database, configured),
+        hints.router(database),
     ]

@@ -49,11 +49,10 @@ def router(database: Database, configured: Mapping[str, Source]) -> APIRouter:
 
         async def act(uow: UnitOfWork) -> Response:
             removed = await removals.confirm(uow, name)
-            if not removed:
-                raise Conflict(f"{name}: nothing waits to be removed")
             if count not in (None, removed):
                 raise Conflict(f"{name}: {removed} wait to be removed by now, not {count}: look again")
-            uow.audit(who.subject, "removals_confirmed", name, {"removed": removed})
+            if removed:
+                uow.audit(who.subject, "removals_confirmed", name, {"removed": removed})
             return Response(RemovalsView(source=name, removed=removed).model_dump_json(), 200, {}, "application/json")
 
         async with database.transaction() as uow:

@@ -1,6 +1,6 @@
 """What serves model versions now: the endpoints of a source, each with its configuration and its models."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from assent_common import telemetry
 from assent_common.clock import to_utc
@@ -46,6 +46,11 @@ async def incremental(run: Run) -> None:
         kept = await state.summaries(connection, run.source.name, *_KINDS)
     described = {_endpoint(key): summary for key, summary in kept.items()}
     await _read(run, [one for key, one in listed.items() if described.get(key) != one.summary_hash])
+
+
+async def endpoints(run: Run, names: Iterable[str]) -> None:
+    """These now, because an event named them."""
+    await _read(run, [Listed("", name, "", run.clock.now()) for name in names])
 
 
 async def _listed(run: Run) -> Listing | None:

@@ -57,7 +57,9 @@ async def different(run: Run, listed: Listing) -> list[Listed]:
 
 async def models_of(run: Run, documents: Collection[Document]) -> None:
     """The groups that these packages show to be new, or to be made anew under an old name; before the packages, for
-    these inherit their tags."""
+    these inherit their tags. A full reading has read all groups before."""
+    if run.record.mode == "full":
+        return
     versions = {
         arns.key(document["ModelPackageArn"]): (group, document)
         for document in documents

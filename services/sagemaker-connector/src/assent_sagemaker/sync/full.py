@@ -41,6 +41,7 @@ async def full(run: Run) -> str:
 
 
 async def _registry(run: Run) -> None:
+    run.counts["listed"] = 0
     await run.enter("listing")
     found = await listing.everything(run)
     run.counts["listed"] = len(found.groups) + len(found.packages)
@@ -101,6 +102,10 @@ async def _by_search(run: Run, mine: Inventory, others: set[str], round_again: R
 
     async def read() -> None:
         await _search_groups(run, mine.groups, seen_groups)
+        # Before their packages, which inherit their tags.
+        rest = await _not_shown(run, mine.groups, seen_groups, groups_since)
+        await describe.groups(run, rest)
+        seen_groups.update(mine.groups)
         await _search_packages(run, mine.packages, others, sample, seen)
         await _search_shared(run, mine.packages, seen)
 
@@ -113,7 +118,6 @@ async def _by_search(run: Run, mine: Inventory, others: set[str], round_again: R
     except (Denied, Refused) as error:
         raise SearchUseless(f"Search is not to be had: {error}") from error
     await run.enter("describing")
-    await describe.groups(run, await _not_shown(run, mine.groups, seen_groups, groups_since))
     await describe.packages(run, await _not_shown(run, mine.packages, seen, since))
     return seen
 

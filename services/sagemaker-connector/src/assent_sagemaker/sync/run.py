@@ -52,7 +52,7 @@ class Run:
         self.held = held
         self.clock = clock
         self.heard = heard
-        self.counts = Counter({name: count for name, count in record.counts.items() if name != "listed"})
+        self.counts = Counter(record.counts)
         self.traffic = Traffic.read(record.traffic)
         self.progress = Progress.left(record.progress, read_as)
         self.plan = record.plan

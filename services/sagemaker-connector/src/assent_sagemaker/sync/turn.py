@@ -33,8 +33,6 @@ class Standing:
     #: None: now.
     full_at: datetime | None
     poll_at: datetime | None
-    #: Whether a reading was left in its middle by the process that held the source before.
-    is_interrupted: bool
     #: Why the next full reading is to be.
     cause: Cause
     has_begun: bool = False
@@ -45,12 +43,12 @@ class Standing:
         """As another process left it, or this one before. By other settings it is read anew, and by another release:
         that one may see more in the same documents."""
         read_as = cls.read_as_of(source)
-        afresh = due.is_interrupted or due.full_due_at is None or due.read_as != read_as
+        afresh = due.full_due_at is None or due.read_as != read_as
         return cls(
             read_as,
             None if afresh else due.full_due_at,
-            due.next_poll_at,
-            due.is_interrupted,
+            # What was left in its middle is gone on with at once.
+            None if due.is_interrupted else due.next_poll_at,
             Cause.START if afresh else Cause.RECONCILE,
         )
 
@@ -111,7 +109,7 @@ class Turn:
         standing = self._standing
         async with self._held.transaction() as uow:
             connection = await uow.sql()
-            await sources_state.begin(connection, self._source.name, standing.read_as, afresh=standing.is_interrupted)
+            await sources_state.begin(connection, self._source.name, standing.read_as)
             await approvals.watch_begins(connection, self._source)
         standing.has_begun = True
 

@@ -1,0 +1,1 @@
+"""Hints that something changed: events of EventBridge through SQS. Only where to look is believed of them."""
