@@ -17,6 +17,8 @@ from assent_sagemaker import runs
 from assent_sagemaker.aws.account import Account
 from assent_sagemaker.aws.clients import Clients
 from assent_sagemaker.aws.limiter import Limiter
+from assent_sagemaker.hints.looking import Looking
+from assent_sagemaker.hints.receiving import Receiving
 from assent_sagemaker.outstanding_reports import OutstandingReportsDuty
 from assent_sagemaker.roster import Roster
 from assent_sagemaker.runs import Cause, Status, SyncRun
@@ -151,16 +153,19 @@ async def connected(
     health = Health(clock)
     limiter = Limiter() if paced else Limiter(sleep=_at_once)
     async with Clients(clock) as clients:
-        scheduler = Scheduler(
-            Roster([source]),
-            lambda source: Account.of(source, clients, limiter),
-            *(database, health, clock),
-            syncs_at_once=4,
-        )
+        roster = Roster([source])
+
+        def account(source: Source) -> Account:
+            return Account.of(source, clients, limiter)
+
+        scheduler = Scheduler(roster, account, database, health, clock, syncs_at_once=4)
+        looking = Looking(scheduler.holdings, database, clock)
         duties = [
             scheduler.run,
             OutstandingReportsDuty(scheduler.holdings, database, clock).run,
             WriteBackDuty(scheduler.holdings, database, health, clock).run,
+            Receiving(roster, account, database, health, clock, told=looking.told.set).run,
+            looking.run,
         ]
         stopping = asyncio.Event()
         async with asyncio.TaskGroup() as tasks:

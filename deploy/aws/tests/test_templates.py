@@ -16,6 +16,7 @@ import pytest
 from assent_local import guardrail
 from assent_local.guardrail import Fence, Policy
 from assent_sagemaker.access.permissions import PERMISSIONS
+from assent_sagemaker.hints import reading
 from botocore import xform_name
 from botocore.session import Session
 from cfnlint.decode import cfn_yaml  # type: ignore[import-untyped]
@@ -131,10 +132,13 @@ def test_members_send_what_the_queue_is_for() -> None:
         assert here[rule]["Properties"]["EventPattern"] == there[rule]["Properties"]["EventPattern"]
 
 
-def test_the_calls_that_cloudtrail_tells_of_exist() -> None:
-    detail = _template("events.yaml")["Resources"]["Calls"]["Properties"]["EventPattern"]["detail"]
-    assert len(detail["eventName"]) == 5
-    assert set(detail["eventName"]) <= _operations("sagemaker")
+def test_the_queue_is_sent_what_the_connector_reads_and_nothing_else() -> None:
+    resources = _template("events.yaml")["Resources"]
+    assert set(resources["StateChanges"]["Properties"]["EventPattern"]["detail-type"]) == set(reading.STATE_CHANGES)
+    calls = resources["Calls"]["Properties"]["EventPattern"]
+    assert calls["detail-type"] == [reading.CLOUDTRAIL]
+    assert set(calls["detail"]["eventName"]) == set(reading.CALLS)
+    assert set(reading.CALLS) <= _operations("sagemaker")
 
 
 def test_every_rule_leads_to_the_queue_and_has_somewhere_to_put_what_it_cannot_deliver() -> None:

@@ -8,10 +8,10 @@ locals {
     source = ["aws.sagemaker"]
     detail-type = [
       "SageMaker Model Package State Change",
-      "SageMaker Model State Change",
+      "SageMaker Model Card State Change",
       "SageMaker Endpoint State Change",
       "SageMaker Endpoint Deployment State Change",
-      "SageMaker Endpoint Config State Change",
+      "SageMaker Inference Component State Change",
     ]
   }
 
@@ -22,9 +22,14 @@ locals {
     detail = {
       eventSource = ["sagemaker.amazonaws.com"]
       eventName = [
+        "UpdateModelPackage",
         "DeleteModelPackage",
-        "DeleteModelPackageGroup",
         "CreateModelPackageGroup",
+        "DeleteModelPackageGroup",
+        "CreateEndpoint",
+        "UpdateEndpoint",
+        "UpdateEndpointWeightsAndCapacities",
+        "DeleteEndpoint",
         "AddTags",
         "DeleteTags",
       ]

@@ -24,14 +24,13 @@ select source, kind, ref, told, attempts from hints
  order by due_at limit 500
 """
 SEEN = """
-with seen as (
-    update hints h set seen = n.told from unnest($1::text[], $2::text[], $3::text[], $4::bigint[])
-           as n(source, kind, ref, told)
-     where (h.source, h.kind, h.ref) = (n.source, n.kind, n.ref)
- returning h.*
-)
-delete from hints h using seen s
- where (h.source, h.kind, h.ref) = (s.source, s.kind, s.ref) and h.told = s.seen and h.told = s.told
+delete from hints h using unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) as n(source, kind, ref, told)
+ where (h.source, h.kind, h.ref, h.told) = (n.source, n.kind, n.ref, n.told)
+"""
+NAMED_AGAIN = """
+update hints h set seen = n.told from unnest($1::text[], $2::text[], $3::text[], $4::bigint[])
+       as n(source, kind, ref, told)
+ where (h.source, h.kind, h.ref) = (n.source, n.kind, n.ref)
 """
 LATER = """
 update hints h set attempts = h.attempts + 1, due_at = n.due_at, reason = $6
@@ -100,6 +99,7 @@ async def seen(connection: asyncpg.Connection, pointers: Sequence[Pointer]) -> N
     """They were looked at after so many messages. One that was named again meanwhile stays."""
     if pointers:
         await connection.execute(SEEN, *_columns(pointers))
+        await connection.execute(NAMED_AGAIN, *_columns(pointers))
 
 
 async def later(connection: asyncpg.Connection, due: Sequence[Due], now: datetime, reason: str) -> None:
