@@ -96,13 +96,8 @@ data "aws_iam_policy_document" "read" {
   dynamic "statement" {
     for_each = var.queue_arn != null ? [1] : []
     content {
-      sid = "ReceiveHints"
-      actions = [
-        "sqs:ChangeMessageVisibility",
-        "sqs:DeleteMessage",
-        "sqs:GetQueueAttributes",
-        "sqs:ReceiveMessage",
-      ]
+      sid       = "ReceiveHints"
+      actions   = ["sqs:DeleteMessage", "sqs:ReceiveMessage"]
       resources = [var.queue_arn]
     }
   }

@@ -72,8 +72,6 @@ DECRYPT = Permission(
 
 RECEIVE = _queue("ReceiveMessage", "hearing of changes within seconds")
 DELETE = _queue("DeleteMessage", "hearing of a change once")
-VISIBILITY = _queue("ChangeMessageVisibility", "looking later for what is not there yet")
-QUEUE_ATTRIBUTES = _queue("GetQueueAttributes", "saying how far behind the queue is")
 
 UPDATE_PACKAGE = Permission(
     "sagemaker:UpdateModelPackage", "WriteDecisions", "writing decisions back", ("model-package/*",)

@@ -119,11 +119,9 @@ class Trial:
             answer = self.account.call("sqs", operation, Family.DESCRIBE, QueueUrl=url, **parameters)
             await self._try(permission, url, answer)
 
-        await ask(may.QUEUE_ATTRIBUTES, "get_queue_attributes", AttributeNames=["All"])
         # Seen, but not hidden from who is to receive it.
         await ask(may.RECEIVE, "receive_message", MaxNumberOfMessages=1, VisibilityTimeout=0, WaitTimeSeconds=0)
         await ask(may.DELETE, "delete_message", ReceiptHandle=_no_such_name())
-        await ask(may.VISIBILITY, "change_message_visibility", ReceiptHandle=_no_such_name(), VisibilityTimeout=0)
 
     async def _writing(self) -> None:
         """Each approval status, for a policy may allow them one by one.
