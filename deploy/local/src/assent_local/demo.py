@@ -214,14 +214,18 @@ class Story:
         self._title("Ada puts it forward and submits it")
         ada = self._token("data_scientist", "ada")
 
-        async def put_forward() -> httpx.Response | None:
-            answer = await self._request(
-                "POST", "workflow", "/v1/candidacies", ada, json={"use_case": key, "model_version": arn}
-            )
+        async def described() -> bool:
             # The workflow hears of use cases and versions by event: it may need a moment, and says so.
-            return None if answer.status_code == 404 and "retry-after" in answer.headers else answer
+            answer = await self._request(
+                *("POST", "workflow", "/v1/policies/default/simulate", ada),
+                json={"use_case": key, "model_version": arn},
+            )
+            return answer.status_code == 200 and bool(answer.json()["passed"])
 
-        created = await self._until("the workflow knows use case and version", put_forward)
+        await self._until("the workflow knows the version, and the use case as Bea described it", described)
+        created = await self._request(
+            "POST", "workflow", "/v1/candidacies", ada, json={"use_case": key, "model_version": arn}
+        )
         self._check(created.status_code == 201, "it is a candidate", created)
         submitted = await self._request("POST", "workflow", f"/v1/candidacies/{created.json()['id']}/submit", ada)
         self._check(submitted.status_code == 200, "it is submitted", submitted)
