@@ -31,7 +31,10 @@ data "aws_iam_policy_document" "read" {
     sid = "ListAndSearch"
     actions = [
       "sagemaker:ListEndpoints",
+      "sagemaker:ListInferenceComponents",
       "sagemaker:ListModelPackageGroups",
+      "sagemaker:ListMonitoringExecutions",
+      "sagemaker:ListTransformJobs",
       "sagemaker:Search",
     ]
     resources = ["*"]
@@ -53,9 +56,17 @@ data "aws_iam_policy_document" "read" {
     actions = [
       "sagemaker:DescribeEndpoint",
       "sagemaker:DescribeEndpointConfig",
+      "sagemaker:DescribeInferenceComponent",
       "sagemaker:DescribeModel",
+      "sagemaker:DescribeTransformJob",
     ]
-    resources = ["${local.sagemaker}:endpoint/*", "${local.sagemaker}:endpoint-config/*", "${local.sagemaker}:model/*"]
+    resources = [
+      "${local.sagemaker}:endpoint/*",
+      "${local.sagemaker}:endpoint-config/*",
+      "${local.sagemaker}:inference-component/*",
+      "${local.sagemaker}:model/*",
+      "${local.sagemaker}:transform-job/*",
+    ]
   }
 
   dynamic "statement" {

@@ -83,7 +83,21 @@ URNS = "select urn from records where source = $1 and kind = any($2::text[]) and
 KEYS_OF_MODELS = "select key from records where model = any($1::text[]) and live"
 SUMMARIES = "select key, summary_hash from records where source = $1 and kind = any($2::text[]) and live"
 CONTENT_HASH = "select content_hash from records where key = $1"
-ARTIFACTS = "select urn, artifacts from records where source = $1 and kind = 'model_version' and live"
+# Of whichever source: what is registered in one account is served in another. Index: records_artifacts.
+ARTIFACTS = """
+select urn, artifacts from records
+ where kind = 'model_version' and live and (key = any($1::text[]) or artifacts ?| $2::text[])
+"""
+# Of the artifacts of deployments that were not matched, those that are one version's now. Index: records_artifacts.
+MATCHABLE = """
+select d.urn from records d
+ where d.source = $1 and d.kind = 'deployment' and d.live and d.artifacts <> '[]'
+   and exists (select from jsonb_array_elements_text(d.artifacts) a(address)
+                where (select count(*) from (select from records v
+                                              where v.kind = 'model_version' and v.live and v.artifacts ? a.address
+                                              limit 2) few) = 1)
+ order by d.key limit 100
+"""
 
 # Index: records_source.
 MISSED = """
@@ -169,6 +183,7 @@ class Row(NamedTuple):
     summary_hash: str | None
     content_hash: str | None
     tags: Mapping[str, str]
+    #: Of a version, where its artifacts lie; of a deployment, where those lie of which nobody could tell the version.
     artifacts: Sequence[str]
     reports: Reports
     created_at: datetime
@@ -286,9 +301,17 @@ async def content_hash(connection: asyncpg.Connection, key: str) -> str | None:
     return kept
 
 
-async def artifacts(connection: asyncpg.Connection, source: str) -> dict[str, list[str]]:
-    """Urn → where its artifacts lie, of every live version."""
-    return {row["urn"]: row["artifacts"] for row in await connection.fetch(ARTIFACTS, source)}
+async def artifacts(
+    connection: asyncpg.Connection, keys: Collection[str], addresses: Collection[str]
+) -> dict[str, list[str]]:
+    """Urn → where its artifacts lie, of the live versions of these keys, and of those that have such an address."""
+    rows = await connection.fetch(ARTIFACTS, list(keys), list(addresses))
+    return {row["urn"]: row["artifacts"] for row in rows}
+
+
+async def matchable(connection: asyncpg.Connection, source: str) -> list[str]:
+    """The urns of some deployments of which it could not be told what they serve, and now can."""
+    return [row["urn"] for row in await connection.fetch(MATCHABLE, source)]
 
 
 async def missed(

@@ -23,11 +23,12 @@ from assent_sagemaker.aws.reports import File, Unchanged, fetch
 from assent_sagemaker.aws.search import changed, search
 from assent_sagemaker.aws.tags import list_tags
 from assent_sagemaker.aws.update import update_approval
-from assent_sagemaker.mapping.deployments import Versions, deployments
-from assent_sagemaker.mapping.documents import Endpoint, EndpointConfig, Model, ModelPackage
+from assent_sagemaker.mapping.deployments import Models, ServingEndpoint, Versions
+from assent_sagemaker.mapping.documents import ModelPackage
 from assent_sagemaker.mapping.metrics.read import Reading, Unreadable, read
 from assent_sagemaker.mapping.packages import model_version
 from assent_sagemaker.mapping.reports import Outcomes, reports_of
+from assent_sagemaker.mapping.serving import Endpoint, EndpointConfig, Model
 from assent_sagemaker.sources import Source
 
 
@@ -123,11 +124,8 @@ async def test_each_endpoint_serves_a_version_that_can_be_told(account: Account)
         endpoint = Endpoint.from_document(await describe_endpoint(account, summary["EndpointName"]))
         assert endpoint.endpoint_config_name
         config = EndpointConfig.from_document(await describe_endpoint_config(account, endpoint.endpoint_config_name))
-        models = {
-            variant.model_name: Model.from_document(await describe_model(account, variant.model_name))
-            for variant in config.production_variants
-            if variant.model_name
-        }
-        served += deployments(endpoint, config, models, Versions.of(versions), source="default")
+        serving = ServingEndpoint(endpoint, config)
+        models = [Model.from_document(await describe_model(account, name)) for name in serving.models]
+        served += serving.deployments(Models(models, {}), Versions.of(versions), "default")
     assert served
-    assert {deployment.model_version for deployment in served} & {version.urn for version in versions}
+    assert {deployed.observed.model_version for deployed in served} & {version.urn for version in versions}

@@ -39,7 +39,7 @@ def _registry(operation: str, needed_for: str) -> Permission:
 
 
 def _serving(operation: str, needed_for: str) -> Permission:
-    resources = ("endpoint/*", "endpoint-config/*", "model/*")
+    resources = ("endpoint/*", "endpoint-config/*", "inference-component/*", "model/*", "transform-job/*")
     return Permission(f"sagemaker:{operation}", "SeeWhatServes", needed_for, resources)
 
 
@@ -53,6 +53,10 @@ LIST_GROUPS = _listing("ListModelPackageGroups", "which models there are, and wh
 SEARCH = _listing("Search", "reading 100 records a call; without it every version is described alone", needed=False)
 LIST_ENDPOINTS = _listing("ListEndpoints", "what serves now")
 
+LIST_COMPONENTS = _listing("ListInferenceComponents", "what serves on endpoints that several models share")
+LIST_EXECUTIONS = _listing("ListMonitoringExecutions", "hearing of drift within minutes of its finding", needed=False)
+LIST_TRANSFORMS = _listing("ListTransformJobs", "hearing of batch transforms between full readings", needed=False)
+
 LIST_PACKAGES = _registry("ListModelPackages", "which versions there are, and which are gone")
 DESCRIBE_PACKAGE = _registry("DescribeModelPackage", "what a version is like; checking what Search says of it")
 DESCRIBE_GROUP = _registry("DescribeModelPackageGroup", "models that Search has not indexed yet")
@@ -61,6 +65,8 @@ LIST_TAGS = _registry("ListTags", "the tags of models, which their versions inhe
 DESCRIBE_ENDPOINT = _serving("DescribeEndpoint", "what serves now, and since when")
 DESCRIBE_ENDPOINT_CONFIG = _serving("DescribeEndpointConfig", "which models an endpoint serves")
 DESCRIBE_MODEL = _serving("DescribeModel", "which versions these models come from")
+DESCRIBE_COMPONENT = _serving("DescribeInferenceComponent", "which models an inference component serves")
+DESCRIBE_TRANSFORM = _serving("DescribeTransformJob", "which model a batch transform used")
 
 GET_OBJECT = Permission("s3:GetObject", "ReadReports", "metrics: accuracy, precision, bias, drift")
 LIST_BUCKET = Permission(

@@ -97,6 +97,13 @@ class Trial:
         configured = await self._sagemaker(may.DESCRIBE_ENDPOINT_CONFIG, config, EndpointConfigName=config)
         model = _first(configured, "ProductionVariants", "ModelName") or _no_such_name()
         await self._sagemaker(may.DESCRIBE_MODEL, model, ModelName=model)
+        components = await self._sagemaker(may.LIST_COMPONENTS, "*", MaxResults=1)
+        component = _first(components, "InferenceComponents", "InferenceComponentName") or _no_such_name()
+        await self._sagemaker(may.DESCRIBE_COMPONENT, component, InferenceComponentName=component)
+        jobs = await self._sagemaker(may.LIST_TRANSFORMS, "*", MaxResults=1)
+        job = _first(jobs, "TransformJobSummaries", "TransformJobName") or _no_such_name()
+        await self._sagemaker(may.DESCRIBE_TRANSFORM, job, TransformJobName=job)
+        await self._sagemaker(may.LIST_EXECUTIONS, "*", MaxResults=1)
 
     async def _reports(self, samples: Samples) -> None:
         """The first byte of one report of each bucket that versions name, and one that is not there."""

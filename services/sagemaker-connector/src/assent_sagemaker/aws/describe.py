@@ -25,5 +25,15 @@ async def describe_model(account: Account, name: str) -> Document:
     return await _describe(account, "describe_model", ModelName=name)
 
 
-async def _describe(account: Account, operation: str, **parameters: str) -> Document:
-    return await account.call("sagemaker", operation, Family.DESCRIBE, **parameters)
+async def describe_inference_component(account: Account, name: str) -> Document:
+    return await _describe(account, "describe_inference_component", InferenceComponentName=name)
+
+
+async def describe_transform_job(account: Account, name: str) -> Document:
+    return await _describe(account, "describe_transform_job", Family.JOBS, TransformJobName=name)
+
+
+async def _describe(
+    account: Account, operation: str, family: Family = Family.DESCRIBE, /, **parameters: str
+) -> Document:
+    return await account.call("sagemaker", operation, family, **parameters)

@@ -1,10 +1,11 @@
 """SageMaker's List operations: only summaries, but all of them: what two complete listings lack is gone."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Hashable, Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Literal
 
-from assent_sagemaker.aws.account import Account
+from assent_sagemaker.aws.account import Account, Document
 from assent_sagemaker.aws.limiter import Family
 from assent_sagemaker.aws.pages import Page, pages
 
@@ -56,14 +57,55 @@ def list_model_packages(
     )
 
 
-def list_endpoints(account: Account) -> AsyncIterator[Page]:
+def list_endpoints(account: Account, *, modified_after: datetime | None = None) -> AsyncIterator[Page]:
+    return _modified(
+        account, "list_endpoints", "Endpoints", Family.LIST, modified_after, lambda one: one["EndpointArn"]
+    )
+
+
+def list_inference_components(
+    account: Account, *, modified_after: datetime | None = None, endpoint: str | None = None
+) -> AsyncIterator[Page]:
+    return _modified(
+        *(account, "list_inference_components", "InferenceComponents", Family.LIST, modified_after),
+        lambda one: one["InferenceComponentArn"],
+        which={"EndpointNameEquals": endpoint} if endpoint else {},
+    )
+
+
+def list_monitoring_executions(account: Account, *, modified_after: datetime | None = None) -> AsyncIterator[Page]:
+    """Of all schedules, the newest first."""
+    return _modified(
+        *(account, "list_monitoring_executions", "MonitoringExecutionSummaries", Family.JOBS, modified_after),
+        lambda one: (one["MonitoringScheduleName"], one["ScheduledTime"]),
+        which={"SortOrder": "Descending"},
+    )
+
+
+def list_transform_jobs(account: Account, *, modified_after: datetime | None = None) -> AsyncIterator[Page]:
+    """The newest first."""
+    return _modified(
+        *(account, "list_transform_jobs", "TransformJobSummaries", Family.JOBS, modified_after),
+        lambda one: one["TransformJobArn"],
+        which={"SortOrder": "Descending"},
+    )
+
+
+def _modified(
+    account: Account,
+    operation: str,
+    member: str,
+    family: Family,
+    modified_after: datetime | None,
+    identity: Callable[[Document], Hashable],
+    which: Mapping[str, Any] = MappingProxyType({}),
+) -> AsyncIterator[Page]:
+    since = {"LastModifiedTimeAfter": modified_after} if modified_after is not None else {}
     return pages(
         account,
-        "list_endpoints",
-        Family.LIST,
-        records=lambda response: response.get("Endpoints", []),
-        identity=lambda record: record["EndpointArn"],
-        SortBy="CreationTime",
-        SortOrder="Ascending",
-        MaxResults=_PAGE_SIZE,
+        operation,
+        family,
+        records=lambda response: response.get(member, []),
+        identity=identity,
+        **{"SortBy": "CreationTime", "SortOrder": "Ascending", "MaxResults": _PAGE_SIZE, **which, **since},
     )

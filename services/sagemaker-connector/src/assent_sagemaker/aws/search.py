@@ -1,7 +1,7 @@
 """SageMaker's Search: 100 whole records a call. Its index is eventually consistent, so it may add or change a record of
 ours, never remove one: what it does not show may exist."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -9,14 +9,10 @@ from assent_sagemaker.aws.account import Account, Document
 from assent_sagemaker.aws.limiter import Family
 from assent_sagemaker.aws.pages import Page, pages
 
-Resource = Literal["ModelPackage", "ModelPackageGroup", "Endpoint"]
+Resource = Literal["ModelPackage", "ModelPackageGroup", "Model"]
 
-_ARN: dict[Resource, str] = {
-    "ModelPackage": "ModelPackageArn",
-    "ModelPackageGroup": "ModelPackageGroupArn",
-    "Endpoint": "EndpointArn",
-}
 _PAGE_SIZE = 100
+_MOST_FILTERS = 20
 
 
 def search(
@@ -39,6 +35,18 @@ def changed(account: Account, resource: Resource, *, modified_since: datetime | 
     One that is modified while the pages are read moves to their front, and is not seen again.
     """
     return _pages(account, resource, "LastModifiedTime", "Descending", _since("LastModifiedTime", modified_since))
+
+
+async def models_named(account: Account, names: Collection[str]) -> AsyncIterator[Page]:
+    """The models of these names, as far as the index has seen them."""
+    every = list(names)
+    for start in range(0, len(every), _MOST_FILTERS):
+        filters = [
+            {"Name": "ModelName", "Operator": "Equals", "Value": name} for name in every[start : start + _MOST_FILTERS]
+        ]
+        which = {"SearchExpression": {"Filters": filters, "Operator": "Or"}}
+        async for page in _pages(account, "Model", "CreationTime", "Ascending", which):
+            yield page
 
 
 async def last_change(account: Account) -> datetime | None:
@@ -75,4 +83,6 @@ def _since(name: str, moment: datetime | None) -> dict[str, Any]:
 
 
 def _state(record: Document, resource: Resource) -> tuple[str, datetime | None]:
-    return record[_ARN[resource]], record.get("LastModifiedTime")
+    # A model stands amid what serves it.
+    document = record["Model"] if resource == "Model" else record
+    return document[f"{resource}Arn"], document.get("LastModifiedTime")

@@ -220,34 +220,3 @@ class ModelPackageGroup(Whole):
     creation_time: UtcTime
     created_by: UserContext | None = None
     tags: list[Tag] = Field(default_factory=list)
-
-
-class Endpoint(Whole):
-    endpoint_arn: str
-    endpoint_name: str
-    endpoint_config_name: str | None = None
-    endpoint_status: str | None = None
-    creation_time: UtcTime
-    last_modified_time: UtcTime | None = None
-
-
-class ProductionVariant(Document):
-    variant_name: str
-    #: Absent where inference components bring the models.
-    model_name: str | None = None
-
-
-class EndpointConfig(Whole):
-    endpoint_config_name: str
-    production_variants: list[ProductionVariant] = Field(default_factory=list)
-    shadow_production_variants: list[ProductionVariant] = Field(default_factory=list)
-
-
-class Model(Whole):
-    model_name: str
-    primary_container: Container | None = None
-    containers: list[Container] = Field(default_factory=list)
-
-    @property
-    def all_containers(self) -> list[Container]:
-        return [self.primary_container, *self.containers] if self.primary_container else self.containers

@@ -38,6 +38,8 @@ class Observation(NamedTuple):
     tags: Mapping[str, str] = {}
     reports: Reports = Reports()
     summary_hash: str | None = None
+    #: Where the data lies that a deployment serves, of which nobody could tell the version.
+    unmatched: Sequence[str] = ()
 
     @property
     def key(self) -> str:
@@ -119,12 +121,20 @@ def _fitted(observation: Observation) -> tuple[state.Row, Payload]:
         summary_hash=observation.summary_hash,
         content_hash=payload.content_hash if isinstance(payload, ModelVersionObserved) else None,
         tags=observation.tags,
-        artifacts=[a.uri for a in payload.artifacts] if isinstance(payload, ModelVersionObserved) else [],
+        artifacts=[a.uri for a in payload.artifacts]
+        if isinstance(payload, ModelVersionObserved)
+        else observation.unmatched,
         reports=observation.reports,
         created_at=payload.created_at,
         modified_at=None if isinstance(payload, ModelObserved) else payload.modified_at,
     )
     return row, payload
+
+
+def _addresses(observation: Observation) -> Sequence[str]:
+    if isinstance(observation.payload, ModelVersionObserved):
+        return [artifact.uri for artifact in observation.payload.artifacts]
+    return observation.unmatched
 
 
 def _books_differ(row: state.Row, known: state.Known | None) -> bool:

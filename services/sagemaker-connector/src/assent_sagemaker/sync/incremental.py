@@ -21,11 +21,8 @@ from assent_sagemaker.sync import deployments, describe, listing, rounds
 from assent_sagemaker.sync.listing import Listed
 from assent_sagemaker.sync.observe import Seen
 from assent_sagemaker.sync.plan import Plan, SearchUseless, compare
-from assent_sagemaker.sync.rounds import Rounds
+from assent_sagemaker.sync.rounds import OVERLAP, Rounds
 from assent_sagemaker.sync.run import Run
-
-OVERLAP = timedelta(minutes=5)
-"""So far back polls look again, as long as they find something: an index that lags need not show changes in order."""
 
 
 async def incremental(run: Run, plan: Plan, since: datetime | None) -> None:
@@ -35,19 +32,19 @@ async def incremental(run: Run, plan: Plan, since: datetime | None) -> None:
     """
     run.plan = plan
     turn = await rounds.of(run)
-    before = turn.model_copy()
+    before = turn.model_copy(deep=True)
     try:
         if plan is Plan.SEARCH:
             await _poll_by_search(run, since, turn)
         else:
             await _poll_by_describe(run, since, turn)
+        await deployments.incremental(run, turn)
     except SearchUseless as error:
         turn.suspect = error.suspect
         raise
     finally:
         if turn != before:
             await rounds.keep(run, turn)
-    await deployments.incremental(run)
 
 
 async def _poll_by_search(run: Run, since: datetime | None, turn: Rounds) -> None:

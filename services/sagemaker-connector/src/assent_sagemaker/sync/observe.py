@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 from assent_common import telemetry
 from assent_common.clock import Clock
 from assent_common.database import Database
-from assent_common.events.registry import DeploymentObserved
 from assent_common.uow import UnitOfWork
 
 from assent_sagemaker import arns, metrics, state
+from assent_sagemaker.mapping.deployments import Deployed
 from assent_sagemaker.mapping.documents import ModelPackage, ModelPackageGroup, Unmappable
 from assent_sagemaker.mapping.groups import model
 from assent_sagemaker.mapping.packages import model_version
@@ -175,12 +175,23 @@ class Observer:
                     reports[one.key] = self._reports(one, before, (found or {}).get(one.key))
             return await self._tell(uow, believed, known, reports)
 
-    async def deployments(self, seen: Iterable[tuple[DeploymentObserved, str | None]]) -> set[str]:
-        """Deployments, each with the digest of its endpoint's summary."""
-        observations = [
-            Observation(changes.fits(payload), payload.raw, changes.document_digest(payload.raw), summary_hash=summary)
-            for payload, summary in seen
-        ]
+    async def deployments(self, seen: Iterable[tuple[Deployed, str | None]]) -> set[str]:
+        """Deployments, each with the digest of its summary in the listing."""
+        observations = []
+        for deployed, summary in seen:
+            try:
+                payload = changes.fits(deployed.observed)
+            except Unmappable as error:
+                self._skip(error)
+                continue
+            document = deployed.observed.raw
+            observations.append(
+                Observation(
+                    *(payload, document, changes.document_digest(document)),
+                    summary_hash=summary,
+                    unmatched=deployed.unmatched,
+                )
+            )
         known = await self._known(observation.key for observation in observations)
         return await self._apply([o for o in observations if self._is_mine(known.get(o.key))], known)
 

@@ -10,6 +10,12 @@ from assent_sagemaker.sync.run import Run
 GROUPS_EVERY = 5
 """Polls: so often one looks at a page of the groups, for changed tags, rather than at what was registered."""
 
+SERVING_EVERY = 5
+"""Polls: so often one looks at components, batch transforms and executions of monitors, too."""
+
+OVERLAP = timedelta(minutes=5)
+"""So far back polls look again, as long as they find something: an index that lags need not show changes in order."""
+
 SAMPLE_EVERY = timedelta(minutes=10)
 
 
@@ -20,6 +26,10 @@ class Rounds(BaseModel):
     groups: datetime | None = None
     packages: datetime | None = None
     groups_at: datetime | None = None
+    #: Of what serves, by kind: the newest modification seen, and the digests of the summaries looked at last.
+    modified: dict[str, datetime] = {}
+    looked_at: dict[str, list[str]] = {}
+    serving_at: datetime | None = None
     #: When a change that Search showed was compared with Describe.
     sampled_at: datetime | None = None
     #: The package that Search showed otherwise than Describe: nothing is believed before this one is right again.
@@ -28,6 +38,10 @@ class Rounds(BaseModel):
     def groups_are_due(self, run: Run) -> bool:
         every = run.source.poll_interval * GROUPS_EVERY
         return self.groups_at is None or run.clock.now() - self.groups_at >= every
+
+    def serving_is_due(self, run: Run) -> bool:
+        every = run.source.poll_interval * SERVING_EVERY
+        return self.serving_at is None or run.clock.now() - self.serving_at >= every
 
     def sample_is_due(self, run: Run) -> bool:
         return self.sampled_at is None or run.clock.now() - self.sampled_at >= SAMPLE_EVERY
