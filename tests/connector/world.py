@@ -33,7 +33,7 @@ OBSERVED = "assent.registry.model_version.observed.v1"
 REMOVED = "assent.registry.model_version.removed.v1"
 MODEL_OBSERVED = "assent.registry.model.observed.v1"
 COMPLETED = "assent.registry.sync.completed.v1"
-SPECIFICATION = {
+SPECIFICATION: dict[str, Any] = {
     "Containers": [{"Image": "registry.example.com/xgboost:1.7", "ModelDataUrl": "s3://models/model.tar.gz"}],
     "SupportedContentTypes": ["text/csv"],
     "SupportedResponseMIMETypes": ["text/csv"],
