@@ -1,5 +1,6 @@
 """moto as the second opinion on SageMaker: a sync by List and Describe, field by field."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from assent_common.clock import to_utc
 from assent_sagemaker.runs import Status
 from botocore.session import get_session
+from moto.sagemaker.responses import SageMakerResponse
 from moto.server import ThreadedMotoServer
 
 from tests.connector import test_write_back as decisions
@@ -18,6 +20,14 @@ from tests.connector.conftest import Connect
 @pytest.fixture
 def moto(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A plain client of the service by name."""
+    # It lacks these two. Nothing serves there, so that an empty listing is what there is.
+    for operation, member in {
+        "list_inference_components": "InferenceComponents",
+        "list_monitoring_executions": "MonitoringExecutionSummaries",
+    }.items():
+        assert not hasattr(SageMakerResponse, operation)
+        empty = json.dumps({member: []})
+        monkeypatch.setattr(SageMakerResponse, operation, lambda self, empty=empty: empty, raising=False)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()

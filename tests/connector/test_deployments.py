@@ -43,7 +43,7 @@ async def test_an_endpoint_is_told_with_the_version_it_serves(
     other = await register(sagemaker, "churn")
     await serve(sagemaker, "spare", other)
     await sagemaker.update_endpoint(EndpointName="live", EndpointConfigName="spare-config")
-    await connector.poll()
+    await polls(connector, 2)
     last = {event.subject: event for event in await connector.events(OBSERVED)}
     assert len(last) == 2
     assert (last[deployment].number, last[deployment].data["model_version"]) == (2, other)
@@ -80,7 +80,8 @@ async def last(connector: Connector) -> dict[str, Any]:
     return {event.data["name"]: event.data for event in await connector.events(OBSERVED)}
 
 
-async def polls(connector: Connector, times: int = 5) -> None:
+async def polls(connector: Connector, times: int = 6) -> None:
+    """So many that everything that serves had its turn."""
     for _ in range(times):
         await connector.poll()
 

@@ -67,7 +67,8 @@ async def test_a_thousand_versions_cost_a_call_a_hundred(simulator: Simulator, c
     assert len(versions) == 1000
     assert sum(version.metrics_status is MetricsStatus.COMPLETE for version in versions.values()) == 1000
     calls = simulator.app.calls
-    assert calls["Search"] == 1 + 1 + 10
+    # The newest change, the groups, the packages, and the models with how they are watched.
+    assert calls["Search"] == 1 + 1 + 10 + 1
     assert calls["ListModelPackages"] == 10
     assert calls["ListModelPackageGroups"] == 1 + 1
     assert calls["DescribeModelPackage"] == 3
@@ -77,7 +78,8 @@ async def test_a_thousand_versions_cost_a_call_a_hundred(simulator: Simulator, c
     run = await connector.full()
     assert run.status is Status.COMPLETED
     assert run.counts["changed"] == 0
-    assert sum(calls.values()) == 12 + 10 + 2 + 3 + 1
+    assert (calls["ListEndpoints"], calls["ListInferenceComponents"]) == (1, 1)
+    assert sum(calls.values()) == 13 + 10 + 2 + 3 + 2
     assert len(await connector.events()) == 1000 + 20 + 2
 
 

@@ -1,7 +1,7 @@
 """What serves model versions now: endpoints, inference components and batch transforms, with how they are watched.
 
-A full reading reads all of it. Each poll asks which endpoints were modified; every few polls, which components, batch
-transforms and executions of monitors were. And a deployment of which nobody could tell what it serves is looked at
+A full reading reads all of it. Every second poll asks which endpoints were modified; the others, by turns, which
+components, batch transforms and executions of monitors were. And a deployment of which nobody could tell what it serves is looked at
 again as soon as a version appears, in whichever source, whose artifact it loads.
 """
 
@@ -69,19 +69,26 @@ async def full(run: Run) -> None:
 
 
 async def incremental(run: Run, turn: Rounds) -> None:
-    """What was modified since the last poll, and what can be told now of what is served."""
-    modified = await _modified(run, turn, "endpoints", listing.list_endpoints)
-    found = _differing(modified, await _summaries(run), _endpoint_of)
-    names = {one.name: one for one in found}
+    """What was modified since the last poll whose turn it was, and what can be told now of what is served."""
     dashboard = Dashboard(run)
-    if turn.serving_is_due(run):
-        names = {name: _Listed("", name, "") for name in await _watched_again(run, turn, dashboard)} | names
-        await _modified_components(run, turn, dashboard)
-        await _modified_transforms(run, turn, dashboard)
-        turn.serving_at = run.clock.now()
+    names: dict[str, _Listed] = {}
+    match _TURNS[turn.serving % len(_TURNS)]:
+        case "endpoints":
+            modified = await _modified(run, turn, "endpoints", listing.list_endpoints)
+            names = {one.name: one for one in _differing(modified, await _summaries(run), _endpoint_of)}
+        case "components":
+            await _modified_components(run, turn, dashboard)
+        case "batch transforms":
+            await _modified_transforms(run, turn, dashboard)
+        case "executions of monitors":
+            names = {name: _Listed("", name, "") for name in await _watched_again(run, turn, dashboard)}
+    turn.serving += 1
     async with run.held.database.connection() as connection:
         now_known = await state.matchable(connection, run.source.name)
     await _again(run, now_known, names, dashboard)
+
+
+_TURNS = ("endpoints", "components", "endpoints", "batch transforms", "endpoints", "executions of monitors")
 
 
 async def endpoints(run: Run, names: Collection[str]) -> None:

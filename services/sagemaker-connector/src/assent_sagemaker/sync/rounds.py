@@ -10,9 +10,6 @@ from assent_sagemaker.sync.run import Run
 GROUPS_EVERY = 5
 """Polls: so often one looks at a page of the groups, for changed tags, rather than at what was registered."""
 
-SERVING_EVERY = 5
-"""Polls: so often one looks at components, batch transforms and executions of monitors, too."""
-
 OVERLAP = timedelta(minutes=5)
 """So far back polls look again, as long as they find something: an index that lags need not show changes in order."""
 
@@ -29,7 +26,8 @@ class Rounds(BaseModel):
     #: Of what serves, by kind: the newest modification seen, and the digests of the summaries looked at last.
     modified: dict[str, datetime] = {}
     looked_at: dict[str, list[str]] = {}
-    serving_at: datetime | None = None
+    #: Whose turn it is of what serves.
+    serving: int = 0
     #: When a change that Search showed was compared with Describe.
     sampled_at: datetime | None = None
     #: The package that Search showed otherwise than Describe: nothing is believed before this one is right again.
@@ -38,10 +36,6 @@ class Rounds(BaseModel):
     def groups_are_due(self, run: Run) -> bool:
         every = run.source.poll_interval * GROUPS_EVERY
         return self.groups_at is None or run.clock.now() - self.groups_at >= every
-
-    def serving_is_due(self, run: Run) -> bool:
-        every = run.source.poll_interval * SERVING_EVERY
-        return self.serving_at is None or run.clock.now() - self.serving_at >= every
 
     def sample_is_due(self, run: Run) -> bool:
         return self.sampled_at is None or run.clock.now() - self.sampled_at >= SAMPLE_EVERY
