@@ -3,14 +3,24 @@
 from typing import Any
 
 import yaml
-from assent_common.events import catalog, governance, registry
+from assent_common.events import audit, catalog, governance, registry
 from assent_common.events.model import Payload
 from assent_common.kafka import topics
 from assent_common.kafka.topics import Topic
 from assent_common.service import VERSION
 
-EVENTS = {topics.REGISTRY: registry.TYPES, topics.CATALOG: catalog.TYPES, topics.GOVERNANCE: governance.TYPES}
-TOLD_BY = {topics.REGISTRY: "sagemaker-connector", topics.CATALOG: "catalog-api", topics.GOVERNANCE: "workflow"}
+EVENTS = {
+    topics.REGISTRY: registry.TYPES,
+    topics.CATALOG: catalog.TYPES,
+    topics.GOVERNANCE: governance.TYPES,
+    topics.AUDIT: audit.TYPES,
+}
+TOLD_BY = {
+    topics.REGISTRY: "the sagemaker-connector tells",
+    topics.CATALOG: "the catalog-api tells",
+    topics.GOVERNANCE: "the workflow tells",
+    topics.AUDIT: "every service bears witness to",
+}
 _SCHEMAS = "../../libs/common/src/assent_common/events/schemas"
 
 
@@ -40,7 +50,7 @@ def document() -> str:
                 # Of who reads this document: he receives what Assent sends.
                 "action": "receive",
                 "channel": {"$ref": f"#/channels/{_channel(topic)}"},
-                "summary": f"What the {TOLD_BY[topic]} tells.",
+                "summary": f"What {TOLD_BY[topic]}.",
             }
             for topic in EVENTS
         },
@@ -59,9 +69,11 @@ def document() -> str:
 def _described(topic: Topic) -> dict[str, Any]:
     return {
         "address": topic.name,
-        "description": "Compacted: the last event of each key is kept. The key is the event's subject.",
+        "description": "Compacted: the last event of each key is kept. The key is the event's subject."
+        if topic.compacted
+        else "Kept for ever, every event. The key is the event's subject.",
         "messages": {_message(type_): {"$ref": f"#/components/messages/{_message(type_)}"} for type_ in EVENTS[topic]},
-        "bindings": {"kafka": {"topicConfiguration": {"cleanup.policy": ["compact"]}}},
+        "bindings": {"kafka": {"topicConfiguration": {"cleanup.policy": ["compact" if topic.compacted else "delete"]}}},
     }
 
 
@@ -82,7 +94,9 @@ def _message_of(type_: str, payload: type[Payload]) -> dict[str, Any]:
             ]
         },
         "bindings": {
-            "kafka": {"key": {"type": "string", "description": "The subject: an urn, an id or a source's name"}}
+            "kafka": {
+                "key": {"type": "string", "description": "The subject: an urn, an id, a source's or a service's name"}
+            }
         },
     }
 

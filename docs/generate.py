@@ -123,17 +123,14 @@ def metrics() -> str:
 
 
 def _topic(topic: topics.Topic, types: Mapping[str, type[Payload]]) -> str:
-    kept = "compacted: the last event of each key" if topic.compacted else "by time"
-    return (
-        f"## `{topic.name}`\n\nKept: {kept}. Assent's own readers: "
-        f"{', '.join(f'`{reader}`' for reader in topic.readers)}.\n\n"
-        + _table(
-            ("Type", "What it says", "Schema"),
-            [
-                (f"`{name}`", _first_line(payload), f"[JSON Schema]({_SCHEMAS}/{name}.json)")
-                for name, payload in types.items()
-            ],
-        )
+    kept = "compacted: the last event of each key" if topic.compacted else "for ever, every event"
+    readers = ", ".join(f"`{reader}`" for reader in topic.readers) or "none but `assent audit verify`"
+    return f"## `{topic.name}`\n\nKept: {kept}. Assent's own readers: {readers}.\n\n" + _table(
+        ("Type", "What it says", "Schema"),
+        [
+            (f"`{name}`", _first_line(payload), f"[JSON Schema]({_SCHEMAS}/{name}.json)")
+            for name, payload in types.items()
+        ],
     )
 
 

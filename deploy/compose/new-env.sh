@@ -17,4 +17,5 @@ sed \
   -e "s/^SAGEMAKER_CONNECTOR_DATABASE_PASSWORD=\$/&$(secret)/" \
   -e "s/^ASSENT_SERVICE_TOKEN=\$/&$token/" \
   -e "s/^ASSENT_SERVICE_TOKEN_SHA256=\$/&$digest/" \
+  -e "s/^ASSENT_SIGNING_KEY=\$/&$(openssl rand -hex 32)/" \
   .env.example

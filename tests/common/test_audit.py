@@ -1,6 +1,7 @@
 """Whatever is done to a sealed log, verifying it finds the record."""
 
 import asyncio
+import hashlib
 from typing import Any
 
 import asyncpg
@@ -204,3 +205,27 @@ async def test_the_relay_seals_what_is_recorded(store: Database, settings: Setti
 
         await until(all_sealed, within_s=20)
     assert await verified(store) == COUNT
+
+
+async def test_every_fault_is_named_and_the_walk_goes_on(store: Database) -> None:
+    await sealed(store)
+    await tamper(store, "update audit set actor = 'eve' where seq = 2; delete from audit where seq = 4")
+    async with store.connection() as connection:
+        found = [str(fault) async for fault in audit.faults(connection, audit.Walk())]
+    assert found == ["audit record 2 (id 2): was changed: it is not what was sealed", "audit record 4: missing"]
+
+
+async def test_guards_that_were_taken_off_are_missed(store: Database) -> None:
+    async with store.connection() as connection:
+        assert await audit.is_guarded(connection)
+        await connection.execute("alter table audit disable trigger audit_append_only")
+        assert not await audit.is_guarded(connection)
+
+
+async def test_a_line_of_an_export_is_what_was_hashed(store: Database) -> None:
+    await sealed(store)
+    records = await rows(store, "select * from audit order by seq")
+    assert len(records) == COUNT
+    for record_ in records:
+        digest = hashlib.sha256(audit.line(record_)).hexdigest()
+        assert record_["hash"] == f"sha256:{digest}"

@@ -107,8 +107,8 @@ def test_the_example_environment_names_all_that_is_asked_for_and_holds_no_secret
 
 def test_fresh_secrets_are_long_and_of_one_piece(repository: Path) -> None:
     first, second = (_environment(_output(repository / "deploy/compose/new-env.sh")) for _ in range(2))
-    secrets = [name for name in first if name.endswith(("_PASSWORD", "_TOKEN", "_SHA256")) and first[name]]
-    assert len(secrets) == 6
+    secrets = [name for name in first if name.endswith(("_PASSWORD", "_TOKEN", "_SHA256", "_KEY")) and first[name]]
+    assert len(secrets) == 7
     for name in secrets:
         assert len(first[name]) >= 48
         assert first[name] != second[name]

@@ -63,6 +63,9 @@ ALLOWED: dict[str, dict[str, frozenset[Role] | set[Role]]] = {
         "GET /v1/sources": ALL,
         "GET /v1/events": ALL,
         "GET /v1/audit": ALL,
+        "GET /v1/audit/keys": ALL,
+        "GET /v1/audit/checkpoint": ALL,
+        "GET /v1/audit/export": ALL,
     },
     "workflow": {
         "GET /v1/candidacies": ALL,
@@ -84,6 +87,9 @@ ALLOWED: dict[str, dict[str, frozenset[Role] | set[Role]]] = {
         "POST /v1/gate": ALL,
         "GET /v1/events": ALL,
         "GET /v1/audit": ALL,
+        "GET /v1/audit/keys": ALL,
+        "GET /v1/audit/checkpoint": ALL,
+        "GET /v1/audit/export": ALL,
     },
     "sagemaker-connector": {
         "GET /v1/sources": ALL,
@@ -98,6 +104,9 @@ ALLOWED: dict[str, dict[str, frozenset[Role] | set[Role]]] = {
         "GET /v1/hints": ALL,
         "POST /v1/write-backs/{id}/retry": OPERATORS,
         "GET /v1/audit": ALL,
+        "GET /v1/audit/keys": ALL,
+        "GET /v1/audit/checkpoint": ALL,
+        "GET /v1/audit/export": ALL,
     },
 }
 UNKNOWN = "01980000-0000-7000-8000-000000000000"

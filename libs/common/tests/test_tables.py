@@ -28,10 +28,15 @@ def test_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_topics_keep_the_last_state_and_know_their_readers() -> None:
-    assert [topic.name for topic in topics.ALL] == ["assent.registry.v1", "assent.catalog.v1", "assent.governance.v1"]
-    assert all(topic.compacted and topic.readers for topic in topics.ALL)
+    states = [topic for topic in topics.ALL if topic is not topics.AUDIT]
+    assert [topic.name for topic in states] == ["assent.registry.v1", "assent.catalog.v1", "assent.governance.v1"]
+    assert all(topic.compacted and topic.readers for topic in states)
     letters = topics.dead_letters_of(topics.CATALOG_API)
     assert (letters.name, letters.compacted) == ("assent.catalog-api.dlq.v1", False)
+
+
+def test_nothing_takes_a_witness_away() -> None:
+    assert (topics.AUDIT.name, topics.AUDIT.compacted, topics.AUDIT.for_ever) == ("assent.audit.v1", False, True)
 
 
 def test_every_problem_has_a_type_of_its_own_and_a_title() -> None:

@@ -9,15 +9,17 @@ from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
-import asyncpg
 import httpx
 import typer
-from assent_common import audit, http_client, telemetry
+from aiokafka.errors import KafkaError
+from assent_common import http_client, telemetry
 from assent_common.identity.roles import Role
 from assent_common.kafka.connection import BrokerUnavailable
+from assent_common.signing import Signer
+from asyncpg import PostgresError
 from rich.console import Console
 
-from assent_local import dead_letters, demo, events, sources, syncing
+from assent_local import dead_letters, demo, events, sources, syncing, verifying
 from assent_local import guardrail as fences
 from assent_local import up as runner
 from assent_local.broker import BrokerFailed
@@ -190,10 +192,48 @@ def events_tail(
 
 @audit_app.command(name="verify")
 def audit_verify(
-    database_url: Annotated[str, typer.Option(envvar="ASSENT_DATABASE_URL", help="The service's database")],
+    database: Annotated[list[str], typer.Option(help="A service's database, as SERVICE=URL; may be repeated")] = [],  # noqa: B006
+    database_url: Annotated[
+        str, typer.Option(envvar="ASSENT_DATABASE_URL", help="A database alone: its chain, without checkpoints")
+    ] = "",
+    export: Annotated[Path | None, typer.Option(help="A file of `assent audit export`")] = None,
+    checkpoint: Annotated[Path | None, typer.Option(help="The checkpoint beside the export")] = None,
+    keys: Annotated[list[Path], typer.Option(help="Trusted public keys (JWKS); may be repeated")] = [],  # noqa: B006
+    kafka: KafkaOption = None,
+    prefix: Annotated[str, typer.Option(envvar="ASSENT_KAFKA_TOPIC_PREFIX", help="Before every topic's name")] = "",
+    state: StateOption = None,
+    json_: JsonOption = False,
 ) -> None:
-    """Walk the chain of the audit log. Exit 1, naming the first record that does not hold."""
-    _run(_verify(database_url))
+    """Walk the audit logs of all services, and hold them against what was signed on Kafka. Exit 1, naming each record
+    that does not hold and what is wrong with it. Without a database or an export: the `assent up` that runs here."""
+    texts = [file.read_text() for file in keys]
+    if export is not None:
+        raise typer.Exit(verifying.of_export(out, export, checkpoint, texts, as_json=json_))
+    databases = dict(each.split("=", 1) for each in database if "=" in each)
+    _require(len(databases) == len(database), "name databases as SERVICE=URL")
+    if not databases and database_url:
+        databases = {"": database_url}
+    elif not databases:
+        here = _state(state)
+        databases = json.loads((here / "databases.json").read_text())
+        texts = texts or [json.dumps(Signer(runner.signing_key_of(here)).jwks())]
+        kafka = kafka or json.loads((here / "up.json").read_text())["kafka"]
+    _require(not kafka or bool(texts) or "" in databases, "name whose signatures are trusted: --keys")
+    brokers = kafka if texts else None
+    _end_with(lambda: verifying.of_databases(out, databases, brokers, texts, prefix=prefix, as_json=json_))
+
+
+@audit_app.command(name="export")
+def audit_export(
+    to: Annotated[Path, typer.Option(help="The file to write; its checkpoint and keys are put beside it")],
+    service: Annotated[str, typer.Option(help="Of the `assent up` that runs here, which service")] = "workflow",
+    url: Annotated[str, typer.Option(help="The service")] = "",
+    bearer: TokenOption = "",
+    state: StateOption = None,
+) -> None:
+    """Write a service's audit log as one record a line: `sha256sum` is all it takes to check it."""
+    where, token_ = (url, bearer) if url else _local(service, bearer, state, Role.VIEWER)
+    _end_with(lambda: verifying.export(out, where, token_, to))
 
 
 def main() -> None:
@@ -273,32 +313,30 @@ async def _gate(
         raise typer.Exit(Exit.NOT_ALLOWED)
 
 
-async def _verify(database_url: str) -> None:
-    connection = await asyncpg.connect(database_url.replace("postgresql+asyncpg://", "postgresql://"), timeout=10)
-    try:
-        count = await audit.verify(connection)
-    except audit.Tampered as tampered:
-        _end(Exit.FAILED, str(tampered))
-    finally:
-        await connection.close()
-    out.print(f"{count} audit records hold")
+def _end_with(act: Callable[[], Awaitable[Exit]]) -> None:
+    """Ends with the exit code of what was done."""
+    code = Exit.OK
+
+    async def main_() -> None:
+        nonlocal code
+        code = await act()
+
+    _run(main_())
+    if code is not Exit.OK:
+        raise typer.Exit(code)
 
 
 def _ask_connector(
     ask: Callable[[Connector], Awaitable[Exit]], url: str, bearer: str, state: Path | None, role: Role
 ) -> None:
     """Ends with the exit code of what was asked. Without `--url`, of the `assent up` that runs here."""
-    code = Exit.OK
 
-    async def main_() -> None:
-        nonlocal code
+    async def act() -> Exit:
         where, token = (url, bearer) if url else _local("sagemaker-connector", bearer, state, role)
         async with connected(where, token) as connector:
-            code = await ask(connector)
+            return await ask(connector)
 
-    _run(main_())
-    if code is not Exit.OK:
-        raise typer.Exit(code)
+    _end_with(act)
 
 
 def _local(service: str, bearer: str, state: Path | None, role: Role) -> tuple[str, str]:
@@ -319,7 +357,7 @@ def _run(main_: Coroutine[Any, Any, None]) -> None:
         _end(Exit.NOT_ALLOWED, str(error))
     except ConnectorUnavailable as error:
         _end(Exit.UNAVAILABLE, str(error))
-    except (BrokerUnavailable, OSError) as error:
+    except (BrokerUnavailable, KafkaError, PostgresError, OSError) as error:
         _end(Exit.UNAVAILABLE, repr(error))
     except KeyboardInterrupt:
         sys.exit(130)

@@ -70,6 +70,8 @@ class Local:
     issuer: Issuer | None
     children: dict[str, Child] = field(default_factory=dict)
     simulated: bool = False
+    #: Service → the URL of its database, with the password.
+    databases: Mapping[str, str] = field(default_factory=dict)
 
     def token(self, role: str, subject: str | None = None) -> str:
         assert self.issuer is not None, "tokens come from your own issuer"
@@ -115,7 +117,7 @@ async def up(
         database_url = await _databases(stack, state, ports["postgres"])
         kafka, kafka_environment = _kafka(stack)
         issuer, identity = await _identity(stack, state, ports["issuer"])
-        local = Local(state, {}, kafka, issuer)
+        local = Local(state, {}, kafka, issuer, databases={name: database_url(name) for name in SERVICES})
         stack.push_async_callback(_stop_all, local, stopping)
         if simulator if simulator is not None else not any(os.environ.get(name) for name in _AWS_IS_CONFIGURED_BY):
             say("starting a simulated SageMaker")
@@ -130,6 +132,7 @@ async def up(
                 "ASSENT_DATABASE_URL": database_url(name),
                 "ASSENT_PORT": str(ports[name]),
                 "ASSENT_CONNECTOR_URL": local.urls["sagemaker-connector"],
+                "ASSENT_SIGNING_KEY": os.environ.get("ASSENT_SIGNING_KEY") or signing_key_of(state),
                 **kafka_environment,
                 **identity,
                 **(aws if name == "sagemaker-connector" else {}),
@@ -247,6 +250,22 @@ async def _identity(stack: AsyncExitStack, state: Path, port: int) -> tuple[Issu
     return issuer, {**environment, "ASSENT_OIDC_ISSUER": url, "ASSENT_OIDC_AUDIENCE": AUDIENCE}
 
 
+def signing_key_of(state: Path) -> str:
+    """Made once for a folder and kept there: what was signed before a restart can be checked after it."""
+    kept = state / "signing-key"
+    if not kept.exists():
+        _write_for_me_alone(kept, secrets.token_hex(32))
+    return kept.read_text()
+
+
+def _write_for_me_alone(file: Path, text: str) -> None:
+    """Whole, under another name first: a run cut short leaves no half of it."""
+    unfinished = file.with_suffix(f".{os.getpid()}")
+    with open(os.open(unfinished, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as target:
+        target.write(text.encode())
+    unfinished.rename(file)
+
+
 class _Embedded(uvicorn.Server):
     """Leaves the signals to the runner."""
 
@@ -330,4 +349,5 @@ def _remember(stack: AsyncExitStack, local: Local) -> None:
     file = _registry() / f"{os.getpid()}.json"
     file.write_text(json.dumps({"state": str(local.state)}))
     (local.state / "up.json").write_text(json.dumps({"urls": local.urls, "kafka": local.kafka}))
+    _write_for_me_alone(local.state / "databases.json", json.dumps(dict(local.databases)))
     stack.callback(lambda: file.unlink(missing_ok=True))

@@ -35,3 +35,10 @@ TASK_FAILURES = Counter(
 )
 TOKENS_REFUSED = Counter("assent_tokens_refused_total", "Bearer tokens not accepted.", ["reason"])
 AUDIT_UNSEALED = Gauge("assent_audit_unsealed_records", "Audit records not yet chained. Rising: no sealer runs.")
+AUDIT_CHECKPOINTED = Gauge(
+    "assent_audit_checkpointed_records",
+    "Audit records that the last checkpoint on Kafka covers. Standing still while records grow: no key, or no broker.",
+)
+AUDIT_BROKEN = Gauge(
+    "assent_audit_broken", "1 when the audit log does not follow what was signed last. At once: `assent audit verify`."
+)

@@ -13,6 +13,7 @@ import uvloop
 from fastapi import APIRouter
 
 from assent_common import http_client, migrations, telemetry
+from assent_common.audit.checkpoints import Checkpoints
 from assent_common.clock import Clock, SystemClock
 from assent_common.database import Database
 from assent_common.health import Health
@@ -22,6 +23,7 @@ from assent_common.identity.tokens import Verifier
 from assent_common.kafka.topics import Topic
 from assent_common.outbox.relay import Relay
 from assent_common.settings import Settings
+from assent_common.signing import Signer
 from assent_common.supervise import Duty, supervise
 
 VERSION = "0.1.0"
@@ -37,6 +39,8 @@ class Runtime:
     database: Database
     health: Health
     client: httpx.AsyncClient
+    #: None without a key: then nothing is signed.
+    signer: Signer | None = None
 
 
 @dataclass
@@ -59,7 +63,8 @@ def runtime(name: str, settings: Settings, clock: Clock | None = None) -> Runtim
     database = Database(
         settings.database_url.get_secret_value(), service=name, clock=clock, pool_size=settings.database_pool_size
     )
-    return Runtime(name, settings, clock, database, Health(clock), http_client.create())
+    signer = Signer(settings.signing_key.get_secret_value()) if settings.signing_key else None
+    return Runtime(name, settings, clock, database, Health(clock), http_client.create(), signer)
 
 
 def start(serving: Coroutine[Any, Any, None]) -> None:
@@ -85,7 +90,7 @@ async def run(made: Runtime, parts: Parts, *, port: int) -> None:
         relay = Relay(made.settings, made.database, made.health, topics=parts.publishes)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(_stop_server(server, stopping))
-            for name, duty in {"relay": relay.run, **parts.duties}.items():
+            for name, duty in {"relay": relay.run, **_witness(made), **parts.duties}.items():
                 tasks.create_task(supervise(name, duty, stopping, made.health), name=name)
             await server.serve()
             stopping.set()
@@ -106,6 +111,13 @@ async def _upgraded(made: Runtime, parts: Parts, stopping: asyncio.Event) -> boo
         return False
     await upgrade
     return True
+
+
+def _witness(made: Runtime) -> Mapping[str, Duty]:
+    if made.signer is None:
+        telemetry.logger().warning("no_signing_key", missing="audit checkpoints")
+        return {}
+    return {"audit-checkpoints": Checkpoints(made.settings, made.database, made.signer).run}
 
 
 def _server(made: Runtime, parts: Parts, port: int, stopping: asyncio.Event) -> uvicorn.Server:
@@ -131,7 +143,7 @@ def _server(made: Runtime, parts: Parts, port: int, stopping: asyncio.Event) -> 
         database=made.database,
         health=made.health,
         authenticate=verifier.authenticate,
-        state=parts.state,
+        state={"signer": made.signer, **parts.state},
         requests_a_minute=settings.requests_a_minute,
     )
     app.state.stopping = stopping

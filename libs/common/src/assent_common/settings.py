@@ -1,5 +1,7 @@
 """Every setting of every service: one reader, one default, one sentence. All come from the environment."""
 
+import re
+
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -52,12 +54,25 @@ class Settings(BaseSettings):
     )
     service_token: SecretStr | None = Field(default=None, description="The token by which this service asks others")
 
+    signing_key: SecretStr | None = Field(
+        default=None,
+        description="32 random bytes in hex (`openssl rand -hex 32`): the Ed25519 key that signs audit checkpoints and "
+        "the gate's answers; without it there are none",
+    )
+
     requests_a_minute: int = Field(
         default=30_000, ge=1, description="How many requests one principal may make in a minute, of each process"
     )
     host: str = Field(default="127.0.0.1", description="Address to listen on")
     port: int = Field(default=0, ge=0, le=65535, description="Port to listen on; 0 takes the service's own")
     log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR")
+
+    @field_validator("signing_key")
+    @classmethod
+    def _seed(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None and not re.fullmatch(r"[0-9a-fA-F]{64}", key.get_secret_value()):
+            raise ValueError("must be 32 bytes in hex")
+        return key
 
     @field_validator("database_url")
     @classmethod

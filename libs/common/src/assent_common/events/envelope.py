@@ -12,13 +12,13 @@ import orjson
 from pydantic import Field, ValidationError
 
 from assent_common import ids, strict_json
-from assent_common.events import catalog, governance, registry
+from assent_common.events import audit, catalog, governance, registry
 from assent_common.events.model import Payload, UtcTime
 
 CONTENT_TYPE = "application/cloudevents+json"
 DATASCHEMA = "https://assent.dev/schemas/{type}.json"
 
-TYPES: dict[str, type[Payload]] = {**registry.TYPES, **catalog.TYPES, **governance.TYPES}
+TYPES: dict[str, type[Payload]] = {**registry.TYPES, **catalog.TYPES, **governance.TYPES, **audit.TYPES}
 
 #: `traceparent` of W3C Trace Context.
 _TRACEPARENT = re.compile(r"^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$")

@@ -123,6 +123,8 @@ def build(
     app.state.stopping = asyncio.Event()
     app.state.feed = Feed(database)
     app.state.rates = Rates(requests_a_minute)
+    #: A service with a key has one.
+    app.state.signer = None
     for name, value in (state or {}).items():
         setattr(app.state, name, value)
     problems.install(app)

@@ -68,15 +68,7 @@ async def ensure_topics(settings: Settings, topics: Iterable[Topic]) -> None:
 
 
 async def _create(admin: AIOKafkaAdminClient, topic: Topic, name: str, partitions: int, replicas: int) -> None:
-    keep = (
-        {"cleanup.policy": "compact", "max.compaction.lag.ms": str(24 * 3600 * 1000)}
-        if topic.compacted
-        else {
-            "cleanup.policy": "delete",
-            "retention.ms": str(DEAD_LETTER_RETENTION_MS),
-            "max.message.bytes": str(DEAD_LETTER_MAX_BYTES),
-        }
-    )
+    keep = _kept_for_ever() if topic.for_ever else _compacted() if topic.compacted else _dead_letters()
     new = NewTopic(name, partitions if topic.compacted else 1, replicas, topic_configs=keep)
     try:
         answer = await admin.create_topics([new])
@@ -88,3 +80,19 @@ async def _create(admin: AIOKafkaAdminClient, topic: Topic, name: str, partition
         telemetry.logger().warning("topic_not_created", topic=name, reason=str(refused))
     else:
         telemetry.logger().info("topic_created", topic=name)
+
+
+def _compacted() -> dict[str, str]:
+    return {"cleanup.policy": "compact", "max.compaction.lag.ms": str(24 * 3600 * 1000)}
+
+
+def _kept_for_ever() -> dict[str, str]:
+    return {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
+
+
+def _dead_letters() -> dict[str, str]:
+    return {
+        "cleanup.policy": "delete",
+        "retention.ms": str(DEAD_LETTER_RETENTION_MS),
+        "max.message.bytes": str(DEAD_LETTER_MAX_BYTES),
+    }

@@ -36,6 +36,12 @@ async def submit_locked(uow: UnitOfWork, candidacy: Candidacy, *, by: str) -> Ro
     opened = open_review(candidacy, subjects.assess(policy, subject), requested_by=by, at=uow.clock.now())
     change = Change(opened.candidacy, opened.review, opened.tasks)
     await store.save(uow, candidacy, opened, change, content=subject.version.content)
-    details = {"policy": policy.ref, "content_hash": opened.review.content_hash, "review": str(opened.review.id)}
+    details = {
+        "policy": policy.ref,
+        "review": str(opened.review.id),
+        "content_hash": opened.review.content_hash,
+        "content": subject.version.content,
+        "checks": [check.model_dump(mode="json") for check in opened.review.checks],
+    }
     uow.audit(by, "candidacy.submitted", str(candidacy.id), details)
     return opened

@@ -40,6 +40,7 @@ async def decide(uow: UnitOfWork, task_id: UUID, verdict: Verdict, comment: str 
         "comment": task.comment,
         "policy": after.review.policy,
         "content_hash": after.review.content_hash,
+        "checks": [check.model_dump(mode="json") for check in after.review.checks],
     }
     uow.audit(by.subject, f"task.{task.status}", str(candidacy.id), details)
     if after.candidacy.status is not candidacy.status:

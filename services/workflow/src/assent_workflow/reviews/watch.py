@@ -1,6 +1,7 @@
 """What becomes of candidacies when their model version or use case changes, in the transaction that learns of it."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
 from assent_common import telemetry
@@ -88,9 +89,19 @@ async def _go_on(uow: UnitOfWork, candidacy: Candidacy, subject: Subject) -> Non
         changes = diff(await store.judged(connection, before.review.id), subject.version.content)
         after = dismiss(before, assessment, diff=described(changes), by=ASSENT, at=now)
         await store.save(uow, candidacy, after, after.since(before), content=subject.version.content)
-        uow.audit(ASSENT, "review.dismissed", str(candidacy.id), {"reason": after.candidacy.reason})
+        details: dict[str, Any] = {
+            "reason": after.candidacy.reason,
+            "content_hash": after.review.content_hash,
+            "content": subject.version.content,
+        }
+        uow.audit(ASSENT, "review.dismissed", str(candidacy.id), details)
     if after.candidacy.status is not candidacy.status:
-        details = {"policy": after.review.policy, "reason": after.candidacy.reason}
+        details = {
+            "policy": after.review.policy,
+            "reason": after.candidacy.reason,
+            "content_hash": after.review.content_hash,
+            "checks": [check.model_dump(mode="json") for check in after.review.checks],
+        }
         uow.audit(ASSENT, f"candidacy.{after.candidacy.status}", str(candidacy.id), details)
 
 
