@@ -1,8 +1,8 @@
 """What serves model versions now: endpoints, inference components and batch transforms, with how they are watched.
 
 A full reading reads all of it. Every second poll asks which endpoints were modified; the others, by turns, which
-components, batch transforms and executions of monitors were. And a deployment of which nobody could tell what it serves is looked at
-again as soon as a version appears, in whichever source, whose artifact it loads.
+components, batch transforms and executions of monitors were. And a deployment of which nobody could tell what it
+serves is looked at again as soon as a version appears, in whichever source, whose artifact it loads.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence

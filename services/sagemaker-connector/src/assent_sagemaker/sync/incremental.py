@@ -1,10 +1,10 @@
 """What changed since the last time: three calls where nothing did, however large the source is.
 
 Each poll asks for what was modified, for what was registered (the index may lag, and what was never modified may have
-no such time), and by turns for the endpoints and for what else serves. Only tags change without a trace: every few polls, one looks at a page of the
-groups instead of what was registered, and with them at all groups in turn. A new group shows by its first version.
-Without Search nothing tells what was modified but the summaries: each poll looks at one page of them, in turn, too.
-What is deleted, and what others share, is left to the reconcile.
+no such time), and by turns for the endpoints and for what else serves. Only tags change without a trace: every few
+polls, one looks at a page of the groups instead of what was registered, and with them at all groups in turn. A new
+group shows by its first version. Without Search nothing tells what was modified but the summaries: each poll looks at
+one page of them, in turn, too. What is deleted, and what others share, is left to the reconcile.
 """
 
 from datetime import datetime, timedelta
