@@ -13,13 +13,12 @@ from assent_common.events import envelope
 from assent_common.events.envelope import CloudEvent
 from assent_common.events.registry import SyncCompleted
 from assent_common.health import Health
-from assent_sagemaker import runs
+from assent_sagemaker import outstanding_jobs, outstanding_reports, runs
 from assent_sagemaker.aws.account import Account
 from assent_sagemaker.aws.clients import Clients
 from assent_sagemaker.aws.limiter import Limiter
 from assent_sagemaker.hints.looking import Looking
 from assent_sagemaker.hints.receiving import Receiving
-from assent_sagemaker.outstanding_reports import OutstandingReportsDuty
 from assent_sagemaker.roster import Roster
 from assent_sagemaker.runs import Cause, Status, SyncRun
 from assent_sagemaker.scheduling.scheduler import Scheduler
@@ -162,7 +161,8 @@ async def connected(
         looking = Looking(scheduler.holdings, database, clock)
         duties = [
             scheduler.run,
-            OutstandingReportsDuty(scheduler.holdings, database, clock).run,
+            outstanding_reports.backlog(scheduler.holdings, database, clock).run,
+            outstanding_jobs.backlog(scheduler.holdings, database, clock).run,
             WriteBackDuty(scheduler.holdings, database, health, clock).run,
             Receiving(roster, account, database, health, clock, told=looking.told.set).run,
             looking.run,

@@ -113,7 +113,7 @@ def test_terraform_allows_what_cloudformation_allows() -> None:
     documents = _documents(_terraform("roles"))
     template = _policies_by_sid()
     assert set(documents) == set(template)
-    assert len(documents) == 13
+    assert len(documents) == 14
     for sid, (actions, conditions) in documents.items():
         assert (sid, actions, conditions) == (sid, *template[sid])
 

@@ -69,6 +69,12 @@ data "aws_iam_policy_document" "read" {
     ]
   }
 
+  statement {
+    sid       = "SeeWhatMadeThem"
+    actions   = ["sagemaker:DescribeTrainingJob"]
+    resources = ["${local.sagemaker}:training-job/*"]
+  }
+
   dynamic "statement" {
     for_each = length(var.report_object_arns) > 0 ? [1] : []
     content {

@@ -13,7 +13,7 @@ from assent_common.service import Parts, Runtime
 from assent_common.supervise import Duty
 from botocore.session import get_session
 
-from assent_sagemaker import routes, sources, write_back
+from assent_sagemaker import outstanding_jobs, outstanding_reports, routes, sources, write_back
 from assent_sagemaker.access.check import Checker
 from assent_sagemaker.aws.account import Account
 from assent_sagemaker.aws.clients import Clients
@@ -21,7 +21,6 @@ from assent_sagemaker.aws.limiter import Limiter
 from assent_sagemaker.dropped import Dropping
 from assent_sagemaker.hints.looking import Looking
 from assent_sagemaker.hints.receiving import Receiving
-from assent_sagemaker.outstanding_reports import OutstandingReportsDuty
 from assent_sagemaker.roster import Rereading, Roster
 from assent_sagemaker.scheduling.scheduler import Scheduler
 from assent_sagemaker.settings import Settings
@@ -74,11 +73,11 @@ def parts(
         *(scheduler.holdings, made.database, made.health, made.clock), review_url=settings.review_url
     )
     dropping = Dropping(roster, made.database, made.health, made.clock, keep=settings.keep_dropped_sources)
-    reports = OutstandingReportsDuty(scheduler.holdings, made.database, made.clock)
     duties: dict[str, Duty] = {
         "sources": scheduler.run,
         "dropped-sources": dropping.run,
-        "reports": reports.run,
+        "reports": outstanding_reports.backlog(scheduler.holdings, made.database, made.clock).run,
+        "training-jobs": outstanding_jobs.backlog(scheduler.holdings, made.database, made.clock).run,
         "write-back": writer.run,
     }
     if settings.sources is not None:

@@ -21,14 +21,15 @@ from assent_sagemaker.reports import Reports
 UPSERT = """
 insert into records as r (key, urn, source, kind, model, hash, document, document_hash, summary_hash, content_hash,
                           tags, artifacts, reports, reports_attempts, reports_due_at, created_at, modified_at,
-                          changed_at, sequence, live)
+                          training_job, changed_at, sequence, live)
 select key, urn, $1, kind, model, hash, document::json, document_hash, summary_hash, content_hash, tags::json,
-       artifacts::jsonb, reports::json, reports_attempts, reports_due_at, created_at, modified_at, $2, 1, true
+       artifacts::jsonb, reports::json, reports_attempts, reports_due_at, created_at, modified_at,
+       training_job, $2, 1, true
   from unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],
               $11::text[], $12::text[], $13::text[], $14::text[], $15::int[], $16::timestamptz[], $17::timestamptz[],
-              $18::timestamptz[])
+              $18::timestamptz[], $19::text[])
        as o(key, urn, kind, model, hash, document, document_hash, summary_hash, content_hash, tags, artifacts, reports,
-            reports_attempts, reports_due_at, created_at, modified_at)
+            reports_attempts, reports_due_at, created_at, modified_at, training_job)
  order by key
 on conflict (key) do update
    set source = excluded.source, model = excluded.model, hash = excluded.hash, document = excluded.document,
@@ -36,7 +37,8 @@ on conflict (key) do update
        content_hash = excluded.content_hash, tags = excluded.tags, artifacts = excluded.artifacts,
        reports = excluded.reports,
        reports_attempts = excluded.reports_attempts, reports_due_at = excluded.reports_due_at,
-       created_at = excluded.created_at, modified_at = excluded.modified_at, changed_at = excluded.changed_at,
+       created_at = excluded.created_at, modified_at = excluded.modified_at, training_job = excluded.training_job,
+       changed_at = excluded.changed_at,
        sequence = r.sequence + 1, live = true, missed_listings = 0, missing_since = null
  where (r.hash <> excluded.hash or not r.live)
    and (r.source = excluded.source or not r.live
@@ -188,6 +190,8 @@ class Row(NamedTuple):
     reports: Reports
     created_at: datetime
     modified_at: datetime | None
+    #: The key of the job that made it.
+    training_job: str | None
 
 
 class Group(NamedTuple):
@@ -222,6 +226,7 @@ async def upsert(
         [row.reports.due_at for row in rows],
         [row.created_at for row in rows],
         [row.modified_at for row in rows],
+        [row.training_job for row in rows],
     ]
     changed = await connection.fetch(UPSERT, source, changed_at, *columns)
     return {row["key"]: row["sequence"] for row in changed}

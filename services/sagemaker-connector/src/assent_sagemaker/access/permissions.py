@@ -43,6 +43,10 @@ def _serving(operation: str, needed_for: str) -> Permission:
     return Permission(f"sagemaker:{operation}", "SeeWhatServes", needed_for, resources)
 
 
+def _making(operation: str, needed_for: str) -> Permission:
+    return Permission(f"sagemaker:{operation}", "SeeWhatMadeThem", needed_for, ("training-job/*",), needed=False)
+
+
 def _queue(operation: str, needed_for: str) -> Permission:
     return Permission(f"sqs:{operation}", "ReceiveHints", needed_for)
 
@@ -67,6 +71,8 @@ DESCRIBE_ENDPOINT_CONFIG = _serving("DescribeEndpointConfig", "which models an e
 DESCRIBE_MODEL = _serving("DescribeModel", "which versions these models come from")
 DESCRIBE_COMPONENT = _serving("DescribeInferenceComponent", "which models an inference component serves")
 DESCRIBE_TRANSFORM = _serving("DescribeTransformJob", "which model a batch transform used")
+
+DESCRIBE_TRAINING = _making("DescribeTrainingJob", "training jobs that Search does not show: image, data, parameters")
 
 GET_OBJECT = Permission("s3:GetObject", "ReadReports", "metrics: accuracy, precision, bias, drift")
 LIST_BUCKET = Permission(

@@ -88,6 +88,8 @@ class Trial:
         tagged = _first(groups, "ModelPackageGroupSummaryList", "ModelPackageGroupArn")
         tagged = tagged or self._no_such("model-package-group")
         await self._sagemaker(may.LIST_TAGS, tagged, ResourceArn=tagged)
+        job = _no_such_name()
+        await self._sagemaker(may.DESCRIBE_TRAINING, job, TrainingJobName=job)
 
     async def _what_serves(self) -> None:
         endpoints = await self._sagemaker(may.LIST_ENDPOINTS, "*", MaxResults=1)

@@ -33,6 +33,10 @@ async def describe_transform_job(account: Account, name: str) -> Document:
     return await _describe(account, "describe_transform_job", Family.JOBS, TransformJobName=name)
 
 
+async def describe_training_job(account: Account, name: str) -> Document:
+    return await _describe(account, "describe_training_job", Family.JOBS, TrainingJobName=name)
+
+
 async def _describe(
     account: Account, operation: str, family: Family = Family.DESCRIBE, /, **parameters: str
 ) -> Document:

@@ -9,7 +9,7 @@ from assent_sagemaker.aws.account import Account, Document
 from assent_sagemaker.aws.limiter import Family
 from assent_sagemaker.aws.pages import Page, pages
 
-Resource = Literal["ModelPackage", "ModelPackageGroup", "Model"]
+Resource = Literal["ModelPackage", "ModelPackageGroup", "Model", "TrainingJob"]
 
 _PAGE_SIZE = 100
 _MOST_FILTERS = 20
@@ -37,15 +37,16 @@ def changed(account: Account, resource: Resource, *, modified_since: datetime | 
     return _pages(account, resource, "LastModifiedTime", "Descending", _since("LastModifiedTime", modified_since))
 
 
-async def models_named(account: Account, names: Collection[str]) -> AsyncIterator[Page]:
-    """The models of these names, as far as the index has seen them."""
+async def named(account: Account, resource: Resource, names: Collection[str]) -> AsyncIterator[Page]:
+    """Those of these names, as far as the index has seen them."""
     every = list(names)
     for start in range(0, len(every), _MOST_FILTERS):
         filters = [
-            {"Name": "ModelName", "Operator": "Equals", "Value": name} for name in every[start : start + _MOST_FILTERS]
+            {"Name": f"{resource}Name", "Operator": "Equals", "Value": name}
+            for name in every[start : start + _MOST_FILTERS]
         ]
         which = {"SearchExpression": {"Filters": filters, "Operator": "Or"}}
-        async for page in _pages(account, "Model", "CreationTime", "Ascending", which):
+        async for page in _pages(account, resource, "CreationTime", "Ascending", which):
             yield page
 
 

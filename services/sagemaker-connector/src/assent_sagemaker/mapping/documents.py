@@ -172,6 +172,7 @@ class MetadataProperties(Document):
 
 class ModelCard(Document):
     model_card_content: str | None = None
+    model_card_status: str | None = None
 
 
 class ModelLifeCycle(Document):

@@ -1,15 +1,15 @@
 """A model package to a model version. The one way in is `model_version`."""
 
-import re
 from collections.abc import Iterable, Mapping
 
 from assent_common.events.registry import Artifact, LifeCycle, Metric, MetricKind, ModelVersionObserved
 
 from assent_sagemaker import arns
-from assent_sagemaker.mapping import reports
+from assent_sagemaker.mapping import cards, jobs, reports
 from assent_sagemaker.mapping.content import content, content_hash
 from assent_sagemaker.mapping.documents import ModelPackage, Tag, Unmappable
 from assent_sagemaker.mapping.images import digest_of
+from assent_sagemaker.mapping.jobs import Job
 from assent_sagemaker.mapping.metrics.names import known_name
 from assent_sagemaker.mapping.metrics.numbers import number
 from assent_sagemaker.mapping.reports import Outcomes
@@ -22,9 +22,10 @@ def model_version(
     source: str,
     tags: Mapping[str, str],
     outcomes: Outcomes,
+    job: Job = jobs.NOT_READ,
     model: str | None = None,
 ) -> ModelVersionObserved:
-    """The version as it stands, by the document, its group's tags and what is known of its reports.
+    """The version as it stands, by the document, its group's tags, and what is known of its reports and its job.
 
     The same input gives the same output, whatever the order of its keys. `model` is the group's urn as its own listing
     spells it (packages lower-case it now and then); without it, it is told by the package's ARN. Raises Unmappable.
@@ -34,6 +35,7 @@ def model_version(
     named = [reports.report(report, outcomes) for report in reports.reports_of(package)]
     metrics_status, metrics_reason = reports.status(named)
     judged = content(package, outcomes)
+    made_by = jobs.reference(package)
     image = next((container for container in package.containers if container.image), None)
     return ModelVersionObserved(
         urn=package.model_package_arn,
@@ -61,7 +63,11 @@ def model_version(
         source_uri=package.source_uri,
         domain=package.domain,
         task=package.task,
-        training_job=_training_job(package),
+        training_job=made_by.told if made_by else None,
+        training=jobs.training(job.document, made_by.found_by) if made_by and job.document else None,
+        datasets=jobs.datasets(job.document) if job.document else [],
+        model_card=cards.model_card(package),
+        unread={"training": job.reason} if job.reason is not None else {},
         provenance=_provenance(package),
         tags={**tag_map(package.tags), **tags},
         properties=package.customer_metadata_properties,
@@ -128,19 +134,6 @@ def _artifacts(package: ModelPackage) -> list[Artifact]:
             if data := additional.s3_data_source:
                 artifacts.append(Artifact(uri=data.s3_uri, digest=data.etag, compression=data.compression_type))
     return artifacts
-
-
-def _training_job(package: ModelPackage) -> str | None:
-    """The job's ARN where the registry names it; else its name, where the artifact lies as training jobs put it."""
-    generated_by = package.metadata_properties.generated_by if package.metadata_properties else None
-    if generated_by and ":training-job/" in generated_by:
-        return generated_by
-    addresses = (container.address for container in package.containers if container.address)
-    jobs = (match["job"] for address in addresses if (match := _JOB_OUTPUT.search(address)))
-    return next(jobs, None)
-
-
-_JOB_OUTPUT = re.compile(r"/(?P<job>[^/]+)/output/(model\.tar\.gz|model/?)$")
 
 
 def _provenance(package: ModelPackage) -> dict[str, str]:

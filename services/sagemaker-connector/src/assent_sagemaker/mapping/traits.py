@@ -1,9 +1,9 @@
 """Type, framework and algorithm of a model package: no field of SageMaker's says them, so several are asked in turn."""
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from assent_sagemaker.mapping import cards
 from assent_sagemaker.mapping.documents import Container, ModelPackage
 from assent_sagemaker.mapping.images import Told, told_by
 from assent_sagemaker.mapping.rules import rules, snake, squash
@@ -19,7 +19,7 @@ class Traits:
 
 def traits(package: ModelPackage, problem_kind: str | None) -> Traits:
     """`problem_kind` is what the metrics reports tell by their sections."""
-    card = _card_overview(package)
+    card = cards.overview(package)
     images = [told_by(container.image) for container in package.containers if container.image]
     framework, version = _framework(package, images)
     return Traits(
@@ -81,16 +81,3 @@ def _base(container: Container) -> str | None:
 def _properties(package: ModelPackage, keys: Iterable[str]) -> Iterator[str]:
     by_key = {squash(key): value for key, value in sorted(package.customer_metadata_properties.items())}
     return (by_key[squash(key)] for key in keys if by_key.get(squash(key), "").strip())
-
-
-def _card_overview(package: ModelPackage) -> dict[str, str]:
-    """The card's `model_overview`, its strings; empty where there is no card or it is no JSON."""
-    content = package.model_card.model_card_content if package.model_card else None
-    try:
-        card = json.loads(content) if content else {}
-    except (ValueError, RecursionError):
-        return {}
-    match card:
-        case {"model_overview": dict() as overview}:
-            return {key: value for key, value in overview.items() if isinstance(value, str)}
-    return {}

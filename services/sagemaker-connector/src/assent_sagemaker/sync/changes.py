@@ -40,6 +40,8 @@ class Observation(NamedTuple):
     summary_hash: str | None = None
     #: Where the data lies that a deployment serves, of which nobody could tell the version.
     unmatched: Sequence[str] = ()
+    #: The key of the job that made a version.
+    training_job: str | None = None
 
     @property
     def key(self) -> str:
@@ -127,6 +129,7 @@ def _fitted(observation: Observation) -> tuple[state.Row, Payload]:
         reports=observation.reports,
         created_at=payload.created_at,
         modified_at=None if isinstance(payload, ModelObserved) else payload.modified_at,
+        training_job=observation.training_job,
     )
     return row, payload
 

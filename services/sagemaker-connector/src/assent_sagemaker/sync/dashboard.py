@@ -6,7 +6,7 @@ from typing import Any
 from assent_sagemaker.aws.account import Document
 from assent_sagemaker.aws.describe import describe_model
 from assent_sagemaker.aws.errors import Denied, Gone, Refused
-from assent_sagemaker.aws.search import models_named, search
+from assent_sagemaker.aws.search import named, search
 from assent_sagemaker.mapping.deployments import Models
 from assent_sagemaker.mapping.documents import Unmappable
 from assent_sagemaker.mapping.safe import json_safe
@@ -58,7 +58,7 @@ class Dashboard:
 
     async def know_how_watched(self, names: Collection[str]) -> None:
         async def read() -> None:
-            async for page in models_named(self._run.account, names):
+            async for page in named(self._run.account, "Model", names):
                 for record in page.records:
                     self._keep(record, with_model=False)
 

@@ -12,7 +12,8 @@ from assent_common.clock import Clock
 from assent_common.database import Database
 from assent_common.uow import UnitOfWork
 
-from assent_sagemaker import arns, metrics, state
+from assent_sagemaker import arns, metrics, state, training_jobs
+from assent_sagemaker.mapping import jobs
 from assent_sagemaker.mapping.deployments import Deployed
 from assent_sagemaker.mapping.documents import ModelPackage, ModelPackageGroup, Unmappable
 from assent_sagemaker.mapping.groups import model
@@ -203,12 +204,17 @@ class Observer:
         reports: Mapping[str, Reports],
     ) -> set[str]:
         """`known` are locked: what another one learned meanwhile is not written over."""
-        groups = await state.groups(await uow.sql(), {one.group for one in parsed if one.group})
+        connection = await uow.sql()
+        groups = await state.groups(connection, {one.group for one in parsed if one.group})
+        made_by = {one.key: jobs.reference(one.package) for one in parsed}
+        named = [reference for reference in made_by.values() if reference]
+        known_jobs = await training_jobs.noted(connection, self._source, named, self._clock.now())
         observations = []
         for one in parsed:
             group = groups.get(one.group) if one.group else None
             before = known.get(one.key)
             tags = one.tags if one.tags is not None else before.tags if before else {}
+            job = made_by[one.key]
             try:
                 payload = changes.fits(
                     model_version(
@@ -216,6 +222,7 @@ class Observer:
                         source=self._source,
                         tags=group.tags if group else tags,
                         outcomes=reports[one.key].outcomes,
+                        job=known_jobs[job.key] if job else jobs.NOT_READ,
                         model=group.urn if group else None,
                     )
                 )
@@ -223,7 +230,8 @@ class Observer:
                 self._skip(error)
                 continue
             observation = Observation(
-                payload, one.package.raw, one.document_hash, tags, reports[one.key], one.summary_hash
+                *(payload, one.package.raw, one.document_hash, tags, reports[one.key], one.summary_hash),
+                training_job=job.key if job else None,
             )
             observations.append(self._as_spelled(observation, before))
         return await self._keep(uow, observations, known)

@@ -1,0 +1,100 @@
+"""What is known of the training jobs that made versions: the rows of `training_jobs`.
+
+A job is noted with the first version that names it, and read beside the runs. What becomes known of it is told with
+its versions, be they kept before or after.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import asyncpg
+import orjson
+from assent_common.events.model import Json
+
+from assent_sagemaker.mapping.jobs import Job, Reference
+
+NOTE = """
+insert into training_jobs (key, arn, source, due_at)
+select key, arn, $1, $2 from unnest($3::text[], $4::text[]) as o(key, arn) order by key
+on conflict (key) do nothing
+"""
+# Locked until the versions that name them are kept: who keeps what was read of a job waits for that, and finds them.
+KNOWN = "select key, document, reason from training_jobs where key = any($1::text[]) order by key for share"
+# They come due again if who takes them does not come back. Index: training_jobs_due.
+TAKE_DUE = """
+update training_jobs j set due_at = $3
+  from (select key from training_jobs where source = any($1::text[]) and due_at <= $2
+         order by due_at limit $4 for update skip locked) due
+ where j.key = due.key
+returning j.key, j.arn, j.source, j.attempts
+"""
+KEEP = """
+update training_jobs j
+   set document = coalesce(o.document::json, j.document), reason = o.reason,
+       attempts = case when $6 then o.attempts else j.attempts end,
+       due_at = case when $6 then o.due_at else j.due_at end
+  from unnest($1::text[], $2::text[], $3::text[], $4::int[], $5::timestamptz[])
+       as o(key, document, reason, attempts, due_at)
+ where j.key = o.key
+"""
+# Index: records_training_job.
+MADE_BY = "select key from records where training_job = any($1::text[]) and source = $2 and live order by key"
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A job that is to be read."""
+
+    key: str
+    arn: str
+    source: str
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What an attempt at one came to."""
+
+    key: str
+    document: Json
+    reason: str | None
+    attempts: int
+    due_at: datetime | None
+
+
+async def noted(
+    connection: asyncpg.Connection, source: str, references: Collection[Reference], now: datetime
+) -> dict[str, Job]:
+    """What is known of each, by key; those that are new are due at once."""
+    by_key = {reference.key: str(reference.arn) for reference in references}
+    if not by_key:
+        return {}
+    await connection.execute(NOTE, source, now, list(by_key), list(by_key.values()))
+    rows = await connection.fetch(KNOWN, list(by_key))
+    return {row["key"]: Job.known(row["document"], row["reason"]) for row in rows}
+
+
+async def take_due(
+    connection: asyncpg.Connection, sources: Collection[str], now: datetime, *, again_at: datetime, limit: int
+) -> list[Due]:
+    """Jobs of these sources that are due, the longest due first. They are given once until `again_at`."""
+    return [Due(**row) for row in await connection.fetch(TAKE_DUE, list(sources), now, again_at, limit)]
+
+
+async def keep(connection: asyncpg.Connection, kept: Sequence[Kept], *, settled: bool) -> None:
+    """The document last read stands where it can't be read again. Unless it is `settled`, it stays due."""
+    await connection.execute(
+        KEEP,
+        [one.key for one in kept],
+        [orjson.dumps(one.document).decode() if one.document is not None else None for one in kept],
+        [one.reason for one in kept],
+        [one.attempts for one in kept],
+        [one.due_at for one in kept],
+        settled,
+    )
+
+
+async def made_by(connection: asyncpg.Connection, source: str, jobs: Collection[str]) -> list[str]:
+    """The keys of the live versions that these jobs made."""
+    return [row["key"] for row in await connection.fetch(MADE_BY, list(jobs), source)]
