@@ -82,7 +82,9 @@ class App:
             await self._befall("sagemaker", operation, caller)
             request = _json(body)
             iam.check(self.dials.faults.deny, f"sagemaker:{operation}", caller, request)
-            return Answer(200, self.sagemaker.call(operation, caller, request), content_type)
+            body = self.sagemaker.call(operation, caller, request)
+            cut_at = len(body) // 2 if self.dials.breaks_off(operation) else None
+            return Answer(200, body, content_type, cut_at=cut_at)
         except AwsError as error:
             return Answer(error.status, orjson.dumps({"__type": error.code, "message": error.message}), content_type)
 

@@ -36,6 +36,8 @@ class Faults(BaseModel):
     throttle: Rates = {}
     #: Answered by HTTP 500 with a page that is no JSON.
     errors: Rates = {}
+    #: SageMaker did as it was told, but the connection breaks off in the middle of its answer.
+    cuts: Rates = {}
     #: Operations that IAM does not let anybody call: `Search`.
     denied: frozenset[str] = frozenset()
     #: What is denied to some, of some resources or under conditions. A key is denied as `kms:Decrypt`.
@@ -99,6 +101,9 @@ class Dials:
             raise AwsError("ThrottlingException", "Rate exceeded")
         if self._hits(faults.errors, operation):
             raise ServerFault
+
+    def breaks_off(self, operation: str) -> bool:
+        return self._hits(self._faults.cuts, operation)
 
     def unknown_value(self, request: Mapping[str, Any]) -> str | None:
         if not self._faults.unknown_values:
