@@ -47,6 +47,7 @@ bench-catalog: $(READY)  ## Measure the catalogue beside bare FastAPI, asyncpg a
 docs: $(READY)  ## Write the reference pages and the event schemas anew, from the code
 	$(BIN)/python -m assent_common.events.json_schemas
 	$(BIN)/python -m docs.generate
+	$(BIN)/python -m docs.client
 
 lint: style types layers  ## Check style, types and layers
 

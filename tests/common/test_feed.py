@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from assent_client import Catalog, Connection, Refused
 from assent_common.database import Database
 from assent_common.kafka import topics
 from assent_common.outbox.feed import Feed
@@ -94,6 +95,23 @@ async def test_who_follows_hears_each_change_once_and_goes_on_where_he_stopped(k
             with pytest.raises(EOFError):
                 await events.next()
             assert await began < 5
+    await database.close()
+
+
+async def test_the_client_follows_too_and_is_told_when_it_was_away_for_too_long(known: Settings) -> None:
+    database = world.a_database(known)
+    async with a_service(known) as (_, client):
+        await until(lambda: _answers(client), within_s=30)
+        catalog = Catalog(Connection(client, str(client.base_url), token=TOKEN))
+        await tell(database, "churn", "credit")
+        changes = catalog.follow_events(after=0)
+        first, second = await anext(changes), await anext(changes)
+        assert [change.event["subject"] for change in (first, second)] == ["churn", "credit"]
+        on = catalog.follow_events(last_event_id=first.position)
+        assert await anext(on) == second
+        with pytest.raises(Refused) as refused:
+            await anext(catalog.follow_events(last_event_id=99))
+        assert (refused.value.status, refused.value.type) == (410, "cursor-expired")
     await database.close()
 
 

@@ -7,7 +7,7 @@ import yaml
 from assent_common.events import envelope, json_schemas
 from assent_common.kafka import topics
 
-from docs import asyncapi, generate
+from docs import asyncapi, client, generate
 
 
 def test_the_reference_is_what_make_docs_writes() -> None:
@@ -16,6 +16,13 @@ def test_the_reference_is_what_make_docs_writes() -> None:
     assert {page.name for page in generate.REFERENCE.iterdir()} == {page.name for page in made}
     for page, text in made.items():
         assert page.read_text() == text, f"{page.name} is not current: make docs"
+
+
+def test_the_client_is_what_the_openapi_says() -> None:
+    made = client.modules()
+    assert len(made) == 2
+    for module, text in made.items():
+        assert module.read_text() == text, f"{module.name} is not current: make docs"
 
 
 def test_the_schemas_are_those_of_the_events() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 from aiobotocore.session import get_session
 from aiokafka import AIOKafkaConsumer
+from assent_client import Catalog, Connection, NotFound, Refused
 from assent_common import http_client
 from assent_common.events import envelope
 from assent_common.kafka import topics
@@ -77,7 +78,10 @@ async def tell(out: Console, *, state: Path | None = None, port_base: int | None
         runner.up(state=state, port_base=port_base, simulator=True, say=say) as local,
         http_client.create() as http,
     ):
-        await Story(out, local, http).tell()
+        try:
+            await Story(out, local, http).tell()
+        except Refused as refused:
+            raise NotTrue(f"the catalogue answers {refused}") from refused
 
 
 class Story:
@@ -108,8 +112,8 @@ class Story:
         self._title("Assent reads the model registry")
 
         async def found() -> dict[str, Any] | None:
-            page = await self._get("catalog-api", "/v1/model-versions", limit=1, facets="source,status,type,framework")
-            with_counts: dict[str, Any] = page["facets"]
+            page = await self._catalog().list_model_versions(limit=1, facets="source,status,type,framework")
+            with_counts = page.body["facets"] or {}
             count = sum(with_counts["source"].values())
             expected = await self._sagemaker_holds()
             self._out.print(f"  {count} of {expected} model versions", end="\r")
@@ -166,12 +170,12 @@ class Story:
     async def _record_appears(self, arn: str) -> dict[str, Any]:
         self._title("The catalogue has it, with what the evaluation measured")
 
-        async def known() -> dict[str, Any] | None:
-            page = await self._get("catalog-api", "/v1/model-versions", urn=arn)
-            return page["items"][0] if page["items"] else None
+        async def known() -> str | None:
+            page = await self._catalog().list_model_versions(urn=arn)
+            return page.body["items"][0]["id"] if page.body["items"] else None
 
-        item = await self._until("the new version is in the catalogue", known)
-        version = await self._get("catalog-api", f"/v1/model-versions/{item['id']}")
+        id_ = await self._until("the new version is in the catalogue", known)
+        version: dict[str, Any] = {**(await self._catalog().get_model_version(id_)).body}
         table = Table(show_header=False, box=None, padding=(0, 2))
         for name in ("model", "version", "type", "framework", "description", "status", "source_approval_status"):
             table.add_row(name, escape(str(version[name])))
@@ -184,28 +188,21 @@ class Story:
         self._check(version["type"] == "binary_classification", "the type is told from the report")
         self._check(version["description"].startswith("Gradient boosting"), "the description is SageMaker's")
         self._check(version["status"] == "registered", "nobody has put it forward yet")
-        return dict(version)
+        return version
 
     async def _use_case_is_described(self) -> str:
         self._title("Bea describes what it is for")
-        bea = self._token("business_owner", "bea")
+        bea = self._catalog("business_owner", "bea")
         key = "customer-retention"
-        if (await self._request("GET", "catalog-api", f"/v1/use-cases/{key}", bea)).status_code == 404:
-            created = await self._request(
-                "POST", "catalog-api", "/v1/use-cases", bea, json={"key": key, "name": "Customer retention calls"}
-            )
-            self._check(created.status_code == 201, "a key and a name are enough to begin", created)
-            changed = await self._request(
-                "PATCH",
-                "catalog-api",
-                f"/v1/use-cases/{key}",
-                bea,
-                json={"facets": USE_CASE},
-                headers={"If-Match": created.headers["etag"]},
-            )
-            self._check(changed.status_code == 200, "the facets are filled in", changed)
-        facets = await self._get("catalog-api", f"/v1/use-cases/{key}/completeness")
-        for name, facet in facets["facets"].items():
+        try:
+            await bea.get_use_case(key)
+        except NotFound:
+            created = await bea.create_use_case({"key": key, "name": "Customer retention calls"})
+            self._check(created.status == 201, "a key and a name are enough to begin")
+            changed = await bea.patch_use_case(key, {"facets": USE_CASE}, if_match=created.etag)
+            self._check(changed.status == 200, "the facets are filled in")
+        completeness = (await bea.get_use_case_completeness(key)).body
+        for name, facet in completeness["facets"].items():
             missing = f"missing {', '.join(facet['missing'])}" if facet["missing"] else "complete"
             self._out.print(f"  {name:<18} {missing}")
         return key
@@ -292,7 +289,7 @@ class Story:
 
     async def _catalogue_says_accepted(self, id_: str) -> None:
         async def accepted() -> bool:
-            version = await self._get("catalog-api", f"/v1/model-versions/{id_}")
+            version = (await self._catalog().get_model_version(id_)).body
             return bool(version["status"] == "accepted" and version["source_approval_status"] == "Approved")
 
         await self._until("the catalogue says accepted, and Approved at the source", accepted)
@@ -350,6 +347,9 @@ class Story:
     async def _request(self, method: str, service: str, path: str, token: str, **options_: Any) -> httpx.Response:
         headers = {"Authorization": f"Bearer {token}", **options_.pop("headers", {})}
         return await self._http.request(method, self._local.urls[service] + path, headers=headers, **options_)
+
+    def _catalog(self, role: str = "viewer", person: str = "victor") -> Catalog:
+        return Catalog(Connection(self._http, self._local.urls["catalog-api"], token=self._token(role, person)))
 
     def _token(self, role: str, person: str) -> str:
         if (role, person) not in self._tokens:

@@ -1,8 +1,10 @@
 """`python -m assent_catalog.main`: the catalogue service."""
 
 import sys
+from typing import Any
 
 from assent_common import projection, service
+from assent_common.http import app as http_app
 from assent_common.http import audit_log, feed
 from assent_common.kafka import topics
 from assent_common.service import Parts, Runtime
@@ -23,6 +25,8 @@ from assent_catalog.use_cases.custom import CustomFields, SchemaInvalid
 from assent_catalog.use_cases.routes import routes as use_cases
 
 PORT = 8081
+TITLE = "Assent catalog-api"
+DESCRIPTION = "AI use cases and model versions: what exists, what it is for, how good it is, who agreed to it."
 # Lineage first: an urn has slashes, so that the routes by urn take whatever follows.
 ROUTERS = (
     *(lineage, bulk, use_cases, model_versions, models, datasets, deployments, finding, exports, sources),
@@ -32,8 +36,8 @@ ROUTERS = (
 
 def parts(made: Runtime, custom_fields: CustomFields) -> Parts:
     return Parts(
-        title="Assent catalog-api",
-        description="AI use cases and model versions: what exists, what it is for, how good it is, who agreed to it.",
+        title=TITLE,
+        description=DESCRIPTION,
         package="assent_catalog",
         routers=ROUTERS,
         publishes=[topics.CATALOG],
@@ -42,6 +46,11 @@ def parts(made: Runtime, custom_fields: CustomFields) -> Parts:
         ),
         state={"custom_fields": custom_fields},
     )
+
+
+def described() -> dict[str, Any]:
+    """The OpenAPI document, without a database or anything else that runs."""
+    return http_app.described(title=TITLE, version=service.VERSION, description=DESCRIPTION, routers=ROUTERS)
 
 
 def main() -> None:

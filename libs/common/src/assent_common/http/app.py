@@ -106,17 +106,7 @@ def build(
     requests_a_minute: int = 30_000,
 ) -> FastAPI:
     """The app of one service. Raises TypeError for a route that says not who may call it."""
-    app = FastAPI(
-        title=title,
-        version=version,
-        description=description,
-        redoc_url=None,
-        swagger_ui_oauth2_redirect_url=None,
-        separate_input_output_schemas=False,
-        generate_unique_id_function=lambda route: route.name,
-        # The edge makes the span and counts: FastAPI's own would be the same again.
-        telemetry={"tracing": False, "metrics": False, "logs": False},
-    )
+    app = _app(title=title, version=version, description=description)
     app.state.authenticate = authenticate
     app.state.database = database
     #: A service's life puts its own here.
@@ -136,6 +126,29 @@ def build(
     app.add_middleware(GZipMiddleware, minimum_size=1_000, compresslevel=4)
     app.add_middleware(Edge)
     return app
+
+
+def described(*, title: str, version: str, description: str, routers: Sequence[APIRouter]) -> dict[str, Any]:
+    """The OpenAPI document of an app of these routes: the same that the app answers with, but for its operations."""
+    app = _app(title=title, version=version, description=description)
+    for included in routers:
+        app.include_router(included)
+    _describe_problems(app)
+    return app.openapi()
+
+
+def _app(*, title: str, version: str, description: str) -> FastAPI:
+    return FastAPI(
+        title=title,
+        version=version,
+        description=description,
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
+        separate_input_output_schemas=False,
+        generate_unique_id_function=lambda route: route.name,
+        # The edge makes the span and counts: FastAPI's own would be the same again.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+    )
 
 
 def _describe_problems(app: FastAPI) -> None:

@@ -47,14 +47,14 @@ USE_CASES = {
 }
 
 
-class Form(StrEnum):
+class ExportForm(StrEnum):
     """For spreadsheets, or one JSON object a line."""
 
     CSV = "csv"
     JSONL = "jsonl"
 
 
-FormQuery = Annotated[Form, Query(alias="format", description="`csv`, or `jsonl`: one JSON object a line")]
+FormQuery = Annotated[ExportForm, Query(alias="format", description="`csv`, or `jsonl`: one JSON object a line")]
 _STREAM = {200: {"content": {kind: {"schema": {"type": "string"}} for kind in ("text/csv", "application/jsonl")}}}
 
 
@@ -65,7 +65,7 @@ _STREAM = {200: {"content": {kind: {"schema": {"type": "string"}} for kind in ("
     responses=_STREAM,  # type: ignore[arg-type]
 )
 async def export_model_versions(
-    request: Request, _: Reader, selection: Asked, form: FormQuery = Form.CSV
+    request: Request, _: Reader, selection: Asked, form: FormQuery = ExportForm.CSV
 ) -> StreamingResponse:
     """All that the filters select, as of one moment, streamed. No cell of the CSV is a formula."""
     where = selection.where()
@@ -79,22 +79,22 @@ async def export_model_versions(
     response_class=StreamingResponse,
     responses=_STREAM,  # type: ignore[arg-type]
 )
-async def export_use_cases(request: Request, _: Reader, form: FormQuery = Form.CSV) -> StreamingResponse:
+async def export_use_cases(request: Request, _: Reader, form: FormQuery = ExportForm.CSV) -> StreamingResponse:
     """All of them with their facets, the oldest first."""
     return await _streamed(request, "use-cases", form, USE_CASES, "from use_cases u order by u.id")
 
 
 async def _streamed(
-    request: Request, name: str, form: Form, columns: dict[str, str], source: str, *values: Any
+    request: Request, name: str, form: ExportForm, columns: dict[str, str], source: str, *values: Any
 ) -> StreamingResponse:
     database: Database = request.app.state.database
-    write = copy.csv if form is Form.CSV else copy.json_lines
+    write = copy.csv if form is ExportForm.CSV else copy.json_lines
     body = write(database, columns, source, *values)
     # What cannot be begun is a problem with its status, not a file that breaks off.
     first = await anext(body, b"")
     return StreamingResponse(
         _rejoined(first, body),
-        media_type="text/csv; charset=utf-8" if form is Form.CSV else "application/jsonl",
+        media_type="text/csv; charset=utf-8" if form is ExportForm.CSV else "application/jsonl",
         headers={"Content-Disposition": f'attachment; filename="{name}.{form}"'},
     )
 

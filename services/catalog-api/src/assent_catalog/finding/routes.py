@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from assent_catalog import search
 from assent_catalog.counts import Count
 from assent_catalog.finding import store
-from assent_catalog.finding.store import Kind, Place
+from assent_catalog.finding.store import FoundKind, Place
 
 routes = router(tags=["search"])
 
@@ -22,7 +22,7 @@ routes = router(tags=["search"])
 class Found(BaseModel):
     """Something whose name, description, tags or properties have the words."""
 
-    kind: Kind
+    kind: FoundKind
     id: UUID
     #: The urn; of a use case its key.
     urn: str
@@ -39,15 +39,15 @@ class FoundPage(BaseModel):
     items: list[Found]
     next_cursor: str | None = None
     #: Of all kinds, whichever are listed.
-    counts: dict[Kind, Count]
+    counts: dict[FoundKind, Count]
 
 
 _PATHS = {
-    Kind.USE_CASE: "/v1/use-cases/{urn}",
-    Kind.MODEL: "/v1/models/{id}",
-    Kind.MODEL_VERSION: "/v1/model-versions/{id}",
-    Kind.DEPLOYMENT: "/v1/deployments/{id}",
-    Kind.DATASET: "/v1/datasets/{id}",
+    FoundKind.USE_CASE: "/v1/use-cases/{urn}",
+    FoundKind.MODEL: "/v1/models/{id}",
+    FoundKind.MODEL_VERSION: "/v1/model-versions/{id}",
+    FoundKind.DEPLOYMENT: "/v1/deployments/{id}",
+    FoundKind.DATASET: "/v1/datasets/{id}",
 }
 
 
@@ -59,17 +59,17 @@ async def search_everything(
         str,
         Query(min_length=1, max_length=200, description="Words, or parts of names: all must occur"),
     ],
-    kind: Annotated[list[Kind] | None, Query(description="Only these")] = None,
+    kind: Annotated[list[FoundKind] | None, Query(description="Only these")] = None,
     limit: Limit = 50,
     cursor: CursorText = None,
 ) -> FoundPage:
     """Use cases first, then models, versions, deployments and data; the newest of each first."""
-    wanted = [each for each in Kind if kind is None or each in kind]
+    wanted = [each for each in FoundKind if kind is None or each in kind]
     of = [q, wanted]
-    after = read_cursor(cursor, of=of, shape=[Kind, datetime.fromisoformat, UUID])
+    after = read_cursor(cursor, of=of, shape=[FoundKind, datetime.fromisoformat, UUID])
     query = search.query(q)
     if query is None:
-        return FoundPage(items=[], counts={each: Count.of(0) for each in Kind})
+        return FoundPage(items=[], counts={each: Count.of(0) for each in FoundKind})
     words = search.words(q)
     database: Database = request.app.state.database
     async with database.connection() as connection:

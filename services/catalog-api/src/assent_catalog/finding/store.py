@@ -13,7 +13,7 @@ from assent_catalog import search
 from assent_catalog.counts import MOST_COUNTED
 
 
-class Kind(StrEnum):
+class FoundKind(StrEnum):
     """What is found, in the order in which it is listed."""
 
     USE_CASE = "use_case"
@@ -27,34 +27,34 @@ class Kind(StrEnum):
 class Place:
     """Where a page begins: behind this thing of this kind."""
 
-    kind: Kind
+    kind: FoundKind
     at: datetime
     id: UUID
 
 
 # $1 is the text query, $2 the words as they were typed, in lower case.
 _NAMED = "(select bool_and(strpos(lower({name}), word) > 0) from unnest($2::text[]) word)"
-_FROM: Mapping[Kind, str] = {
-    Kind.USE_CASE: """
+_FROM: Mapping[FoundKind, str] = {
+    FoundKind.USE_CASE: """
         select id, key as urn, name, description, stage as status, created_at as at from use_cases
          where search @@ to_tsquery('simple', $1) and $2::text[] is not null
     """,
-    Kind.MODEL: f"""
+    FoundKind.MODEL: f"""
         select id, urn, name, record->>'description' as description,
                case when live then null else 'missing_from_source' end as status, created_at as at from models
          where $1::text is not null and {_NAMED.format(name="name")}
     """,  # noqa: S608 - a constant
-    Kind.MODEL_VERSION: f"""
+    FoundKind.MODEL_VERSION: f"""
         select id, urn, concat_ws(' ', name, version) as name, description, status, created_at as at
           from model_versions v
          where $2::text[] is not null and {search.VERSIONS.format(query="$1")}
     """,  # noqa: S608 - a constant
-    Kind.DEPLOYMENT: f"""
+    FoundKind.DEPLOYMENT: f"""
         select id, urn, concat_ws(' ', name, variant) as name, null as description, status, created_at as at
           from deployments
          where live and $1::text is not null and {_NAMED.format(name="concat_ws(' ', name, variant)")}
     """,  # noqa: S608 - a constant
-    Kind.DATASET: f"""
+    FoundKind.DATASET: f"""
         select id, urn, urn as name, null as description, null as status, 'epoch'::timestamptz as at from datasets
          where $1::text is not null and {_NAMED.format(name="urn")}
     """,  # noqa: S608 - a constant
@@ -77,12 +77,12 @@ async def page(
     connection: asyncpg.Connection,
     query: str,
     words: Sequence[str],
-    kinds: Sequence[Kind],
+    kinds: Sequence[FoundKind],
     after: Place | None,
     limit: int,
-) -> list[tuple[Kind, Mapping[str, Any]]]:
+) -> list[tuple[FoundKind, Mapping[str, Any]]]:
     """At most `limit` things, kind by kind, the newest of each first."""
-    found: list[tuple[Kind, Mapping[str, Any]]] = []
+    found: list[tuple[FoundKind, Mapping[str, Any]]] = []
     for kind in kinds:
         if after is not None and kinds.index(kind) < kinds.index(after.kind):
             continue
@@ -94,6 +94,6 @@ async def page(
     return found
 
 
-async def counts(connection: asyncpg.Connection, query: str, words: Sequence[str]) -> dict[Kind, int]:
+async def counts(connection: asyncpg.Connection, query: str, words: Sequence[str]) -> dict[FoundKind, int]:
     """How many of each kind; one more than MOST_COUNTED stands for all that are more."""
-    return {kind: await connection.fetchval(COUNT[kind], query, list(words)) for kind in Kind}
+    return {kind: await connection.fetchval(COUNT[kind], query, list(words)) for kind in FoundKind}

@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 
-class Kind(StrEnum):
+class NodeKind(StrEnum):
     """What a node is; the order in which one leads to the next."""
 
     DATASET = "dataset"
@@ -23,7 +23,7 @@ class Node(BaseModel):
 
     #: The urn; of a use case its key.
     urn: str
-    kind: Kind
+    kind: NodeKind
     #: Where it can be read, if the catalogue has it.
     id: UUID | None = None
     name: str
@@ -62,7 +62,7 @@ class Graph(BaseModel):
 
 def graph(root: str, nodes: Iterable[Node], edges: Iterable[Edge], *, truncated: bool) -> Graph:
     """In one order, whatever order they were found in."""
-    kinds = list(Kind)
+    kinds = list(NodeKind)
     return Graph(
         root=root,
         nodes=sorted(nodes, key=lambda node: (kinds.index(node.kind), node.name, node.urn)),
@@ -73,14 +73,14 @@ def graph(root: str, nodes: Iterable[Node], edges: Iterable[Edge], *, truncated:
 
 def columns(drawn: Graph) -> Sequence[Sequence[Node]]:
     """The nodes by kind, from data to use cases; a kind of which there is none has no column."""
-    by_kind = ([node for node in drawn.nodes if node.kind is kind] for kind in Kind)
+    by_kind = ([node for node in drawn.nodes if node.kind is kind] for kind in NodeKind)
     return [nodes for nodes in by_kind if nodes]
 
 
-def named(urn: str, kind: Kind) -> str:
+def named(urn: str, kind: NodeKind) -> str:
     """What to call something of which only the urn is known."""
     path = urn.rstrip("/")
-    return path.rpartition("/")[2] if kind is Kind.TRAINING_JOB else path
+    return path.rpartition("/")[2] if kind is NodeKind.TRAINING_JOB else path
 
 
 def openlineage(drawn: Graph, *, producer: str, at: str) -> list[dict[str, Any]]:
@@ -89,8 +89,8 @@ def openlineage(drawn: Graph, *, producer: str, at: str) -> list[dict[str, Any]]
     A model version is a dataset there, for OpenLineage knows jobs and datasets only.
     """
     schema = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/JobEvent"
-    jobs = [node.urn for node in drawn.nodes if node.kind in (Kind.TRAINING_JOB, Kind.DEPLOYMENT)]
-    data = {node.urn for node in drawn.nodes if node.kind in (Kind.DATASET, Kind.MODEL_VERSION)}
+    jobs = [node.urn for node in drawn.nodes if node.kind in (NodeKind.TRAINING_JOB, NodeKind.DEPLOYMENT)]
+    data = {node.urn for node in drawn.nodes if node.kind in (NodeKind.DATASET, NodeKind.MODEL_VERSION)}
     return [
         {
             "eventTime": at,

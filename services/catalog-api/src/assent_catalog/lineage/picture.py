@@ -5,16 +5,16 @@ Names come from registries and are hostile: whatever is not drawn by us is text,
 
 from xml.etree import ElementTree as ET
 
-from assent_catalog.lineage.graph import Graph, Kind, Node, columns
+from assent_catalog.lineage.graph import Graph, Node, NodeKind, columns
 
 WIDTH, HEIGHT, GAP_X, GAP_Y, MARGIN = 240, 48, 90, 18, 24
 _LONGEST = 34
-_FILL: dict[Kind, str] = {
-    Kind.DATASET: "#e3f2fd",
-    Kind.TRAINING_JOB: "#fff8e1",
-    Kind.MODEL_VERSION: "#e8f5e9",
-    Kind.DEPLOYMENT: "#fce4ec",
-    Kind.USE_CASE: "#ede7f6",
+_FILL: dict[NodeKind, str] = {
+    NodeKind.DATASET: "#e3f2fd",
+    NodeKind.TRAINING_JOB: "#fff8e1",
+    NodeKind.MODEL_VERSION: "#e8f5e9",
+    NodeKind.DEPLOYMENT: "#fce4ec",
+    NodeKind.USE_CASE: "#ede7f6",
 }
 
 

@@ -13,7 +13,7 @@ from fastapi import Depends, Query, Request
 from starlette.responses import JSONResponse, Response
 
 from assent_catalog.lineage import store
-from assent_catalog.lineage.graph import Graph, Kind, openlineage
+from assent_catalog.lineage.graph import Graph, NodeKind, openlineage
 from assent_catalog.lineage.picture import svg
 from assent_catalog.lineage.store import Direction
 
@@ -21,14 +21,14 @@ routes = router(tags=["lineage"])
 
 PRODUCER = "urn:assent:catalog-api"
 BY_URN_OR_ID = {
-    Kind.DATASET: "select urn from datasets where urn = $1 or id = $2",
-    Kind.MODEL_VERSION: "select urn from model_versions where urn = $1 or id = $2",
-    Kind.DEPLOYMENT: "select urn from deployments where urn = $1 or id = $2",
-    Kind.USE_CASE: "select key from use_cases where key = $1 or id = $2",
+    NodeKind.DATASET: "select urn from datasets where urn = $1 or id = $2",
+    NodeKind.MODEL_VERSION: "select urn from model_versions where urn = $1 or id = $2",
+    NodeKind.DEPLOYMENT: "select urn from deployments where urn = $1 or id = $2",
+    NodeKind.USE_CASE: "select key from use_cases where key = $1 or id = $2",
 }
 
 
-class Form(StrEnum):
+class LineageForm(StrEnum):
     """Nodes and edges, OpenLineage's events, or a picture."""
 
     JSON = "json"
@@ -43,7 +43,9 @@ class Asked:
         self,
         direction: Annotated[Direction, Query(description="What led to it, what it leads to, or both")] = "both",
         depth: Annotated[int | None, Query(ge=1, le=100, description="Steps; without it, all")] = None,
-        format: Annotated[Form, Query(description="`openlineage`: job events; `svg`: a picture")] = Form.JSON,
+        format: Annotated[
+            LineageForm, Query(description="`openlineage`: job events; `svg`: a picture")
+        ] = LineageForm.JSON,
     ) -> None:
         self.direction = direction
         self.depth = depth
@@ -63,7 +65,7 @@ _ANSWERS = documented(NotYetKnown) | _OTHER_FORMS
 )
 async def get_model_version_lineage(id: str, request: Request, _: Reader, asked: Wish) -> Response:
     """From its data to what it is used for."""
-    return await _answer(request, Kind.MODEL_VERSION, id, asked)
+    return await _answer(request, NodeKind.MODEL_VERSION, id, asked)
 
 
 @routes.get(
@@ -71,7 +73,7 @@ async def get_model_version_lineage(id: str, request: Request, _: Reader, asked:
 )
 async def get_dataset_lineage(id: str, request: Request, _: Reader, asked: Wish) -> Response:
     """What was trained and measured with it, and what that is used for."""
-    return await _answer(request, Kind.DATASET, id, asked)
+    return await _answer(request, NodeKind.DATASET, id, asked)
 
 
 @routes.get(
@@ -82,7 +84,7 @@ async def get_dataset_lineage(id: str, request: Request, _: Reader, asked: Wish)
 )
 async def get_deployment_lineage(id: str, request: Request, _: Reader, asked: Wish) -> Response:
     """What it serves, what that was made of, and for which use cases."""
-    return await _answer(request, Kind.DEPLOYMENT, id, asked)
+    return await _answer(request, NodeKind.DEPLOYMENT, id, asked)
 
 
 @routes.get(
@@ -90,24 +92,24 @@ async def get_deployment_lineage(id: str, request: Request, _: Reader, asked: Wi
 )
 async def get_use_case_lineage(key: str, request: Request, _: Reader, asked: Wish) -> Response:
     """Which models, deployments and data stand behind it."""
-    return await _answer(request, Kind.USE_CASE, key, asked)
+    return await _answer(request, NodeKind.USE_CASE, key, asked)
 
 
-async def _answer(request: Request, kind: Kind, urn_or_id: str, asked: Asked) -> Response:
+async def _answer(request: Request, kind: NodeKind, urn_or_id: str, asked: Asked) -> Response:
     database: Database = request.app.state.database
     async with database.connection() as connection:
         urn = await _urn(connection, kind, urn_or_id)
         drawn = await store.lineage(connection, kind, urn, asked.direction, asked.depth)
     match asked.form:
-        case Form.SVG:
+        case LineageForm.SVG:
             return Response(svg(drawn), media_type="image/svg+xml")
-        case Form.OPENLINEAGE:
+        case LineageForm.OPENLINEAGE:
             at = database.clock.now().isoformat()
             return JSONResponse(openlineage(drawn, producer=PRODUCER, at=at))
     return Response(drawn.model_dump_json(), media_type="application/json")
 
 
-async def _urn(connection: asyncpg.Connection, kind: Kind, urn_or_id: str) -> str:
+async def _urn(connection: asyncpg.Connection, kind: NodeKind, urn_or_id: str) -> str:
     try:
         id_ = UUID(urn_or_id)
     except ValueError:
