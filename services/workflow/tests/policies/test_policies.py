@@ -8,7 +8,7 @@ import pytest
 from assent_common import ids
 from assent_common.canonical import ContentHash
 from assent_workflow.policies.evaluate import assess
-from assent_workflow.policies.model import Assessment, OnContentChange, Policy
+from assent_workflow.policies.model import Assessment, OnContentChange, Policy, Role
 from assent_workflow.policies.parse import PolicyInvalid, parse
 from assent_workflow.policies.select import NoOnePolicy, select
 from assent_workflow.policies.shipped import SHIPPED
@@ -205,3 +205,13 @@ def test_all_faults_of_a_kind_are_told_at_once() -> None:
     with pytest.raises(PolicyInvalid) as refused:
         parse(MINIMAL + "colour: red\nshape: round\n")
     assert [(fault.line, fault.column) for fault in refused.value.faults] == [(7, 1), (8, 1)]
+
+
+def test_a_policy_says_when_to_remind_and_whom_to_tell_of_what_is_late() -> None:
+    reminding = parse(MINIMAL.replace("due_in: P1D", "due_in: P14D, remind_before: P3D, escalate_to: risk"))
+    asked = reminding.approval("only", "legal")
+    assert asked is not None
+    assert (asked.remind_before, asked.escalate_to) == (timedelta(days=3), Role.RISK)
+    assert reminding.approval("only", "security") is None
+    with pytest.raises(PolicyInvalid, match="remind_before is not shorter than due_in"):
+        parse(MINIMAL.replace("due_in: P1D", "due_in: P1D, remind_before: P1D"))

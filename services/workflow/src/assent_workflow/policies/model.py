@@ -60,6 +60,16 @@ class Approval(_Part):
     due_in: Positive
     #: Asked for only where this holds; also where it cannot be told.
     when: Expression | None = None
+    #: How long before a task falls due its role is reminded; never, where absent.
+    remind_before: Positive | None = None
+    #: Who is told once a task is overdue; nobody, where absent. It does not let them decide it.
+    escalate_to: Role | None = None
+
+    @model_validator(mode="after")
+    def _reminded_after_being_asked(self) -> Self:
+        if self.remind_before is not None and self.remind_before >= self.due_in:
+            raise ValueError("remind_before is not shorter than due_in")
+        return self
 
 
 class Stage(_Part):
@@ -97,6 +107,11 @@ class Policy(_Part):
     @property
     def ref(self) -> str:
         return f"{self.name}@{self.version}"
+
+    def approval(self, stage: str, role: str) -> Approval | None:
+        """What is asked of this role in this stage: whom to remind of it when, and whom to tell when it is late."""
+        asked = (approval for each in self.stages if each.name == stage for approval in each.approvals)
+        return next((approval for approval in asked if approval.role == role), None)
 
     @model_validator(mode="after")
     def _each_name_once(self) -> Self:
