@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 from assent_common.events.registry import Kind, Removed
-from assent_workflow.candidacies.expire import expire
+from assent_workflow.timers.fire import fire
 
 from tests.support.assent import APPROVERS
 from tests.workflow.world import MADE_AT, URN, World, a_use_case, a_version
@@ -163,11 +163,12 @@ async def test_an_acceptance_that_expired_is_suspended_and_the_gate_does_not_wai
     await world.approve_all(candidacy["id"])
     async with world.database.connection() as connection:
         await connection.execute("update candidacies set expires_at = now() - interval '1 second'")
+        await connection.execute("update timers set fire_at = now() - interval '1 second' where kind = 'expiry'")
     verdict = await world.gate()
     assert verdict["allow"] is False
     assert "expired" in verdict["reasons"][0]
     async with world.database.transaction() as uow:
-        await expire(uow)
+        assert await fire(uow) == 1
     assert (await world.candidacy(candidacy["id"]))["status"] == "suspended"
 
 

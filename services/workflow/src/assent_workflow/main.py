@@ -6,7 +6,6 @@ from assent_common.kafka import topics
 from assent_common.service import Parts, Runtime
 from assent_common.settings import Settings
 
-from assent_workflow.candidacies.expire import Expiry
 from assent_workflow.candidacies.routes import routes as candidacies
 from assent_workflow.gate.routes import routes as gate
 from assent_workflow.policies.routes import routes as policies
@@ -14,6 +13,7 @@ from assent_workflow.projection.apply import apply
 from assent_workflow.projection.versions import HELD
 from assent_workflow.reviews.routes import routes as reviews
 from assent_workflow.tasks.routes import routes as tasks
+from assent_workflow.timers.due import Timers
 
 PORT = 8082
 ROUTERS = (candidacies, reviews, tasks, policies, gate, feed.routes, audit_log.routes)
@@ -29,7 +29,7 @@ def parts(made: Runtime) -> Parts:
         package="assent_workflow",
         routers=ROUTERS,
         publishes=[topics.GOVERNANCE],
-        duties={**duties, "expiry": Expiry(made.database).run},
+        duties={**duties, "timers": Timers(made.database).run},
     )
 
 

@@ -103,9 +103,27 @@ class FindingChanged(Payload):
     resolved_at: UtcTime | None = None
 
 
+class TimerFired(Payload):
+    """It was time for something: to remind, to escalate, to look again. Said once, keyed by its own id."""
+
+    id: UUID
+    #: `reminder`, `due`, `escalation`, `periodic_review`, `expiry`, `finding_due`, `risk_expiry`.
+    kind: str
+    task: UUID | None = None
+    candidacy: UUID | None = None
+    finding: UUID | None = None
+    use_case: str | None = None
+    model_version: str | None = None
+    #: Whom it is for, where it is for a role.
+    role: str | None = None
+    due_at: UtcTime
+    fired_at: UtcTime
+
+
 TYPES: dict[str, type[Payload]] = {
     "assent.governance.candidacy.changed.v1": CandidacyChanged,
     "assent.governance.review.requested.v1": ReviewRequested,
     "assent.governance.task.changed.v1": TaskChanged,
     "assent.governance.finding.changed.v1": FindingChanged,
+    "assent.governance.timer.fired.v1": TimerFired,
 }

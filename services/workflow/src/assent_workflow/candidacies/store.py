@@ -20,7 +20,10 @@ from assent_common.kafka.topics import GOVERNANCE
 from assent_common.uow import UnitOfWork
 
 from assent_workflow.candidacies.model import Candidacy, Person
+from assent_workflow.policies import store as policies
 from assent_workflow.reviews.model import Change, Review, ReviewStatus, Round, Task
+from assent_workflow.timers import model as timers
+from assent_workflow.timers import store as timer_rows
 
 # In the order of ids, so that two that lock several never wait for each other.
 LOCK = "select * from candidacies where id = any($1::uuid[]) order by id for update"
@@ -122,19 +125,29 @@ async def save(
     if change.tasks:
         rows = [_task_values(after.candidacy, task) for task in change.tasks]
         await connection.execute(SAVE_TASKS, *map(list, zip(*rows, strict=True)))
+        await _wait_for(connection, after, change.tasks)
         for task in change.tasks:
             _tell_task(uow, after.candidacy, task)
 
 
 async def save_candidacy(uow: UnitOfWork, before: Candidacy, after: Candidacy) -> None:
-    status = await (await uow.sql()).execute(
+    connection = await uow.sql()
+    status = await connection.execute(
         UPDATE_CANDIDACY,
         *(after.id, after.status, after.reason, after.content_hash, after.review, after.policy, after.changed_by),
         *(after.changed_at, after.expires_at, after.sequence, before.sequence, before.status),
     )
     if not status.endswith(" 1"):
         raise Overtaken(str(after.id))
+    await timer_rows.keep(connection, [after.id], timers.of_candidacy(after), candidacy=after.id)
     _tell_candidacy(uow, after)
+
+
+async def _wait_for(connection: asyncpg.Connection, after: Round, tasks: Sequence[Task]) -> None:
+    """For what the policy says is to happen in time with tasks that changed."""
+    policy = await policies.pinned(connection, after.review.policy)
+    waiting = [timer for task in tasks for timer in timers.of_task(task, policy.approval(task.stage, task.role))]
+    await timer_rows.keep(connection, [task.id for task in tasks], waiting, candidacy=after.candidacy.id)
 
 
 def _candidacy(row: Mapping[str, Any]) -> Candidacy:

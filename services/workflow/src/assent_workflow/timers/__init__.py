@@ -1,0 +1,1 @@
+"""What happens because it is time: reminders, due times, escalations, expiry, looking again."""

@@ -1,0 +1,81 @@
+"""What is due happens, once, in one transaction with its timer's row."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from assent_common.events.governance import CandidacyStatus, TimerFired
+from assent_common.kafka.topics import GOVERNANCE
+from assent_common.uow import UnitOfWork
+
+from assent_workflow.candidacies import store as candidacies
+from assent_workflow.candidacies.end import end_locked
+from assent_workflow.candidacies.model import Candidacy, Trigger
+from assent_workflow.timers import store
+from assent_workflow.timers.model import TimerKind
+
+ASSENT = "assent"
+SAID: Mapping[TimerKind, str] = {
+    TimerKind.REMINDER: "task.reminded",
+    TimerKind.DUE: "task.overdue",
+    TimerKind.ESCALATION: "task.escalated",
+    TimerKind.PERIODIC_REVIEW: "candidacy.review_due",
+}
+"""What is put on record; an acceptance that ends puts its own."""
+
+Row = Mapping[str, Any]
+
+
+class NotFired(Exception):
+    """An effect failed, and with it all that were claimed together."""
+
+    def __init__(self, timers: Collection[UUID], why: Exception) -> None:
+        self.timers = timers
+        super().__init__(f"{len(timers)} timers could not be fired: {why!r}")
+
+
+async def fire(uow: UnitOfWork, *, at: datetime | None = None, most: int = 200, only: UUID | None = None) -> int:
+    """Fire what is due by the database's clock, or at the moment given; how many.
+
+    Waits for nobody: what somebody else is about is left for later. Raises NotFired, and everything is undone.
+    """
+    connection = await uow.sql()
+    due = await store.claim(connection, at=at, most=most, only=only)
+    if not due:
+        return 0
+    try:
+        await store.fired(connection, [row["id"] for row in due], at=uow.clock.now())
+        about = await candidacies.lock(connection, sorted({row["candidacy"] for row in due}))
+        await _of_candidacies(uow, due, {candidacy.id: candidacy for candidacy in about})
+    except Exception as error:
+        raise NotFired([row["id"] for row in due], error) from error
+    return len(due)
+
+
+async def _of_candidacies(uow: UnitOfWork, due: Sequence[Row], about: Mapping[UUID, Candidacy]) -> None:
+    for row in due:
+        kind, candidacy = TimerKind(row["kind"]), about[row["candidacy"]]
+        _tell(uow, row, kind, candidacy)
+        if kind is not TimerKind.EXPIRY:
+            details = {"timer": str(row["id"]), "subject": str(row["subject"]), "role": row["role"]}
+            uow.audit(ASSENT, SAID[kind], str(candidacy.id), details)
+        elif candidacy.status is CandidacyStatus.ACCEPTED:
+            reason = f"the acceptance held until {row['due_at']:%Y-%m-%d}: look at it again"
+            await end_locked(uow, candidacy, Trigger.EXPIRED, by=ASSENT, reason=reason)
+
+
+def _tell(uow: UnitOfWork, row: Row, kind: TimerKind, candidacy: Candidacy) -> None:
+    of_task = kind in (TimerKind.REMINDER, TimerKind.DUE, TimerKind.ESCALATION)
+    fired = TimerFired(
+        id=row["id"],
+        kind=kind,
+        task=row["subject"] if of_task else None,
+        candidacy=candidacy.id,
+        use_case=candidacy.use_case,
+        model_version=candidacy.model_version,
+        role=row["role"],
+        due_at=row["due_at"],
+        fired_at=uow.clock.now(),
+    )
+    uow.emit(GOVERNANCE, "assent.governance.timer.fired.v1", str(row["id"]), 1, fired)
