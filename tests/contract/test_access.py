@@ -85,6 +85,8 @@ ALLOWED: dict[str, dict[str, frozenset[Role] | set[Role]]] = {
         "GET /v1/policies/{name}": ALL,
         "POST /v1/policies/{name}/simulate": ALL,
         "POST /v1/gate": ALL,
+        "GET /v1/gate/keys": ALL,
+        "GET /v1/gate/questions": ALL,
         "GET /v1/events": ALL,
         "GET /v1/audit": ALL,
         "GET /v1/audit/keys": ALL,

@@ -106,7 +106,7 @@ async def _ask(way: str, url: str, token: str, folder: Path) -> tuple[int, str]:
         script.write_text(snippets.one(page, "bash", "curl"))
         arguments = [VERSION, "customer-retention"]
     else:
-        script.write_text(snippets.one(page, "bash", "assent gate"))
+        script.write_text(snippets.one(page, "bash", "--use-case customer-retention"))
         arguments = []
     process: Process = await asyncio.create_subprocess_exec(
         *("bash", str(script), *arguments),

@@ -18,11 +18,13 @@ from assent_common.events.registry import Kind, Metric, ModelVersionObserved, Re
 from assent_common.health import Health
 from assent_common.http import app as http_app
 from assent_common.identity.roles import Principal, Role
+from assent_common.signing import Signer
 from assent_workflow import main
 from assent_workflow.projection.apply import apply
 
 from tests.support.assent import APPROVERS, FACETS
 
+SIGNER = Signer("11" * 32)
 MADE_AT = datetime(2026, 10, 1, 12, tzinfo=UTC)
 URN = "arn:aws:sagemaker:eu-central-1:123456789012:model-package/customer-churn/7"
 
@@ -144,6 +146,12 @@ class World:
         verdict: dict[str, Any] = answer.json()
         return verdict
 
+    async def ask_gate(self, **question: Any) -> dict[str, Any]:
+        answer = await self.ask("POST", "/v1/gate", by="ci", role="service", json=question)
+        assert answer.status_code == 200, answer.text
+        verdict: dict[str, Any] = answer.json()
+        return verdict
+
     async def told(self, type_: str) -> list[CloudEvent]:
         """The events of a type in the outbox, in order."""
         async with self.database.connection() as connection:
@@ -171,6 +179,7 @@ async def a_world(database_url: str) -> AsyncIterator[World]:
         database=database,
         health=Health(clock),
         authenticate=authenticate,
+        state={"signer": SIGNER},
     )
     try:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://workflow") as http:

@@ -9,17 +9,16 @@ from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
-import httpx
 import typer
 from aiokafka.errors import KafkaError
-from assent_common import http_client, telemetry
+from assent_common import telemetry
 from assent_common.identity.roles import Role
 from assent_common.kafka.connection import BrokerUnavailable
 from assent_common.signing import Signer
 from asyncpg import PostgresError
 from rich.console import Console
 
-from assent_local import dead_letters, demo, events, sources, syncing, verifying
+from assent_local import asking, dead_letters, demo, events, sources, syncing, verifying
 from assent_local import guardrail as fences
 from assent_local import up as runner
 from assent_local.broker import BrokerFailed
@@ -33,6 +32,8 @@ app = typer.Typer(help="AI governance that plugs into the model registries you a
 dlq_app = typer.Typer(help="Events that a service could not apply.", no_args_is_help=True)
 audit_app = typer.Typer(help="The log of who did what.", no_args_is_help=True)
 events_app = typer.Typer(help="What the services tell the world.", no_args_is_help=True)
+gate_app = typer.Typer(help="Ask whether something may be deployed.", cls=asking.AskUnlessTold, no_args_is_help=True)
+app.add_typer(gate_app, name="gate")
 app.add_typer(dlq_app, name="dlq")
 app.add_typer(audit_app, name="audit")
 app.add_typer(events_app, name="events")
@@ -87,17 +88,59 @@ def token(
     print(issuer.mint(subject or role[0].value, *(r.value for r in role)))  # noqa: T201 - for $(assent token …)
 
 
-@app.command()
-def gate(
-    model_version: Annotated[str, typer.Argument(help="The model version: its ARN, or its id")],
+@gate_app.command(name="ask")
+def gate_ask(
+    model_version: Annotated[str | None, typer.Argument(help="The model version: its ARN, or its id")] = None,
+    artifact_digest: Annotated[
+        str | None,
+        typer.Option(help="Digest of the artifact that you are about to deploy: no if it is not the judged one"),
+    ] = None,
+    image: Annotated[str | None, typer.Option(help="The image that you are about to deploy, best by digest")] = None,
     use_case: Annotated[str | None, typer.Option(help="Key of the use case")] = None,
     environment: Annotated[str | None, typer.Option(help="Where it is to be deployed")] = None,
     url: Annotated[str, typer.Option(envvar="ASSENT_WORKFLOW_URL", help="The workflow service")] = "",
     bearer: Annotated[str, typer.Option("--token", envvar="ASSENT_TOKEN", help="A bearer token")] = "",
+    save: Annotated[Path | None, typer.Option(help="Write the signed answer here, for `assent gate verify`")] = None,
+    state: StateOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Ask whether a model version may be deployed. Exit 0: yes; 3: no; 4: nobody answered, so no."""
-    _run(_gate(model_version, use_case, environment, url, bearer, json_))
+    """Ask whether it may be deployed. Exit 0: yes; 3: no; 4: nobody answered, so no."""
+    _require(bool(model_version or artifact_digest or image), "name a model version, --artifact-digest or --image")
+    where, token_ = (url, bearer) if url else _local("workflow", bearer, state, Role.VIEWER)
+    question = {
+        "model_version": model_version,
+        "artifact_digest": artifact_digest,
+        "image": image,
+        "use_case": use_case,
+        "environment": environment,
+    }
+    keep = save.write_text if save else lambda _: None
+    _end_with(lambda: asking.ask(out, err, where, token_, question, save=keep, as_json=json_))
+
+
+@gate_app.command(name="verify")
+def gate_verify(
+    signed: Annotated[str, typer.Argument(help="The signed answer, or the file that holds it")],
+    keys: Annotated[list[Path], typer.Option(help="The gate's public keys (JWKS of /v1/gate/keys); may be repeated")],
+    model_version: Annotated[str | None, typer.Option(help="It must be for this one")] = None,
+    artifact_digest: Annotated[str | None, typer.Option(help="It must be for this one")] = None,
+    image: Annotated[str | None, typer.Option(help="It must be for this one")] = None,
+    use_case: Annotated[str | None, typer.Option(help="It must be for this one")] = None,
+    environment: Annotated[str | None, typer.Option(help="It must be for this one")] = None,
+) -> None:
+    """Check a signed answer of the gate without asking anybody. Exit 0: it allows, and is fresh; 3: it does not."""
+    wanted = {
+        "model_version": model_version,
+        "artifact_digest": artifact_digest,
+        "image": image,
+        "use_case": use_case,
+        "environment": environment,
+    }
+    expected = {name: value for name, value in wanted.items() if value is not None}
+    try:
+        raise typer.Exit(asking.verify(out, err, signed, [file.read_text() for file in keys], expected))
+    except (OSError, ValueError) as error:
+        _end(Exit.USAGE, str(error))
 
 
 @sources_app.command(name="list")
@@ -278,39 +321,6 @@ def _welcome(local: runner.Local) -> None:
     out.print(f'  curl -H "Authorization: Bearer $TOKEN" {local.urls["catalog-api"]}/v1/model-versions')
     out.print("  assent events tail --from-start\n")
     out.print("[dim]Ctrl-C stops everything.[/]")
-
-
-async def _gate(
-    model_version: str, use_case: str | None, environment: str | None, url: str, bearer: str, json_: bool
-) -> None:
-    if not url:
-        here = runner.running()
-        _require(here is not None, "name the workflow service: --url, or ASSENT_WORKFLOW_URL")
-        assert here is not None
-        local = json.loads((here / "up.json").read_text())
-        url = local["urls"]["workflow"]
-        bearer = bearer or runner.issuer_of(here).mint("cli", Role.VIEWER)
-    question = {"model_version": model_version, "use_case": use_case, "environment": environment}
-    try:
-        async with http_client.create() as client:
-            answer = await client.post(
-                f"{url.rstrip('/')}/v1/gate",
-                json={name: value for name, value in question.items() if value is not None},
-                headers={"Authorization": f"Bearer {bearer}"},
-            )
-    except httpx.HTTPError as error:
-        _end(Exit.UNAVAILABLE, f"the gate does not answer ({error!r}); that is no permission")
-    if answer.status_code != 200:
-        _end(Exit.UNAVAILABLE, f"the gate answers {answer.status_code}: {answer.text[:500]}")
-    verdict = answer.json()
-    if json_:
-        print(json.dumps(verdict))  # noqa: T201
-    else:
-        out.print("[green]allow[/]" if verdict["allow"] else "[red]deny[/]")
-        for reason in verdict["reasons"]:
-            out.print(f"  {reason}", markup=False)
-    if not verdict["allow"]:
-        raise typer.Exit(Exit.NOT_ALLOWED)
 
 
 def _end_with(act: Callable[[], Awaitable[Exit]]) -> None:

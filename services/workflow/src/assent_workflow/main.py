@@ -7,6 +7,7 @@ from assent_common.service import Parts, Runtime
 from assent_common.settings import Settings
 
 from assent_workflow.candidacies.routes import routes as candidacies
+from assent_workflow.gate.log import Forgetting
 from assent_workflow.gate.routes import routes as gate
 from assent_workflow.policies.routes import routes as policies
 from assent_workflow.projection.apply import apply
@@ -29,7 +30,7 @@ def parts(made: Runtime) -> Parts:
         package="assent_workflow",
         routers=ROUTERS,
         publishes=[topics.GOVERNANCE],
-        duties={**duties, "timers": Timers(made.database).run},
+        duties={**duties, "timers": Timers(made.database).run, "gate-log": Forgetting(made.database).run},
     )
 
 

@@ -1,53 +1,137 @@
 """May it be deployed? One statement on the primary, no cache; whatever is not known is no."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
 import asyncpg
+import orjson
 
-# Index: model_versions primary key or model_versions_id_key, then candidacies_model_version.
-ASK = """
-select v.live, v.content_hash as content_now, v.created_at as created_now, now() as asked_at,
-       c.id, c.use_case, c.status, c.reason, c.content_hash, c.version_created_at, c.expires_at
-  from model_versions v
-  left join candidacies c on c.model_version = v.urn and ($3::text is null or c.use_case = $3)
- where v.urn = $1 or v.id = $2
- order by (c.status = 'accepted') desc, c.changed_at desc
+from assent_workflow.gate import advice
+from assent_workflow.gate.names import Question, image_digest, mismatches, spellings
+
+#: More versions than that are not told apart by a name that they share.
+MOST = 20
+
+# What the caller's names are held against is read only where he gave some ($2): it is most of a row.
+_ASK = """
+select v.urn, v.live, v.content_hash as content_now, v.created_at as created_now, now() as asked_at,
+       case when $2 then jsonb_build_object(
+           'artifacts', v.record->'artifacts', 'image', v.record->'image', 'image_digest', v.record->'image_digest',
+           'images', v.content->'images') end as known,
+       c.id, c.use_case, c.status, c.reason, c.content_hash, c.version_created_at, c.expires_at, c.review,
+       case c.status when 'under_review' then array(
+           select t.role from tasks t where t.candidacy = c.id and t.status = 'open' order by t.due_at, t.id
+       ) end as open_to
+  from {versions} v
+  left join candidacies c on c.model_version = v.urn and ($1::text is null or c.use_case = $1)
+ order by (c.status = 'accepted') desc nulls last, v.live desc, c.changed_at desc, v.urn
 """
+# Index: model_versions primary key or model_versions_id_key, then candidacies_model_version.
+BY_NAME = _ASK.format(versions="(select * from model_versions where urn = $3 or id = $4)")
+# Index: model_versions_artifacts.
+BY_ARTIFACT = _ASK.format(
+    versions="""(
+       select * from model_versions
+        where record->'artifacts' @> $3::jsonb or record->'artifacts' @> $4::jsonb or record->'artifacts' @> $5::jsonb
+        order by live desc, urn limit 200)"""
+)
+# Index: model_versions_image, model_versions_image_digest.
+BY_IMAGE = _ASK.format(
+    versions="""(
+       select * from model_versions
+        where live and (record->>'image' = $3 or record->>'image_digest' = $4)
+        order by urn limit 21)"""
+)
 
 
 class Answer(NamedTuple):
     allow: bool
     reasons: list[str]
+    #: What somebody can do about a no.
+    what_to_do: list[str]
+    #: The version that decides, and its candidacy.
+    model_version: str | None
     candidacy: UUID | None
+    asked_at: datetime | None
 
 
-async def answer(connection: asyncpg.Connection, model_version: str, use_case: str | None) -> Answer:
-    """Allow only for a candidacy that is accepted in the database at this moment, for the content that is there now."""
-    try:
-        id_ = UUID(model_version)
-    except ValueError:
-        id_ = None
-    rows = await connection.fetch(ASK, model_version, id_, use_case)
+async def answer(connection: asyncpg.Connection, question: Question) -> Answer:
+    """Allow only for a candidacy that is accepted in the database at this moment, for the content that is there now,
+    and only for what the caller says he is about to deploy."""
+    rows = await _rows(connection, question)
     if not rows:
-        return Answer(False, [f"the model version {model_version} is not known"], None)
-    candidacies = [row for row in rows if row["id"] is not None]
-    if not candidacies:
-        purpose = f"for the use case {use_case}" if use_case else "for any use case"
-        return Answer(False, [f"nobody has put this model version forward {purpose}"], None)
+        reason = f"the {question.named()} is not known"
+        return Answer(False, [reason], [advice.UNKNOWN], None, None, None)
+    asked_at: datetime = rows[0]["asked_at"]
+    if question.model_version is None and question.artifact_digest is None:
+        return _by_image_alone(question, rows, asked_at)
+    return _best(question, rows, asked_at)
+
+
+def _best(question: Question, rows: Sequence[asyncpg.Record], asked_at: datetime) -> Answer:
+    """One acceptance is enough: all these rows are of the same name, or the same bytes."""
     objections = []
-    for row in candidacies:
-        found = _objections(row)
+    for row in rows:
+        found = [*mismatches(question, row["known"] or {}), *_objections(question, row)]
         if not found:
             until = row["expires_at"].date().isoformat()
-            return Answer(True, [f"accepted for the use case {row['use_case']} until {until}"], row["id"])
-        objections.append((row["id"], found))
+            allowed = [f"accepted for the use case {row['use_case']} until {until}"]
+            return Answer(True, allowed, [], row["urn"], row["id"], asked_at)
+        objections.append((row, found))
     first, reasons = objections[0]
-    return Answer(False, reasons if use_case else [reason for _, found in objections for reason in found], first)
+    if question.use_case is None:
+        reasons = list(dict.fromkeys(reason for _, found in objections for reason in found))
+    do = list(dict.fromkeys(step for row, found in objections[:3] for step in advice.steps(question, row, found)))
+    return Answer(False, reasons, do, first["urn"], first["id"], asked_at)
 
 
-def _objections(row: asyncpg.Record) -> list[str]:
+def _by_image_alone(question: Question, rows: Sequence[asyncpg.Record], asked_at: datetime) -> Answer:
+    """An image may serve many models: then it does not say which is to be deployed, and each must be allowed."""
+    versions = list(dict.fromkeys(row["urn"] for row in rows))
+    if len(versions) > MOST:
+        reason = f"more than {MOST} model versions run in the image {question.image}: it does not tell which is meant"
+        return Answer(False, [reason], [advice.NAME_THE_VERSION], None, None, asked_at)
+    answers = [_best(question, [row for row in rows if row["urn"] == urn], asked_at) for urn in versions]
+    denied = [each for each in answers if not each.allow]
+    if not denied:
+        return answers[0]
+    if len(versions) == 1:
+        return denied[0]
+    reasons = [f"{each.model_version}: {reason}" for each in denied for reason in each.reasons]
+    return Answer(
+        *(False, reasons, [advice.NAME_THE_VERSION, *denied[0].what_to_do]),
+        *(denied[0].model_version, denied[0].candidacy, asked_at),
+    )
+
+
+async def _rows(connection: asyncpg.Connection, question: Question) -> list[asyncpg.Record]:
+    how: tuple[object, ...]
+    if question.model_version is not None:
+        statement, how = BY_NAME, (question.model_version, _uuid(question.model_version))
+    elif question.artifact_digest is not None:
+        wanted = [orjson.dumps([{"digest": each}]).decode() for each in spellings(question.artifact_digest)]
+        statement, how = BY_ARTIFACT, tuple(wanted)
+    else:
+        assert question.image is not None
+        statement, how = BY_IMAGE, (question.image, image_digest(question.image))
+    more = question.artifact_digest is not None or question.image is not None
+    rows: list[asyncpg.Record] = await connection.fetch(statement, question.use_case, more, *how)
+    return rows
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def _objections(question: Question, row: asyncpg.Record) -> list[str]:
+    if row["id"] is None:
+        purpose = f"for the use case {question.use_case}" if question.use_case else "for any use case"
+        return [f"nobody has put this model version forward {purpose}"]
     if row["status"] != "accepted":
         because = f": {row['reason']}" if row["reason"] else ""
         return [f"it is {row['status'].replace('_', ' ')} for the use case {row['use_case']}{because}"]

@@ -1,0 +1,59 @@
+"""Every question and its answer, kept before the answer is given."""
+
+import asyncio
+from datetime import timedelta
+from typing import NamedTuple
+from uuid import UUID
+
+import asyncpg
+from assent_common import telemetry
+from assent_common.database import Database, is_transient
+from assent_common.identity.roles import Principal
+from assent_common.supervise import pause
+
+from assent_workflow.gate.answer import Answer
+from assent_workflow.gate.names import Question
+
+# Not waited for the disk: whoever kills this process loses nothing that was answered; a crash of the database server
+# itself may lose the questions of its last second, and never an answer's truth.
+KEEP = """
+with hurry as materialized (select set_config('synchronous_commit', 'off', true))
+insert into gate_questions (id, asked_at, asked_by, asked_by_issuer, model_version, artifact_digest, image, use_case,
+                            environment, allow, reasons, decided_by, candidacy, correlation_id)
+select $1, coalesce($2, now()), $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14 from hurry
+"""
+KEPT_FOR = timedelta(days=90)
+# Index: the primary key; ids grow with time.
+FORGET = """
+delete from gate_questions where id in (
+    select id from gate_questions where asked_at < now() - $1::interval order by id limit 5000 for update skip locked)
+"""
+FORGOTTEN_AT_ONCE = 5000
+TIDY_EVERY_S = 600.0
+
+
+async def keep(connection: asyncpg.Connection, id_: UUID, question: Question, answer: Answer, *, by: Principal) -> None:
+    await connection.execute(
+        KEEP,
+        *(id_, answer.asked_at, by.subject, by.issuer),
+        *(question.model_version, question.artifact_digest, question.image, question.use_case, question.environment),
+        *(answer.allow, answer.reasons, answer.model_version, answer.candidacy, telemetry.correlation_id()),
+    )
+
+
+class Forgetting(NamedTuple):
+    """Lets go of questions after ninety days. Any number may run."""
+
+    database: Database
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        while not stopping.is_set():
+            busy = False
+            try:
+                async with self.database.connection() as connection:
+                    busy = await connection.execute(FORGET, KEPT_FOR) == f"DELETE {FORGOTTEN_AT_ONCE}"
+            except Exception as error:
+                if not is_transient(error):
+                    raise
+            if not busy:
+                await pause(stopping, TIDY_EVERY_S)
