@@ -123,3 +123,40 @@ async def test_a_use_case_is_what_it_was(world: World) -> None:
     assert await world.everything("/v1/use-cases", as_of=noon(began, 0)) == []
     changes = await world.get("/v1/use-cases/retention/diff", **{"from": noon(began, 1)})
     assert [change["part"] for change in changes] == ["facets.legal.risk_class", "owner"]
+
+
+async def test_models_and_deployments_are_what_they_were(world: World) -> None:
+    await world.hears(a_model(description="one"), a_version(), a_deployment(status="Creating"))
+    one = world.clock.now()
+    world.clock.advance(timedelta(days=1))
+    await world.hears(a_model(description="two"), a_version(OTHER, version=8), a_deployment(model_version=OTHER))
+    two = world.clock.now()
+    world.clock.advance(timedelta(days=1))
+    await world.hears(gone(MODEL, Kind.MODEL), gone(ENDPOINT, Kind.DEPLOYMENT))
+    before = (one - timedelta(days=1)).isoformat()
+
+    model = f"/v1/models/{ids.of_urn(MODEL)}"
+    told = [await world.get(model, as_of=moment.isoformat()) for moment in (one, two, world.clock.now())]
+    assert [(m["description"], m["versions"], m["live"]) for m in told] == [
+        ("one", 1, True),
+        ("two", 2, True),
+        ("two", 2, False),
+    ]
+    assert (await world.get("/v1/models", as_of=one.isoformat()))["items"] == [told[0]]
+    assert (await world.get("/v1/models", as_of=before))["items"] == []
+    assert (await world.ask("GET", model, params={"as_of": before})).status_code == 404
+    changes = await world.get(f"{model}/diff", **{"from": one.isoformat()})
+    assert {change["part"]: (change["before"], change["after"]) for change in changes} == {
+        "description": ("one", "two"),
+        "live": (True, False),
+    }
+
+    deployment = f"/v1/deployments/{ids.of_urn(ENDPOINT)}"
+    then = await world.get(deployment, as_of=one.isoformat())
+    assert (then["status"], then["model_version"], then["live"]) == ("Creating", URN, True)
+    listed = await world.get("/v1/deployments", as_of=one.isoformat(), model_version=URN)
+    assert [each["status"] for each in listed["items"]] == ["Creating"]
+    assert (await world.get("/v1/deployments", as_of=two.isoformat(), model_version=URN))["items"] == []
+    assert (await world.get("/v1/deployments", as_of=world.clock.now().isoformat()))["items"] == []
+    changes = await world.get(f"{deployment}/diff", **{"from": one.isoformat(), "to": two.isoformat()})
+    assert {change["part"] for change in changes} == {"status", "model_version"}

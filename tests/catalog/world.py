@@ -25,6 +25,7 @@ from assent_common.events.registry import (
     Metric,
     ModelObserved,
     ModelVersionObserved,
+    Monitor,
     Removed,
     SyncCompleted,
 )
@@ -78,6 +79,18 @@ def a_deployment(urn: str = ENDPOINT, **members: Any) -> DeploymentObserved:
         "created_at": MADE_AT,
     }
     return DeploymentObserved(**(given | members))
+
+
+def a_monitor(name: str = "churn-quality", **members: Any) -> Monitor:
+    given: dict[str, Any] = {
+        "urn": f"{ACCOUNT}:monitoring-schedule/{name}",
+        "name": name,
+        "type": "ModelQuality",
+        "status": "Scheduled",
+        "last_execution_status": "CompletedWithViolations",
+        "last_execution_at": MADE_AT,
+    }
+    return Monitor(**(given | members))
 
 
 def gone(urn: str = URN, kind: Kind = Kind.MODEL_VERSION) -> Removed:
@@ -196,7 +209,7 @@ async def a_world(database_url: str, *, custom: dict[str, Any] | None = None) ->
         database=database,
         health=Health(clock),
         authenticate=_authenticate,
-        state={"custom_fields": CustomFields(custom)},
+        state=main.state(CustomFields(custom)),
     )
     try:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://catalog") as http:

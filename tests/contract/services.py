@@ -1,6 +1,7 @@
 """The three services' apps, as their processes build them, but with roles for tokens: `Bearer legal` is of legal."""
 
 from assent_catalog.main import ROUTERS as CATALOG
+from assent_catalog.main import state as catalog_state
 from assent_catalog.use_cases.custom import CustomFields
 from assent_common.clock import Clock
 from assent_common.database import Database
@@ -29,7 +30,7 @@ def app(name: str, database: Database, clock: Clock) -> FastAPI:
         database=database,
         health=Health(clock),
         authenticate=_authenticate,
-        state={"custom_fields": CustomFields()} if name == "catalog-api" else {},
+        state=catalog_state(CustomFields()) if name == "catalog-api" else {},
         requests_a_minute=10_000_000,
     )
 

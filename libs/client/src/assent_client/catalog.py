@@ -146,6 +146,7 @@ class Catalog:
         owner: str | None = None,
         complete: bool | None = None,
         as_of: datetime | str | None = None,
+        fields: str | None = None,
         limit: int | None = None,
         cursor: str | None = None,
     ) -> Answer[types.PageUseCaseOut]:
@@ -160,6 +161,7 @@ class Catalog:
                 "owner": owner,
                 "complete": complete,
                 "as_of": as_of,
+                "fields": fields,
                 "limit": limit,
                 "cursor": cursor,
             },
@@ -174,6 +176,7 @@ class Catalog:
         owner: str | None = None,
         complete: bool | None = None,
         as_of: datetime | str | None = None,
+        fields: str | None = None,
         limit: int | None = None,
     ) -> AsyncIterator[types.UseCaseOut]:
         """List use cases, the newest first: each of them, page by page."""
@@ -186,6 +189,7 @@ class Catalog:
                 "owner": owner,
                 "complete": complete,
                 "as_of": as_of,
+                "fields": fields,
                 "limit": limit,
             },
         )
@@ -206,9 +210,13 @@ class Catalog:
             "PUT", f"/v1/use-cases/{quote(key, safe='')}", headers={"If-Match": if_match}, json=body
         )
 
-    async def get_use_case(self, key: str, *, as_of: datetime | str | None = None) -> Answer[types.UseCaseOut]:
+    async def get_use_case(
+        self, key: str, *, as_of: datetime | str | None = None, fields: str | None = None
+    ) -> Answer[types.UseCaseOut]:
         """Read a use case."""
-        return await self._connection.request("GET", f"/v1/use-cases/{quote(key, safe='')}", query={"as_of": as_of})
+        return await self._connection.request(
+            "GET", f"/v1/use-cases/{quote(key, safe='')}", query={"as_of": as_of, "fields": fields}
+        )
 
     async def patch_use_case(
         self, key: str, body: Mapping[str, Any], *, if_match: str | None = None
@@ -275,6 +283,7 @@ class Catalog:
         sort: types.Sort | None = None,
         as_of: datetime | str | None = None,
         facets: str | None = None,
+        fields: str | None = None,
         limit: int | None = None,
         cursor: str | None = None,
         q: str | None = None,
@@ -295,6 +304,7 @@ class Catalog:
                 "sort": sort,
                 "as_of": as_of,
                 "facets": facets,
+                "fields": fields,
                 "limit": limit,
                 "cursor": cursor,
                 "q": q,
@@ -315,6 +325,7 @@ class Catalog:
         sort: types.Sort | None = None,
         as_of: datetime | str | None = None,
         facets: str | None = None,
+        fields: str | None = None,
         limit: int | None = None,
         q: str | None = None,
         urn: str | None = None,
@@ -333,6 +344,7 @@ class Catalog:
                 "sort": sort,
                 "as_of": as_of,
                 "facets": facets,
+                "fields": fields,
                 "limit": limit,
                 "q": q,
                 "urn": urn,
@@ -377,35 +389,110 @@ class Catalog:
             "GET", f"/v1/model-versions/{quote(id, safe='')}/diff", query={"against": against, "from": from_, "to": to}
         )
 
-    async def get_model_version(self, id: str, *, as_of: datetime | str | None = None) -> Answer[types.VersionOut]:
+    async def get_model_version(
+        self, id: str, *, as_of: datetime | str | None = None, fields: str | None = None
+    ) -> Answer[types.VersionOut]:
         """Read a model version."""
-        return await self._connection.request("GET", f"/v1/model-versions/{quote(id, safe='')}", query={"as_of": as_of})
+        return await self._connection.request(
+            "GET", f"/v1/model-versions/{quote(id, safe='')}", query={"as_of": as_of, "fields": fields}
+        )
+
+    async def rank_model_versions(
+        self,
+        *,
+        by: str,
+        order: types.Order | None = None,
+        fields: str | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+        q: str | None = None,
+        urn: str | None = None,
+        source: Sequence[str] | None = None,
+        status: Sequence[types.ModelVersionStatus] | None = None,
+        type: Sequence[str] | None = None,
+        framework: Sequence[str] | None = None,
+        model: str | None = None,
+        use_case: str | None = None,
+        metric: Sequence[str] | None = None,
+    ) -> Answer[types.PageRanked]:
+        """Rank model versions by a metric."""
+        return await self._connection.request(
+            "GET",
+            "/v1/rankings",
+            query={
+                "by": by,
+                "order": order,
+                "fields": fields,
+                "limit": limit,
+                "cursor": cursor,
+                "q": q,
+                "urn": urn,
+                "source": source,
+                "status": status,
+                "type": type,
+                "framework": framework,
+                "model": model,
+                "use_case": use_case,
+                "metric": metric,
+            },
+        )
 
     async def list_models(
-        self, *, source: str | None = None, q: str | None = None, limit: int | None = None, cursor: str | None = None
+        self,
+        *,
+        source: str | None = None,
+        q: str | None = None,
+        as_of: datetime | str | None = None,
+        expand: str | None = None,
+        fields: str | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
     ) -> Answer[types.PageModelOut]:
         """List models by name."""
         return await self._connection.request(
-            "GET", "/v1/models", query={"source": source, "q": q, "limit": limit, "cursor": cursor}
+            "GET",
+            "/v1/models",
+            query={
+                "source": source,
+                "q": q,
+                "as_of": as_of,
+                "expand": expand,
+                "fields": fields,
+                "limit": limit,
+                "cursor": cursor,
+            },
         )
 
     def each_models(
-        self, *, source: str | None = None, q: str | None = None, limit: int | None = None
+        self,
+        *,
+        source: str | None = None,
+        q: str | None = None,
+        as_of: datetime | str | None = None,
+        expand: str | None = None,
+        fields: str | None = None,
+        limit: int | None = None,
     ) -> AsyncIterator[types.ModelOut]:
         """List models by name: each of them, page by page."""
-        return self._connection.pages("/v1/models", {"source": source, "q": q, "limit": limit})
+        return self._connection.pages(
+            "/v1/models", {"source": source, "q": q, "as_of": as_of, "expand": expand, "fields": fields, "limit": limit}
+        )
 
     async def list_versions_of_model(
-        self, id: str, *, limit: int | None = None, cursor: str | None = None
+        self, id: str, *, fields: str | None = None, limit: int | None = None, cursor: str | None = None
     ) -> Answer[types.PageVersionSummary]:
         """List the versions of a model."""
         return await self._connection.request(
-            "GET", f"/v1/models/{quote(id, safe='')}/versions", query={"limit": limit, "cursor": cursor}
+            "GET",
+            f"/v1/models/{quote(id, safe='')}/versions",
+            query={"fields": fields, "limit": limit, "cursor": cursor},
         )
 
-    def each_versions_of_model(self, id: str, *, limit: int | None = None) -> AsyncIterator[types.VersionSummary]:
+    def each_versions_of_model(
+        self, id: str, *, fields: str | None = None, limit: int | None = None
+    ) -> AsyncIterator[types.VersionSummary]:
         """List the versions of a model: each of them, page by page."""
-        return self._connection.pages(f"/v1/models/{quote(id, safe='')}/versions", {"limit": limit})
+        return self._connection.pages(f"/v1/models/{quote(id, safe='')}/versions", {"fields": fields, "limit": limit})
 
     async def list_model_history(
         self, id: str, *, as_of: datetime | str | None = None, limit: int | None = None, cursor: str | None = None
@@ -421,27 +508,47 @@ class Catalog:
         """List what was told of a model: each of them, page by page."""
         return self._connection.pages(f"/v1/models/{quote(id, safe='')}/history", {"as_of": as_of, "limit": limit})
 
-    async def get_model(self, id: str) -> Answer[types.ModelOut]:
+    async def compare_model(
+        self, id: str, *, from_: datetime | str, to: datetime | str | None = None
+    ) -> Answer[list[types.Change]]:
+        """Compare a model with itself."""
+        return await self._connection.request(
+            "GET", f"/v1/models/{quote(id, safe='')}/diff", query={"from": from_, "to": to}
+        )
+
+    async def get_model(
+        self, id: str, *, as_of: datetime | str | None = None, expand: str | None = None, fields: str | None = None
+    ) -> Answer[types.ModelOut]:
         """Read a model."""
-        return await self._connection.request("GET", f"/v1/models/{quote(id, safe='')}")
+        return await self._connection.request(
+            "GET", f"/v1/models/{quote(id, safe='')}", query={"as_of": as_of, "expand": expand, "fields": fields}
+        )
 
     async def list_datasets(
-        self, *, q: str | None = None, use_case: str | None = None, limit: int | None = None, cursor: str | None = None
+        self,
+        *,
+        q: str | None = None,
+        use_case: str | None = None,
+        fields: str | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
     ) -> Answer[types.PageDatasetOut]:
         """List the data behind the models."""
         return await self._connection.request(
-            "GET", "/v1/datasets", query={"q": q, "use_case": use_case, "limit": limit, "cursor": cursor}
+            "GET",
+            "/v1/datasets",
+            query={"q": q, "use_case": use_case, "fields": fields, "limit": limit, "cursor": cursor},
         )
 
     def each_datasets(
-        self, *, q: str | None = None, use_case: str | None = None, limit: int | None = None
+        self, *, q: str | None = None, use_case: str | None = None, fields: str | None = None, limit: int | None = None
     ) -> AsyncIterator[types.DatasetOut]:
         """List the data behind the models: each of them, page by page."""
-        return self._connection.pages("/v1/datasets", {"q": q, "use_case": use_case, "limit": limit})
+        return self._connection.pages("/v1/datasets", {"q": q, "use_case": use_case, "fields": fields, "limit": limit})
 
-    async def get_dataset(self, id: str) -> Answer[types.DatasetOut]:
+    async def get_dataset(self, id: str, *, fields: str | None = None) -> Answer[types.DatasetOut]:
         """Read a dataset."""
-        return await self._connection.request("GET", f"/v1/datasets/{quote(id, safe='')}")
+        return await self._connection.request("GET", f"/v1/datasets/{quote(id, safe='')}", query={"fields": fields})
 
     async def list_deployment_history(
         self, id: str, *, as_of: datetime | str | None = None, limit: int | None = None, cursor: str | None = None
@@ -459,15 +566,29 @@ class Catalog:
         """List what was told of a deployment: each of them, page by page."""
         return self._connection.pages(f"/v1/deployments/{quote(id, safe='')}/history", {"as_of": as_of, "limit": limit})
 
-    async def get_deployment(self, id: str) -> Answer[types.DeploymentWhole]:
+    async def compare_deployment(
+        self, id: str, *, from_: datetime | str, to: datetime | str | None = None
+    ) -> Answer[list[types.Change]]:
+        """Compare a deployment with itself."""
+        return await self._connection.request(
+            "GET", f"/v1/deployments/{quote(id, safe='')}/diff", query={"from": from_, "to": to}
+        )
+
+    async def get_deployment(
+        self, id: str, *, as_of: datetime | str | None = None, fields: str | None = None
+    ) -> Answer[types.DeploymentWhole]:
         """Read a deployment."""
-        return await self._connection.request("GET", f"/v1/deployments/{quote(id, safe='')}")
+        return await self._connection.request(
+            "GET", f"/v1/deployments/{quote(id, safe='')}", query={"as_of": as_of, "fields": fields}
+        )
 
     async def list_deployments(
         self,
         *,
         source: str | None = None,
         model_version: str | None = None,
+        as_of: datetime | str | None = None,
+        fields: str | None = None,
         limit: int | None = None,
         cursor: str | None = None,
     ) -> Answer[types.PageDeploymentOut]:
@@ -475,16 +596,79 @@ class Catalog:
         return await self._connection.request(
             "GET",
             "/v1/deployments",
-            query={"source": source, "model_version": model_version, "limit": limit, "cursor": cursor},
+            query={
+                "source": source,
+                "model_version": model_version,
+                "as_of": as_of,
+                "fields": fields,
+                "limit": limit,
+                "cursor": cursor,
+            },
         )
 
     def each_deployments(
-        self, *, source: str | None = None, model_version: str | None = None, limit: int | None = None
+        self,
+        *,
+        source: str | None = None,
+        model_version: str | None = None,
+        as_of: datetime | str | None = None,
+        fields: str | None = None,
+        limit: int | None = None,
     ) -> AsyncIterator[types.DeploymentOut]:
         """List what serves now: each of them, page by page."""
         return self._connection.pages(
-            "/v1/deployments", {"source": source, "model_version": model_version, "limit": limit}
+            "/v1/deployments",
+            {"source": source, "model_version": model_version, "as_of": as_of, "fields": fields, "limit": limit},
         )
+
+    async def list_monitors(
+        self,
+        *,
+        source: str | None = None,
+        deployment: str | None = None,
+        last_execution_status: str | None = None,
+        fields: str | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> Answer[types.PageMonitorOut]:
+        """List what watches over what serves."""
+        return await self._connection.request(
+            "GET",
+            "/v1/monitors",
+            query={
+                "source": source,
+                "deployment": deployment,
+                "last_execution_status": last_execution_status,
+                "fields": fields,
+                "limit": limit,
+                "cursor": cursor,
+            },
+        )
+
+    def each_monitors(
+        self,
+        *,
+        source: str | None = None,
+        deployment: str | None = None,
+        last_execution_status: str | None = None,
+        fields: str | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[types.MonitorOut]:
+        """List what watches over what serves: each of them, page by page."""
+        return self._connection.pages(
+            "/v1/monitors",
+            {
+                "source": source,
+                "deployment": deployment,
+                "last_execution_status": last_execution_status,
+                "fields": fields,
+                "limit": limit,
+            },
+        )
+
+    async def get_monitor(self, urn: str, *, fields: str | None = None) -> Answer[types.MonitorOut]:
+        """Read a monitor."""
+        return await self._connection.request("GET", f"/v1/monitors/{quote(urn, safe='')}", query={"fields": fields})
 
     async def search_everything(
         self,

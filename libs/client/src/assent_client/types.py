@@ -9,6 +9,7 @@ from typing import Any, Literal, NotRequired, TypedDict
 Autonomy = Literal["information", "recommendation", "automated_decision"]
 Better = Literal["higher", "lower"]
 Criticality = Literal["low", "medium", "high"]
+DatasetRole = Literal["training", "validation", "test", "baseline", "other"]
 ExportForm = Literal["csv", "jsonl"]
 FoundKind = Literal["use_case", "model", "model_version", "deployment", "dataset"]
 LineageForm = Literal["json", "openlineage", "svg"]
@@ -30,6 +31,7 @@ NodeKind = Literal["dataset", "training_job", "model_version", "deployment", "us
 OperatorRole = Literal[
     "provider", "deployer", "importer", "distributor", "authorised_representative", "product_manufacturer"
 ]
+Order = Literal["highest", "lowest"]
 Outcome = Literal["created", "changed", "unchanged", "invalid"]
 Period = Literal["once", "month", "quarter", "year"]
 Reversibility = Literal["reversible", "hard_to_reverse", "irreversible"]
@@ -51,6 +53,13 @@ class Accountability(TypedDict):
     supplier_contact: NotRequired[str | None]
     incident_contact: NotRequired[str | None]
     next_review: NotRequired[str | None]
+
+
+class ApprovalDrift(TypedDict):
+    found: str
+    wanted: NotRequired[str | None]
+    by: NotRequired[str | None]
+    at: str
 
 
 class Artifact(TypedDict):
@@ -162,6 +171,13 @@ class DatasetOut(TypedDict):
     model_versions: int
     use_cases: list[str]
     roles: list[str]
+
+
+class DatasetUse(TypedDict):
+    urn: str
+    role: DatasetRole
+    name: NotRequired[str | None]
+    content_type: NotRequired[str | None]
 
 
 class DeploymentOf(TypedDict):
@@ -363,6 +379,13 @@ class MetricDifference(TypedDict):
     better: Literal["left", "right"] | None
 
 
+class ModelCard(TypedDict):
+    status: NotRequired[str | None]
+    risk_rating: NotRequired[str | None]
+    content: NotRequired[Any]
+    unreadable: NotRequired[str | None]
+
+
 class ModelOut(TypedDict):
     id: str
     urn: str
@@ -374,6 +397,8 @@ class ModelOut(TypedDict):
     created_by: str | None
     tags: dict[str, str]
     versions: int
+    latest_versions: NotRequired[list[VersionSummary] | None]
+    latest_metrics: NotRequired[dict[str, Metric] | None]
 
 
 class Money(TypedDict):
@@ -397,6 +422,19 @@ class MonitorAlert(TypedDict):
     name: str
     status: str
     changed_at: NotRequired[str | None]
+
+
+class MonitorOut(TypedDict):
+    urn: str
+    source: str
+    name: str
+    type: str | None
+    status: str | None
+    last_execution_status: str | None
+    last_execution_at: str | None
+    failure_reason: NotRequired[str | None]
+    alerts: NotRequired[list[MonitorAlert]]
+    deployments: list[str]
 
 
 class Node(TypedDict):
@@ -438,6 +476,16 @@ class PageModelOut(TypedDict):
     next_cursor: NotRequired[str | None]
 
 
+class PageMonitorOut(TypedDict):
+    items: list[MonitorOut]
+    next_cursor: NotRequired[str | None]
+
+
+class PageRanked(TypedDict):
+    items: list[Ranked]
+    next_cursor: NotRequired[str | None]
+
+
 class PageSimilar(TypedDict):
     items: list[Similar]
     next_cursor: NotRequired[str | None]
@@ -475,6 +523,19 @@ class PageVersionSummary(TypedDict):
 
 class PublicKeys(TypedDict):
     keys: list[dict[str, str]]
+
+
+class Ranked(TypedDict):
+    value: float
+    standard_deviation: float | None
+    dataset: str | None
+    slice: str | None
+    kind: MetricKind
+    source_name: str | None
+    report: str | None
+    better: Better | None
+    unreadable_because: str | None
+    version: VersionSummary
 
 
 class Reason(TypedDict):
@@ -536,6 +597,21 @@ class Template(TypedDict):
     description: str
     facets: Facets
     questions: dict[str, str]
+
+
+class TrainingJob(TypedDict):
+    urn: str
+    name: str
+    found_by: Literal["generated_by", "lineage", "artifact"]
+    status: str
+    image: NotRequired[str | None]
+    algorithm: NotRequired[str | None]
+    hyperparameters: NotRequired[dict[str, str]]
+    final_metrics: NotRequired[dict[str, float]]
+    output: NotRequired[str | None]
+    instance_type: NotRequired[str | None]
+    started_at: NotRequired[str | None]
+    ended_at: NotRequired[str | None]
 
 
 class UseCaseIn(TypedDict):
@@ -602,6 +678,11 @@ class VersionOut(TypedDict):
     domain: NotRequired[str | None]
     task: NotRequired[str | None]
     training_job: NotRequired[str | None]
+    training: NotRequired[TrainingJob | None]
+    datasets: NotRequired[list[DatasetUse]]
+    model_card: NotRequired[ModelCard | None]
+    unread: NotRequired[dict[str, str]]
+    approval_drift: NotRequired[ApprovalDrift | None]
     provenance: NotRequired[dict[str, str]]
     tags: NotRequired[dict[str, str]]
     properties: NotRequired[dict[str, str]]
@@ -610,6 +691,7 @@ class VersionOut(TypedDict):
     modified_at: str | None
     modified_by: NotRequired[str | None]
     content_hash: str
+    content: NotRequired[dict[str, Any]]
     status: ModelVersionStatus
     candidacies: list[CandidacyOf]
     deployments: list[DeploymentOf]

@@ -15,7 +15,8 @@ def loads(body: bytes, *, max_depth: int) -> Any:
     Refused besides what is no JSON at all: NaN and infinity, bad UTF-8, lone surrogates, U+0000, deep nesting.
     """
     document = orjson.loads(body)
-    if _NUL.search(body):
+    # Looked for as it is first: the expression alone is slower than all the rest of reading.
+    if b"\\u0000" in body and _NUL.search(body):
         raise ValueError("contains the character U+0000")
     if _deeper_than(max_depth, document):
         raise ValueError(f"is nested more than {max_depth} deep")

@@ -14,8 +14,11 @@ from assent_catalog.deployments.routes import routes as deployments
 from assent_catalog.exports.routes import routes as exports
 from assent_catalog.finding.routes import routes as finding
 from assent_catalog.lineage.routes import routes as lineage
+from assent_catalog.model_versions.ranking import routes as ranking
+from assent_catalog.model_versions.remembered import Remembered
 from assent_catalog.model_versions.routes import routes as model_versions
 from assent_catalog.models.routes import routes as models
+from assent_catalog.monitors.routes import routes as monitors
 from assent_catalog.projection.apply import HELD, apply
 from assent_catalog.settings import Settings
 from assent_catalog.sources.routes import routes as sources
@@ -29,7 +32,8 @@ TITLE = "Assent catalog-api"
 DESCRIPTION = "AI use cases and model versions: what exists, what it is for, how good it is, who agreed to it."
 # Lineage first: an urn has slashes, so that the routes by urn take whatever follows.
 ROUTERS = (
-    *(lineage, bulk, use_cases, model_versions, models, datasets, deployments, finding, exports, sources),
+    *(lineage, bulk, use_cases, model_versions, ranking, models, datasets, deployments),
+    *(monitors, finding, exports, sources),
     *(feed.routes, audit_log.routes),
 )
 
@@ -44,8 +48,13 @@ def parts(made: Runtime, custom_fields: CustomFields) -> Parts:
         duties=projection.duties(
             made, group=topics.CATALOG_API, topics=[topics.REGISTRY, topics.GOVERNANCE], apply=apply, held=HELD
         ),
-        state={"custom_fields": custom_fields},
+        state=state(custom_fields),
     )
+
+
+def state(custom_fields: CustomFields) -> dict[str, Any]:
+    """What the routes ask of the app."""
+    return {"custom_fields": custom_fields, "facets": Remembered()}
 
 
 def described() -> dict[str, Any]:

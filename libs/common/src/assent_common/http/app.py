@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from assent_common import strict_json
 from assent_common.database import Database, is_transient
 from assent_common.health import Health, State
-from assent_common.http import problems
+from assent_common.http import fields, problems
 from assent_common.http.etags import is_known
 from assent_common.http.middleware import Edge
 from assent_common.http.rates import Rates
@@ -50,6 +50,7 @@ class StrictRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
         known = {alias for dependant in _all(self.dependant) for alias in _query_names(dependant)}
+        members = fields.known(self.response_model)
 
         async def strict(request: Request) -> Response:
             _refuse_nul(request)
@@ -62,7 +63,10 @@ class StrictRoute(APIRoute):
                         for name in unknown
                     ],
                 )
+            wanted = fields.asked(request.query_params.get(fields.NAME), members) if fields.NAME in known else None
             response = await handle(StrictRequest(request.scope, request.receive))
+            if wanted is not None and response.status_code == 200:
+                response = fields.only(response, wanted)
             if request.method == "GET" and is_known(request.headers.get("if-none-match"), response.headers.get("etag")):
                 return Response(status_code=304, headers={"ETag": response.headers["etag"]})
             return response
@@ -156,7 +160,10 @@ def _describe_problems(app: FastAPI) -> None:
 
     def openapi() -> dict[str, Any]:
         document = generate()
-        document.setdefault("components", {}).setdefault("schemas", {}).update(problems.schemas())
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        if "ProblemDocument" not in schemas:
+            schemas.update(problems.schemas())
+            fields.describe(document)
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]

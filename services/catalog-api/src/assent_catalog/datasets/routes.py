@@ -5,6 +5,7 @@ from uuid import UUID
 
 from assent_common.database import Database
 from assent_common.http.app import router
+from assent_common.http.fields import Fields
 from assent_common.http.pages import CursorText, Limit, Page, page, read_cursor
 from assent_common.http.problems import NotYetKnown, documented
 from assent_common.identity.roles import Reader
@@ -56,6 +57,7 @@ async def list_datasets(
     _: Reader,
     q: Annotated[str | None, Query(max_length=500, description="A part of the urn")] = None,
     use_case: Annotated[str | None, Query(max_length=200, description="Named by this use case")] = None,
+    fields: Fields = None,
     limit: Limit = 50,
     cursor: CursorText = None,
 ) -> Page[DatasetOut]:
@@ -70,7 +72,7 @@ async def list_datasets(
 
 
 @routes.get("/datasets/{id:path}", summary="Read a dataset", responses=documented(NotYetKnown))
-async def get_dataset(id: str, request: Request, _: Reader) -> DatasetOut:
+async def get_dataset(id: str, request: Request, _: Reader, fields: Fields = None) -> DatasetOut:
     """By id, or by its urn."""
     try:
         id_ = UUID(id)

@@ -6,10 +6,12 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import asyncpg
+from assent_common.content import Change
 from assent_common.database import Database
 from assent_common.events.registry import Kind, Monitor
 from assent_common.http.app import router
 from assent_common.http.etags import etag
+from assent_common.http.fields import Fields
 from assent_common.http.pages import CursorText, Limit, Page, page, read_cursor
 from assent_common.http.problems import NotYetKnown, documented
 from assent_common.identity.roles import Reader
@@ -17,19 +19,30 @@ from fastapi import Query, Request, Response
 from pydantic import BaseModel
 
 from assent_catalog import history
-from assent_catalog.history import State
+from assent_catalog.history import From, State, To
 from assent_catalog.model_versions.asked import AsOf
 
 routes = router(tags=["deployments"])
 
-LIST = """
+_LIST = """
 select d.id, d.urn, d.source, d.kind, d.name, d.variant, d.status, d.model_version, d.created_at, d.modified_at,
        v.status as model_version_status
-  from deployments d left join model_versions v on v.urn = d.model_version
+  from {deployments} d left join model_versions v on v.urn = d.model_version
  where d.live and ($1::text is null or d.source = $1) and ($2::text is null or d.model_version = $2)
    and ($3::text is null or d.urn > $3)
  order by d.urn limit $4
 """
+# As they were told by then; the status of what they served is that of now. Index: the primary key of the history.
+KNOWN_AT = """
+(select c.id, c.urn, h.state->>'source' as source, h.state->>'kind' as kind, h.state->>'name' as name,
+        h.state->>'variant' as variant, h.state->>'status' as status, h.state->>'model_version' as model_version,
+        c.created_at, (h.state->>'modified_at')::timestamptz as modified_at, true as live
+   from deployments c
+   join lateral (select state from deployment_history o where o.urn = c.urn and o.at <= $5
+                  order by o.sequence desc limit 1) h on h.state is not null)
+"""
+LIST = _LIST.format(deployments="deployments")
+LIST_AT = _LIST.format(deployments=KNOWN_AT)
 
 
 class DeploymentOut(BaseModel):
@@ -90,12 +103,28 @@ async def list_deployment_history(
     return Page(items=items, next_cursor=next_cursor)
 
 
+@routes.get(
+    "/deployments/{id:path}/diff", summary="Compare a deployment with itself", responses=documented(NotYetKnown)
+)
+async def compare_deployment(id: str, request: Request, _: Reader, from_: From, to: To = None) -> list[Change]:
+    """What differs between two moments, field by field."""
+    database: Database = request.app.state.database
+    async with database.connection() as connection:
+        urn = (await _found(connection, id))["urn"]
+        return await history.compared(connection, Kind.DEPLOYMENT, urn, from_, to or database.clock.now())
+
+
 @routes.get("/deployments/{id:path}", summary="Read a deployment", responses=documented(NotYetKnown))
-async def get_deployment(id: str, request: Request, response: Response, _: Reader) -> DeploymentWhole:
-    """By id, or by its urn."""
+async def get_deployment(
+    id: str, request: Request, response: Response, _: Reader, as_of: AsOf = None, fields: Fields = None
+) -> DeploymentWhole:
+    """By id, or by its urn. Of an earlier moment, without the source's own document."""
     database: Database = request.app.state.database
     async with database.connection() as connection:
         row = await _found(connection, id)
+        if as_of is not None:
+            known = await history.at(connection, Kind.DEPLOYMENT, row["urn"], as_of)
+            return DeploymentWhole.model_validate({**row, "raw": None, **known.state, "live": not known.removed})
     response.headers["ETag"] = etag(row["sequence"])
     return DeploymentWhole.model_validate({**row["record"], **row})
 
@@ -106,15 +135,18 @@ async def list_deployments(
     _: Reader,
     source: Annotated[str | None, Query(max_length=100)] = None,
     model_version: Annotated[str | None, Query(max_length=2048, description="Urn")] = None,
+    as_of: AsOf = None,
+    fields: Fields = None,
     limit: Limit = 50,
     cursor: CursorText = None,
 ) -> Page[DeploymentOut]:
     """With the status of the model version behind each."""
-    of = [source, model_version]
+    of = [source, model_version, as_of]
     after = read_cursor(cursor, of=of, shape=[str]) or [None]
     database: Database = request.app.state.database
     async with database.connection() as connection:
-        rows = await connection.fetch(LIST, source, model_version, after[0], limit + 1)
+        values = [source, model_version, after[0], limit + 1]
+        rows = await connection.fetch(*((LIST, *values) if as_of is None else (LIST_AT, *values, as_of)))
     deployments = [DeploymentOut.model_validate(dict(row)) for row in rows]
     items, next_cursor = page(deployments, limit, key=lambda deployment: [deployment.urn], of=of)
     return Page(items=items, next_cursor=next_cursor)

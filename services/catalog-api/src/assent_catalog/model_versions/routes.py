@@ -9,6 +9,7 @@ from assent_common.content import diff
 from assent_common.database import Database
 from assent_common.http.app import router
 from assent_common.http.etags import etag
+from assent_common.http.fields import Fields
 from assent_common.http.pages import CursorText, Limit, Page, page, read_cursor
 from assent_common.http.problems import BadRequest, FieldError, NotFound, NotYetKnown, documented
 from assent_common.identity.roles import Reader
@@ -16,11 +17,12 @@ from fastapi import Query, Request, Response
 from pydantic import AwareDatetime, BaseModel
 
 from assent_catalog.counts import Count
-from assent_catalog.model_versions import store
+from assent_catalog.model_versions import store, written
 from assent_catalog.model_versions.asked import Asked, AsOf
 from assent_catalog.model_versions.compare import Comparison, compare
+from assent_catalog.model_versions.remembered import Remembered
 from assent_catalog.model_versions.schemas import HistoryEntry, VersionOut, VersionSummary
-from assent_catalog.model_versions.store import Facet, Sort
+from assent_catalog.model_versions.store import Facet, Selection, Sort
 
 routes = router(tags=["model versions"])
 
@@ -38,7 +40,7 @@ class VersionPage(BaseModel):
     total: Count | None = None
 
 
-@routes.get("/model-versions", summary="Find model versions")
+@routes.get("/model-versions", summary="Find model versions", response_model=VersionPage)
 async def list_model_versions(
     request: Request,
     _: Reader,
@@ -46,9 +48,10 @@ async def list_model_versions(
     sort: Sort = Sort.NEWEST,
     as_of: AsOf = None,
     facets: Annotated[str | None, Query(max_length=200, description="Counts to give along, e.g. status,type")] = None,
+    fields: Fields = None,
     limit: Limit = 50,
     cursor: CursorText = None,
-) -> VersionPage:
+) -> Response:
     """Different filters narrow each other; one filter given twice widens, but for `metric`."""
     of = [*vars(selection).values(), sort, as_of]
     keys = store.keys(sort)
@@ -61,13 +64,13 @@ async def list_model_versions(
     database: Database = request.app.state.database
     async with database.connection() as connection:
         rows = await store.list_page(connection, selection, sort, after, limit + 1, as_of=as_of)
-        total, counts = await store.facets(connection, selection, wanted) if wanted else (None, None)
-    items, next_cursor = page(rows, limit, key=lambda row: [key.of(row) for key in keys], of=of)
-    return VersionPage(
-        items=[VersionSummary.of(row) for row in items],
+    total, counts = await _counted(request, selection, wanted) if wanted else (None, None)
+    shown, next_cursor = page(rows, limit, key=lambda row: [key.of(row) for key in keys], of=of)
+    return written.page(
+        [row["item"] for row in shown],
         next_cursor=next_cursor,
         facets=counts,
-        total=Count.of(total) if total is not None else None,
+        total=Count.of(total).model_dump() if total is not None else None,
     )
 
 
@@ -112,32 +115,47 @@ async def compare_model_versions(
     return compare(left, right)
 
 
-@routes.get("/model-versions/{id:path}", summary="Read a model version", responses=documented(NotFound))
+@routes.get(
+    "/model-versions/{id:path}",
+    summary="Read a model version",
+    response_model=VersionOut,
+    responses=documented(NotFound),
+)
 async def get_model_version(
-    id: str,
-    request: Request,
-    response: Response,
-    _: Reader,
-    as_of: AsOf = None,
-) -> VersionOut:
+    id: str, request: Request, _: Reader, as_of: AsOf = None, fields: Fields = None
+) -> Response:
     """By id, or by its urn."""
     database: Database = request.app.state.database
     async with database.connection() as connection:
-        row = await _found(connection, id)
         if as_of is not None:
-            return await _as_of(connection, row, as_of)
-        candidacies = await connection.fetch(store.CANDIDACIES, row["urn"], row["created_at"])
-        deployments = await connection.fetch(store.DEPLOYMENTS, row["urn"])
-    response.headers["ETag"] = etag(row["changed_sequence"])
-    return VersionOut.model_validate(
-        {
-            **row,
-            **row["record"],
-            "candidacies": [dict(candidacy) for candidacy in candidacies],
-            "deployments": [dict(deployment) for deployment in deployments],
-            "raw": row["raw"],
-        }
+            version = await _as_of(connection, await _found(connection, id), as_of)
+            return Response(version.model_dump_json(), media_type="application/json")
+        row = await store.whole(connection, id)
+    if row is None:
+        raise NotYetKnown(f"model version {id!r} is not known here")
+    return written.record(
+        row["record"],
+        etag=etag(row["changed_sequence"]),
+        id=f'"{row["id"]}"',
+        status=f'"{row["status"]}"',
+        candidacies=row["candidacies"],
+        deployments=row["deployments"],
+        raw=row["raw"],
     )
+
+
+async def _counted(
+    request: Request, selection: Selection, wanted: Sequence[Facet]
+) -> tuple[int, dict[str, dict[str, int]]]:
+    """What is exact is counted each time. What is only so many of more is remembered for a while."""
+    database: Database = request.app.state.database
+    remembered: Remembered = request.app.state.facets
+
+    async def count() -> tuple[int, dict[str, dict[str, int]]]:
+        async with database.connection() as connection:
+            return await store.facets(connection, selection, wanted)
+
+    return await remembered.get(repr((selection, wanted)), count)
 
 
 async def _as_of(connection: asyncpg.Connection, row: asyncpg.Record, moment: datetime) -> VersionOut:

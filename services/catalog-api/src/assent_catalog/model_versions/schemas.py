@@ -1,13 +1,21 @@
 """Model versions on the wire."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from assent_common.content import Change
 from assent_common.events.catalog import ModelVersionStatus
-from assent_common.events.registry import Artifact, LifeCycle, Metric, Report
+from assent_common.events.registry import (
+    ApprovalDrift,
+    Artifact,
+    DatasetUse,
+    LifeCycle,
+    Metric,
+    ModelCard,
+    Report,
+    TrainingJob,
+)
 from pydantic import BaseModel
 
 
@@ -37,10 +45,6 @@ class VersionSummary(BaseModel):
     content_hash: str
     created_at: datetime
     modified_at: datetime | None
-
-    @classmethod
-    def of(cls, row: Mapping[str, Any]) -> "VersionSummary":
-        return cls.model_validate({**row, "metrics": row["metrics"] or {}, "tags": row["tags"] or {}})
 
 
 class CandidacyOf(BaseModel):
@@ -94,6 +98,15 @@ class VersionOut(BaseModel):
     domain: str | None = None
     task: str | None = None
     training_job: str | None = None
+    #: That job itself, where it could be read.
+    training: TrainingJob | None = None
+    #: The data of its training, validation and baselines.
+    datasets: list[DatasetUse] = []
+    model_card: ModelCard | None = None
+    #: What could not be read of it besides its reports, by part, with the reason.
+    unread: dict[str, str] = {}
+    #: What SageMaker says of its approval against Assent's decisions.
+    approval_drift: ApprovalDrift | None = None
     provenance: dict[str, str] = {}
     tags: dict[str, str] = {}
     properties: dict[str, str] = {}
@@ -102,6 +115,8 @@ class VersionOut(BaseModel):
     modified_at: datetime | None
     modified_by: str | None = None
     content_hash: str
+    #: What the hash is of: the parts that are judged.
+    content: dict[str, Any] = {}
     status: ModelVersionStatus
     candidacies: list[CandidacyOf]
     deployments: list[DeploymentOf]

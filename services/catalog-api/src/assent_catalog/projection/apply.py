@@ -17,7 +17,7 @@ from assent_common.events.registry import (
 )
 from assent_common.uow import UnitOfWork
 
-from assent_catalog.projection import candidacies, histories, lineage, model_versions, others, removals, tell
+from assent_catalog.projection import candidacies, histories, lineage, model_versions, monitors, others, removals, tell
 from assent_catalog.use_cases.follow import candidacies_changed
 
 HELD = """
@@ -76,6 +76,7 @@ async def apply(uow: UnitOfWork, events: Sequence[CloudEvent]) -> None:
     await lineage.versions(connection, changed)
     touched = {deployment.urn for _, deployment in deployments} | {removed.urn for _, removed in gone[Kind.DEPLOYMENT]}
     await lineage.deployments(connection, touched)
+    await monitors.deployments(connection, touched)
     await lineage.candidacies(connection, {candidacy.id for _, candidacy in standing})
     await tell.settle(uow, changed, candidates, causes)
     await candidacies_changed(uow, {candidacy.use_case: event for event, candidacy in standing})

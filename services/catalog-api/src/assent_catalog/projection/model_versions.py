@@ -38,7 +38,7 @@ on conflict (id) do update
        live = excluded.live, record = excluded.record, raw = excluded.raw, search = excluded.search,
        sequence = excluded.sequence, changed_at = excluded.changed_at
  where excluded.sequence > v.sequence
-returning v.id
+returning v.id, v.xmax <> 0 as was_there
 """
 # Kept as it was last seen, but gone.
 REMOVE = """
@@ -49,9 +49,14 @@ returning v.id
 """
 FORGET_METRICS = "delete from metrics where model_version = any($1::uuid[])"
 KEEP_METRICS = """
-insert into metrics (model_version, name, value, standard_deviation, dataset, kind, source_name, report)
+insert into metrics (model_version, name, value, standard_deviation, dataset, slice, kind, source_name, report, better,
+                     unreadable_because)
 select v.id, m.key, (m.value->>'value')::float8, (m.value->>'standard_deviation')::float8, m.value->>'dataset',
-       coalesce(m.value->>'kind', 'measured'), m.value->>'source_name', m.value->>'report'
+       m.value->>'slice', coalesce(m.value->>'kind', 'measured'), m.value->>'source_name', m.value->>'report',
+       m.value->>'better',
+       case when v.metrics_status <> 'complete' then (
+           select coalesce(r->>'reason', 'not read yet') from jsonb_array_elements(v.record->'reports') r
+            where r->>'uri' = m.value->>'report' and r->>'status' <> 'complete' limit 1) end
   from model_versions v, jsonb_each(v.record->'metrics') m
  where v.id = any($1::uuid[])
 """
@@ -69,9 +74,11 @@ async def observed(connection: asyncpg.Connection, observations: Sequence[Observ
         return set()
     newest = {o.version.urn: o for o in sorted(observations, key=lambda o: o.event.number)}
     rows = [_values(observation) for observation in newest.values()]
-    changed = {row["id"] for row in await connection.fetch(UPSERT, *_columns(rows))}
+    written = await connection.fetch(UPSERT, *_columns(rows))
+    changed = {row["id"] for row in written}
+    if had_metrics := [row["id"] for row in written if row["was_there"]]:
+        await connection.execute(FORGET_METRICS, had_metrics)
     if changed:
-        await connection.execute(FORGET_METRICS, list(changed))
         await connection.execute(KEEP_METRICS, list(changed))
     return changed
 

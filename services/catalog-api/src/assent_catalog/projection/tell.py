@@ -38,7 +38,10 @@ update model_versions v
   from settled s
  where v.id = s.id
    and (v.id = any($1::uuid[]) or v.status <> s.status or v.candidacies <> s.candidacies)
-returning v.*, (select coalesce(jsonb_object_agg(m.name, m.value), '{}') from metrics m where m.model_version = v.id)
+returning v.id, v.urn, v.source, v.model, v.name, v.version, v.status, v.candidacies, v.description, v.type,
+          v.framework, v.algorithm, v.metrics_status, v.source_status, v.source_approval_status, v.content_hash,
+          v.created_at, v.modified_at, v.changed_sequence,
+          (select coalesce(jsonb_object_agg(m.name, m.value), '{}') from metrics m where m.model_version = v.id)
           as metric_values
 """
 

@@ -13,6 +13,7 @@ from assent_common.database import Database
 from assent_common.events.catalog import Stage
 from assent_common.http.app import router
 from assent_common.http.etags import IfMatch, etag, require_match
+from assent_common.http.fields import Fields
 from assent_common.http.idempotency import IdempotencyKey, once
 from assent_common.http.pages import CursorText, Limit, Page, page, read_cursor
 from assent_common.http.problems import (
@@ -106,6 +107,7 @@ async def list_use_cases(
     owner: Annotated[str | None, Query(max_length=200)] = None,
     complete: Annotated[bool | None, Query(description="Whether all six facets say what they have to")] = None,
     as_of: AsOf = None,
+    fields: Fields = None,
     limit: Limit = 50,
     cursor: CursorText = None,
 ) -> Page[UseCaseOut]:
@@ -185,7 +187,9 @@ async def put_use_case(
 
 
 @routes.get("/use-cases/{key}", summary="Read a use case", responses=documented(NotFound))
-async def get_use_case(key: str, request: Request, response: Response, _: Reader, as_of: AsOf = None) -> UseCaseOut:
+async def get_use_case(
+    key: str, request: Request, response: Response, _: Reader, as_of: AsOf = None, fields: Fields = None
+) -> UseCaseOut:
     """With its facets, and whether they say what they have to."""
     use_case = await _found(request, key, as_of)
     if as_of is not None:
