@@ -86,7 +86,8 @@ async def test_what_makes_an_acceptance_moot_takes_its_timers_along(world: World
     await world.approve_all(candidacy["id"])
     assert await waiting(world) == ["expiry", "periodic_review"]
     await world.hears(a_version(accuracy=0.5))
-    assert await waiting(world) == []
+    # What waits now is for somebody to see to the change.
+    assert await waiting(world) == ["finding_due"]
 
 
 async def test_a_task_that_is_asked_again_waits_for_its_new_due_time(world: World) -> None:

@@ -14,7 +14,7 @@ from assent_common.events import envelope
 from assent_common.events.catalog import FacetState, Stage, UseCaseChanged
 from assent_common.events.envelope import CloudEvent
 from assent_common.events.model import Payload
-from assent_common.events.registry import Kind, Metric, ModelVersionObserved, Removed
+from assent_common.events.registry import DeploymentObserved, Kind, Metric, ModelVersionObserved, Removed
 from assent_common.health import Health
 from assent_common.http import app as http_app
 from assent_common.identity.roles import Principal, Role
@@ -194,6 +194,10 @@ def _type_and_subject(payload: Payload) -> tuple[str, str]:
             return "assent.registry.model_version.observed.v1", payload.urn
         case Removed(kind=Kind.MODEL_VERSION):
             return "assent.registry.model_version.removed.v1", payload.urn
+        case DeploymentObserved():
+            return "assent.registry.deployment.observed.v1", payload.urn
+        case Removed(kind=Kind.DEPLOYMENT):
+            return "assent.registry.deployment.removed.v1", payload.urn
         case UseCaseChanged():
             return "assent.catalog.use_case.changed.v1", str(payload.id)
     raise TypeError(type(payload))

@@ -1,6 +1,6 @@
 """A unit of work: what changes, who did it and what is told about it are committed together or not at all."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import asyncpg
@@ -14,6 +14,8 @@ from assent_common.events.model import Payload
 from assent_common.kafka.topics import Topic
 from assent_common.outbox import append
 
+Look = Callable[["UnitOfWork", frozenset[str]], Awaitable[None]]
+
 
 class UnitOfWork:
     """One transaction. `Database.transaction()` makes it and commits it; nothing inside commits."""
@@ -25,6 +27,7 @@ class UnitOfWork:
         self._begun = False
         self._events: list[append.Row] = []
         self._records: list[audit.Record] = []
+        self._last: dict[Look, set[str]] = {}
 
     async def sql(self) -> asyncpg.Connection:
         """The transaction's own asyncpg connection, for `unnest` and COPY. Flush a changed session before."""
@@ -73,9 +76,16 @@ class UnitOfWork:
             )
         )
 
+    def at_the_end(self, look: Look, about: str) -> None:
+        """Look once, at everything that it was asked to look at, when all else of this transaction is written."""
+        self._last.setdefault(look, set()).add(about)
+
     async def flush(self) -> bool:
         """Write what was told and recorded. True if there were events. Called by `Database.transaction()`."""
         await self.session.flush()
+        while self._last:
+            look, about = self._last.popitem()
+            await look(self, frozenset(about))
         if not self._events and not self._records:
             return False
         connection = await self.sql()

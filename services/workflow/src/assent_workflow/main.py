@@ -7,6 +7,7 @@ from assent_common.service import Parts, Runtime
 from assent_common.settings import Settings
 
 from assent_workflow.candidacies.routes import routes as candidacies
+from assent_workflow.findings.routes import routes as findings
 from assent_workflow.gate.log import Forgetting
 from assent_workflow.gate.routes import routes as gate
 from assent_workflow.policies.routes import routes as policies
@@ -17,7 +18,7 @@ from assent_workflow.tasks.routes import routes as tasks
 from assent_workflow.timers.due import Timers
 
 PORT = 8082
-ROUTERS = (candidacies, reviews, tasks, policies, gate, feed.routes, audit_log.routes)
+ROUTERS = (candidacies, reviews, tasks, policies, findings, gate, feed.routes, audit_log.routes)
 
 
 def parts(made: Runtime) -> Parts:

@@ -12,6 +12,7 @@ import asyncpg
 from assent_common.canonical import ContentHash
 
 from assent_workflow.candidacies.model import Candidacy
+from assent_workflow.findings import store as findings
 from assent_workflow.policies import evaluate
 from assent_workflow.policies.model import Assessment, Policy
 from assent_workflow.policies.select import select as the_one
@@ -42,6 +43,8 @@ select from model_versions
                 where use_case_id = any($1::uuid[]) and status = 'under_review')
  order by urn for update
 """
+# Index: candidacies_use_case would need the key; candidacies_standing begins with the id.
+VERSIONS_OF = "select distinct model_version from candidacies where use_case_id = any($1::uuid[])"
 
 
 async def use_case_by_key(connection: asyncpg.Connection, key: str) -> UseCase | None:
@@ -72,13 +75,19 @@ async def hold_to_change(
     await connection.execute(VERSIONS_CONCERNED, list(use_cases), list(versions))
 
 
+async def versions_of(connection: asyncpg.Connection, use_cases: Collection[UUID]) -> list[str]:
+    """The model versions that were ever put forward for these."""
+    return [row["model_version"] for row in await connection.fetch(VERSIONS_OF, list(use_cases))] if use_cases else []
+
+
 async def subject_of(connection: asyncpg.Connection, candidacy: Candidacy) -> Subject:
     """What a candidacy is about, as it stands now, held until the end of the transaction."""
     version = await connection.fetchrow(VERSION, candidacy.model_version)
     use_case = await connection.fetchrow(USE_CASE, candidacy.use_case_id)
     assert version is not None
     assert use_case is not None
-    return Subject(_use_case(use_case), _version(version))
+    found = await findings.open_of_version(connection, candidacy.model_version)
+    return Subject(_use_case(use_case), _version(version), found)
 
 
 def assess(policy: Policy, subject: Subject) -> Assessment:

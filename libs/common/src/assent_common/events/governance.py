@@ -97,10 +97,26 @@ class FindingChanged(Payload):
     id: UUID
     kind: str
     subject: str
+    #: `open`, `risk_accepted`, `resolved`.
     status: str
     evidence: Json = None
     found_at: UtcTime
     resolved_at: UtcTime | None = None
+    #: `deployment`, `model_version`, `candidacy`.
+    subject_kind: str | None = None
+    #: `critical`, `high`, `medium`, `low`.
+    severity: str | None = None
+    summary: str | None = None
+    owner: str | None = None
+    model_version: str | None = None
+    due_at: UtcTime | None = None
+    #: How often it came (back).
+    times_found: int = 1
+    #: Why it stands where it stands, in words.
+    reason: str | None = None
+    changed_by: str | None = None
+    #: Until when its risk is accepted.
+    accepted_until: UtcTime | None = None
 
 
 class TimerFired(Payload):

@@ -6,6 +6,7 @@ from assent_common.events.governance import CandidacyStatus as Status
 from assent_common.http.problems import NotFound
 from assent_common.uow import UnitOfWork
 
+from assent_workflow import subjects
 from assent_workflow.candidacies import store
 from assent_workflow.candidacies.model import Candidacy, Trigger, transition
 from assent_workflow.reviews.model import cancel
@@ -13,7 +14,9 @@ from assent_workflow.reviews.model import cancel
 
 async def end(uow: UnitOfWork, id_: UUID, trigger: Trigger, *, by: str, reason: str | None) -> None:
     """Raises NotFound or ImpossibleTransition."""
-    locked = await store.lock(await uow.sql(), [id_])
+    connection = await uow.sql()
+    await subjects.hold(connection, id_)
+    locked = await store.lock(connection, [id_])
     if not locked:
         raise NotFound(f"there is no candidacy {id_}")
     await end_locked(uow, locked[0], trigger, by=by, reason=reason)

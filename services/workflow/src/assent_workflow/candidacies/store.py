@@ -20,6 +20,7 @@ from assent_common.kafka.topics import GOVERNANCE
 from assent_common.uow import UnitOfWork
 
 from assent_workflow.candidacies.model import Candidacy, Person
+from assent_workflow.findings import look as findings
 from assent_workflow.policies import store as policies
 from assent_workflow.reviews.model import Change, Review, ReviewStatus, Round, Task
 from assent_workflow.timers import model as timers
@@ -93,6 +94,7 @@ async def insert(uow: UnitOfWork, candidacy: Candidacy) -> bool:
     )
     if status.endswith(" 0"):
         return False
+    findings.concerning(uow, candidacy.model_version)
     _tell_candidacy(uow, candidacy)
     return True
 
@@ -139,7 +141,10 @@ async def save_candidacy(uow: UnitOfWork, before: Candidacy, after: Candidacy) -
     )
     if not status.endswith(" 1"):
         raise Overtaken(str(after.id))
-    await timer_rows.keep(connection, [after.id], timers.of_candidacy(after), candidacy=after.id)
+    # That it expired is known by its timer, until somebody looks at it again.
+    fired = after.status is CandidacyStatus.SUSPENDED
+    await timer_rows.keep(connection, [after.id], timers.of_candidacy(after), candidacy=after.id, fired=fired)
+    findings.concerning(uow, after.model_version)
     _tell_candidacy(uow, after)
 
 

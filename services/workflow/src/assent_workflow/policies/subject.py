@@ -8,6 +8,8 @@ from uuid import UUID
 
 from assent_common.canonical import ContentHash
 
+from assent_workflow.findings.rules import ENDED_BY_ACCEPTANCE
+
 #: `models` is not among them: it follows from candidacies, of which the one in question is one.
 FACETS = ("business_context", "legal", "data", "impact", "accountability")
 
@@ -41,14 +43,18 @@ class Version:
 class Subject(NamedTuple):
     use_case: UseCase
     version: Version
+    #: What is open of the version: kind, severity, summary.
+    findings: Sequence[Mapping[str, Any]] = ()
 
 
 def facts(subject: Subject) -> dict[str, Any]:
     """What is not known is left out, so that asking for it is an error and `has()` tells; nothing stands in for it.
 
-    `use_case.missing` names what keeps it from being fully described, as `facet.field` or as a whole `facet`.
+    `version.findings` are those that are open, each with `kind`, `severity`, `summary` and `ended_by_acceptance`: one
+    that only an acceptance puts right is no reason against it. `use_case.missing` names what keeps it from being fully
+    described, as `facet.field` or as a whole `facet`.
     """
-    use_case, version = subject
+    use_case, version, found = subject
     missing = [gap for facet in FACETS for gap in _gaps(use_case, facet)]
     record = version.record
     return {
@@ -61,7 +67,13 @@ def facts(subject: Subject) -> dict[str, Any]:
             "missing_text": ", ".join(missing),
         },
         "model": _known(urn=record.get("model"), name=record.get("name"), tags=record.get("tags")),
-        "version": _known(**{**record, "metrics": _metrics(record.get("metrics") or {})}),
+        "version": _known(
+            **{
+                **record,
+                "metrics": _metrics(record.get("metrics") or {}),
+                "findings": [_finding(each) for each in found],
+            }
+        ),
     }
 
 
@@ -70,6 +82,11 @@ def _gaps(use_case: UseCase, facet: str) -> list[str]:
     if facet in use_case.missing:
         return [f"{facet}.{field}" for field in use_case.missing[facet]] or [facet]
     return [] if use_case.facets.get(facet) else [facet]
+
+
+def _finding(row: Mapping[str, Any]) -> dict[str, Any]:
+    members = ("kind", "severity", "summary")
+    return {**{name: row[name] for name in members}, "ended_by_acceptance": row["kind"] in ENDED_BY_ACCEPTANCE}
 
 
 def _known(**members: Any) -> dict[str, Any]:

@@ -16,7 +16,8 @@ from assent_common.events.registry import (
 from assent_common.uow import UnitOfWork
 
 from assent_workflow import subjects
-from assent_workflow.projection import use_cases, versions
+from assent_workflow.findings import look
+from assent_workflow.projection import deployments, use_cases, versions
 from assent_workflow.reviews import watch
 
 
@@ -26,6 +27,8 @@ async def apply(uow: UnitOfWork, events: Sequence[CloudEvent]) -> None:
     observations: list[versions.Observation] = []
     gone: list[tuple[CloudEvent, Removed]] = []
     others: list[tuple[str, str, str, bool, int]] = []
+    deployed: list[deployments.Deployed] = []
+    shut_down: list[tuple[CloudEvent, Removed]] = []
     described: list[tuple[CloudEvent, UseCaseChanged]] = []
     for event in events:
         match event.payload:
@@ -34,24 +37,37 @@ async def apply(uow: UnitOfWork, events: Sequence[CloudEvent]) -> None:
             case ModelObserved() as model:
                 others.append((model.urn, model.source, Kind.MODEL, True, event.number))
             case DeploymentObserved() as deployment:
-                others.append((deployment.urn, deployment.source, Kind.DEPLOYMENT, True, event.number))
+                deployed.append(deployments.Deployed(event, deployment))
             case Removed(kind=Kind.MODEL_VERSION) as removed:
                 gone.append((event, removed))
+            case Removed(kind=Kind.DEPLOYMENT) as removed:
+                shut_down.append((event, removed))
             case Removed() as removed:
                 others.append((removed.urn, removed.source, removed.kind, False, event.number))
             case SyncCompleted() as completed:
                 await census.announce(connection, completed, event.number)
             case UseCaseChanged() as use_case:
                 described.append((event, use_case))
+    served = await deployments.served(
+        connection, [each.deployment.urn for each in deployed] + [removed.urn for _, removed in shut_down]
+    )
+    served |= {urn for each in deployed for urn in each.versions}
     await subjects.hold_to_change(
         connection,
         use_cases={use_case.id for _, use_case in described},
-        versions={observation.version.urn for observation in observations} | {removed.urn for _, removed in gone},
+        versions=served
+        | {observation.version.urn for observation in observations}
+        | {removed.urn for _, removed in gone},
     )
     await versions.others(connection, others)
     changed_use_cases = await use_cases.changed(connection, described)
     changed = await versions.observed(connection, observations)
     changed += await versions.removed(connection, gone)
+    rolled_out = await deployments.observed(connection, deployed)
+    rolled_out += await deployments.removed(connection, shut_down)
+    concerned = await subjects.versions_of(connection, changed_use_cases)
+    # Before the checks are looked at again: a policy may ask what is found.
+    await look.look(uow, versions={*changed, *concerned, *(served if rolled_out else ())}, deployments=rolled_out)
     causes = {event.subject: event for event in events}
     await watch.use_cases_changed(uow, changed_use_cases, causes)
     await watch.versions_changed(uow, changed, causes)

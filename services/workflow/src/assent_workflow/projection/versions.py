@@ -45,7 +45,10 @@ HELD = """
 select source, 'model_version' as kind, count(*) as live, sum(sequence)::bigint as sequences
   from model_versions where live group by source
 union all
-select source, kind, count(*), sum(sequence)::bigint from other_entities where live group by source, kind
+select source, 'deployment', count(*), sum(sequence)::bigint from deployments where live group by source
+union all
+select source, kind, count(*), sum(sequence)::bigint
+  from other_entities where live and kind <> 'deployment' group by source, kind
 """
 
 
@@ -86,7 +89,7 @@ async def removed(connection: asyncpg.Connection, events: Sequence[tuple[CloudEv
 
 
 async def others(connection: asyncpg.Connection, rows: Sequence[tuple[str, str, str, bool, int]]) -> None:
-    """Models and deployments, as far as counting needs them: (urn, source, kind, live, sequence)."""
+    """Models, as far as counting needs them: (urn, source, kind, live, sequence)."""
     newest = {row[0]: row for row in sorted(rows, key=lambda row: row[4])}
     if newest:
         await connection.execute(UPSERT_OTHERS, *map(list, zip(*newest.values(), strict=True)))

@@ -12,6 +12,8 @@ from assent_common.uow import UnitOfWork
 from assent_workflow.candidacies import store as candidacies
 from assent_workflow.candidacies.end import end_locked
 from assent_workflow.candidacies.model import Candidacy, Trigger
+from assent_workflow.findings import store as findings
+from assent_workflow.findings.model import risk_is_over
 from assent_workflow.timers import store
 from assent_workflow.timers.model import TimerKind
 
@@ -41,13 +43,16 @@ async def fire(uow: UnitOfWork, *, at: datetime | None = None, most: int = 200, 
     Waits for nobody: what somebody else is about is left for later. Raises NotFired, and everything is undone.
     """
     connection = await uow.sql()
-    due = await store.claim(connection, at=at, most=most, only=only)
+    of_candidacies = await store.claim(connection, at=at, most=most, only=only)
+    of_findings = await findings.claim_timers(connection, at=at, most=most, only=only)
+    due = [*of_candidacies, *of_findings]
     if not due:
         return 0
     try:
         await store.fired(connection, [row["id"] for row in due], at=uow.clock.now())
-        about = await candidacies.lock(connection, sorted({row["candidacy"] for row in due}))
-        await _of_candidacies(uow, due, {candidacy.id: candidacy for candidacy in about})
+        about = await candidacies.lock(connection, sorted({row["candidacy"] for row in of_candidacies}))
+        await _of_candidacies(uow, of_candidacies, {candidacy.id: candidacy for candidacy in about})
+        await _of_findings(uow, of_findings)
     except Exception as error:
         raise NotFired([row["id"] for row in due], error) from error
     return len(due)
@@ -63,6 +68,26 @@ async def _of_candidacies(uow: UnitOfWork, due: Sequence[Row], about: Mapping[UU
         elif candidacy.status is CandidacyStatus.ACCEPTED:
             reason = f"the acceptance held until {row['due_at']:%Y-%m-%d}: look at it again"
             await end_locked(uow, candidacy, Trigger.EXPIRED, by=ASSENT, reason=reason)
+
+
+async def _of_findings(uow: UnitOfWork, due: Sequence[Row]) -> None:
+    connection = await uow.sql()
+    for row in due:
+        kind, finding = TimerKind(row["kind"]), await findings.lock(connection, row["subject"])
+        assert finding is not None
+        if kind is TimerKind.RISK_EXPIRY:
+            await findings.save(uow, [risk_is_over(finding, at=uow.clock.now())])
+        else:
+            uow.audit(ASSENT, "finding.overdue", str(finding.id), {"timer": str(row["id"]), "owner": finding.owner})
+        fired = TimerFired(
+            id=row["id"],
+            kind=kind,
+            finding=finding.id,
+            model_version=finding.model_version,
+            due_at=row["due_at"],
+            fired_at=uow.clock.now(),
+        )
+        uow.emit(GOVERNANCE, "assent.governance.timer.fired.v1", str(row["id"]), 1, fired)
 
 
 def _tell(uow: UnitOfWork, row: Row, kind: TimerKind, candidacy: Candidacy) -> None:

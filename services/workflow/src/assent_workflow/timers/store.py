@@ -17,6 +17,7 @@ from assent_workflow.timers.model import Timer
 CANCEL = """
 delete from timers t
  where t.subject = any($1::uuid[])
+   and (t.fired_at is null or not $4)
    and not exists (select from unnest($2::uuid[], $3::text[]) as w(subject, kind)
                     where (w.subject, w.kind) = (t.subject, t.kind))
 """
@@ -53,12 +54,17 @@ NEXT = "select extract(epoch from min(fire_at) - now())::float8 from timers wher
 
 
 async def keep(
-    connection: asyncpg.Connection, subjects: Collection[UUID], timers: Iterable[Timer], *, candidacy: UUID | None
+    connection: asyncpg.Connection,
+    subjects: Collection[UUID],
+    timers: Iterable[Timer],
+    *,
+    candidacy: UUID | None,
+    fired: bool = False,
 ) -> None:
-    """Let these timers, and no others, stand for these subjects."""
+    """Let these timers, and no others, stand for these subjects; and with `fired` those that have fired."""
     wanted = list(timers)
     await connection.execute(
-        CANCEL, list(subjects), [timer.subject for timer in wanted], [timer.kind.value for timer in wanted]
+        *(CANCEL, list(subjects), [timer.subject for timer in wanted], [timer.kind.value for timer in wanted], fired),
     )
     if wanted:
         await connection.execute(

@@ -1,0 +1,255 @@
+"""The rules: what is known goes in, what breaks them comes out. Pure, and the same for the same facts."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+
+class Severity(StrEnum):
+    CRITICAL = "critical"
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+
+
+class Kind(StrEnum):
+    #: A model serves that nobody accepted.
+    UNACCEPTED_DEPLOYMENT = "unaccepted_deployment"
+    #: Something serves of which cannot be told what it is.
+    UNIDENTIFIED_DEPLOYMENT = "unidentified_deployment"
+    #: A model serves that its source's registry no longer has.
+    MISSING_VERSION_SERVES = "missing_version_serves"
+    #: A model serves whose use case was given up.
+    RETIRED_USE_CASE_SERVES = "retired_use_case_serves"
+    #: A monitor of what serves found a violation, or is in alert.
+    MONITOR_VIOLATION = "monitor_violation"
+    #: The content is not the one that was accepted.
+    CONTENT_CHANGED = "content_changed"
+    #: An acceptance ended and nobody looked again.
+    ACCEPTANCE_EXPIRED = "acceptance_expired"
+    #: SageMaker was told to approve or reject what Assent did not decide.
+    DECIDED_AT_SOURCE = "decided_at_source"
+
+
+#: Things that happened, not states that last: somebody can look into them and close them. What lasts ends by itself.
+BY_HAND = frozenset({Kind.MONITOR_VIOLATION, Kind.DECIDED_AT_SOURCE})
+#: What an acceptance puts right: a check that asked for none of these could never pass.
+ENDED_BY_ACCEPTANCE = frozenset({Kind.UNACCEPTED_DEPLOYMENT, Kind.CONTENT_CHANGED, Kind.ACCEPTANCE_EXPIRED})
+
+CLOSED_STAGES = frozenset({"rejected", "archived"})
+#: What a deployment's status says when it takes no requests (any more).
+NOT_SERVING = frozenset({"Failed", "Deleting", "DeleteFailed", "OutOfService", "Stopped", "Stopping", "Completed"})
+_STANDING = frozenset({"accepted", "suspended", "retired"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """One thing that breaks a rule. `kind`, `subject` and `detail` say which one it is."""
+
+    kind: Kind
+    #: `deployment`, `model_version` or `candidacy`.
+    subject_kind: str
+    subject: str
+    #: Which of the subject's, where it can have several.
+    detail: str = ""
+    severity: Severity
+    summary: str
+    evidence: Mapping[str, Any]
+    owner: str | None = None
+    model_version: str | None = None
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        return (self.kind.value, self.subject, self.detail)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A candidacy of a served version, and the stage of its use case."""
+
+    status: str
+    use_case: str
+    stage: str | None
+
+
+@dataclass(frozen=True)
+class Served:
+    """A model version that a deployment names. `live` is None for one that was never heard of."""
+
+    urn: str
+    live: bool | None
+    standings: Sequence[Standing] = ()
+    owner: str | None = None
+
+
+@dataclass(frozen=True)
+class Deployment:
+    urn: str
+    name: str
+    live: bool
+    status: str | None = None
+    served: Sequence[Served] = ()
+    #: As the registry's event has them.
+    monitors: Sequence[Mapping[str, Any]] = ()
+
+
+@dataclass(frozen=True)
+class Version:
+    urn: str
+    live: bool
+    drift: Mapping[str, Any] | None = None
+    owner: str | None = None
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A candidacy, and what its version is now."""
+
+    id: str
+    use_case: str
+    model_version: str
+    status: str
+    content_hash: str | None
+    stands: str
+    live: bool
+    expired_at: datetime | None = None
+    owner: str | None = None
+
+
+@dataclass(frozen=True)
+class Facts:
+    deployments: Sequence[Deployment] = field(default=())
+    versions: Sequence[Version] = field(default=())
+    candidacies: Sequence[Judged] = field(default=())
+
+    @property
+    def subjects(self) -> frozenset[str]:
+        """All that was looked at: what is found of none of them any more has ended."""
+        return frozenset(
+            [*(each.urn for each in self.deployments), *(each.urn for each in self.versions)]
+            + [each.id for each in self.candidacies]
+        )
+
+
+def found(facts: Facts) -> list[Found]:
+    """Everything that breaks a rule, each once."""
+    everything = [
+        *(each for deployment in facts.deployments for each in _of_deployment(deployment)),
+        *(each for version in facts.versions for each in _of_version(version)),
+        *(each for judged in facts.candidacies for each in _of_candidacy(judged)),
+    ]
+    return list({each.key: each for each in everything}.values())
+
+
+def _of_deployment(deployment: Deployment) -> Iterator[Found]:
+    if not deployment.live or deployment.status in NOT_SERVING:
+        return
+    if not deployment.served:
+        yield Found(
+            kind=Kind.UNIDENTIFIED_DEPLOYMENT,
+            subject_kind="deployment",
+            subject=deployment.urn,
+            severity=Severity.MEDIUM,
+            summary=f"{deployment.name} serves, and it cannot be told which model version",
+            evidence={"status": deployment.status},
+        )
+    for served in deployment.served:
+        yield from _of_served(deployment, served)
+    owner = next((served.owner for served in deployment.served if served.owner), None)
+    for monitor in deployment.monitors:
+        alerts = sorted(alert["name"] for alert in monitor.get("alerts") or () if alert["status"] == "InAlert")
+        if monitor.get("last_execution_status") == "CompletedWithViolations" or alerts:
+            yield Found(
+                kind=Kind.MONITOR_VIOLATION,
+                subject_kind="deployment",
+                subject=deployment.urn,
+                detail=monitor["urn"],
+                severity=Severity.HIGH if monitor.get("type") == "ModelBias" else Severity.MEDIUM,
+                summary=f"the monitor {monitor['name']} of {deployment.name} found a violation",
+                evidence={
+                    "monitor": monitor["urn"],
+                    "type": monitor.get("type"),
+                    "execution_status": monitor.get("last_execution_status"),
+                    "executed_at": monitor.get("last_execution_at"),
+                    "alerts": alerts,
+                },
+                owner=owner,
+                model_version=deployment.served[0].urn if deployment.served else None,
+            )
+
+
+def _of_served(deployment: Deployment, served: Served) -> Iterator[Found]:
+    accepted = [each for each in served.standings if each.status == "accepted"]
+    statuses = sorted({each.status for each in served.standings})
+
+    def breaks(kind: Kind, severity: Severity, summary: str, **evidence: Any) -> Found:
+        return Found(
+            kind=kind,
+            subject_kind="deployment",
+            subject=deployment.urn,
+            detail=served.urn,
+            severity=severity,
+            summary=summary,
+            evidence={"model_version": served.urn, "candidacies": statuses, **evidence},
+            owner=served.owner,
+            model_version=served.urn,
+        )
+
+    if served.live is False:
+        why = f"{deployment.name} serves a model version that its source no longer has"
+        yield breaks(Kind.MISSING_VERSION_SERVES, Severity.HIGH, why)
+    if not accepted:
+        severity = Severity.CRITICAL if "rejected" in statuses else Severity.HIGH
+        known = "nobody put forward" if not statuses else f"is {', '.join(statuses)}, not accepted"
+        why = f"{deployment.name} serves a model version that {known}"
+        yield breaks(Kind.UNACCEPTED_DEPLOYMENT, severity, why)
+    closed = sorted(
+        {each.use_case for each in served.standings if each.stage in CLOSED_STAGES and each.status in _STANDING}
+    )
+    if closed and all(each.stage in CLOSED_STAGES for each in accepted):
+        why = f"{deployment.name} serves a model version for {', '.join(closed)}, which was given up"
+        yield breaks(Kind.RETIRED_USE_CASE_SERVES, Severity.HIGH, why, use_cases=closed)
+
+
+def _of_version(version: Version) -> Iterator[Found]:
+    if version.live and version.drift is not None:
+        drift = version.drift
+        yield Found(
+            kind=Kind.DECIDED_AT_SOURCE,
+            subject_kind="model_version",
+            subject=version.urn,
+            severity=Severity.HIGH if drift["found"] == "Approved" else Severity.LOW,
+            summary=f"SageMaker calls it {drift['found']}, which nobody decided in Assent",
+            evidence=dict(drift),
+            owner=version.owner,
+            model_version=version.urn,
+        )
+
+
+def _of_candidacy(judged: Judged) -> Iterator[Found]:
+    if judged.status != "suspended" or not judged.live:
+        return
+
+    def breaks(kind: Kind, severity: Severity, summary: str, evidence: Mapping[str, Any]) -> Found:
+        return Found(
+            kind=kind,
+            subject_kind="candidacy",
+            subject=judged.id,
+            severity=severity,
+            summary=summary,
+            evidence={"use_case": judged.use_case, **evidence},
+            owner=judged.owner,
+            model_version=judged.model_version,
+        )
+
+    if judged.content_hash is not None and judged.content_hash != judged.stands:
+        why = f"its content changed after it was accepted for {judged.use_case}"
+        yield breaks(
+            *(Kind.CONTENT_CHANGED, Severity.HIGH, why), {"accepted": judged.content_hash, "stands": judged.stands}
+        )
+    if judged.expired_at is not None:
+        why = f"its acceptance for {judged.use_case} ended, and nobody looked at it again"
+        at = judged.expired_at.isoformat()
+        yield breaks(Kind.ACCEPTANCE_EXPIRED, Severity.MEDIUM, why, {"expired_at": at})
