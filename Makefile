@@ -13,7 +13,7 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 	$$python -c 'import sys, ensurepip, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null \
 	&& echo $$python && break; done)
 
-.PHONY: help setup test demo bench-sync bench-catalog docs lint style types layers format clean
+.PHONY: help setup test demo bench-sync bench-catalog bench-gate docs lint style types layers format clean
 
 help:  ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 15
@@ -43,6 +43,9 @@ bench-sync: $(READY)  ## Measure the connector beside bare aiobotocore, and writ
 
 bench-catalog: $(READY)  ## Measure the catalogue beside bare FastAPI, asyncpg and COPY, and write docs/performance.md
 	$(BIN)/python -m tests.bench.catalog --write docs/performance.md
+
+bench-gate: $(READY)  ## Measure the gate beside a bare route, and write docs/performance.md
+	$(BIN)/python -m tests.bench.gate --write docs/performance.md
 
 docs: $(READY)  ## Write the reference pages and the event schemas anew, from the code
 	$(BIN)/python -m assent_common.events.json_schemas

@@ -37,5 +37,14 @@ async def listed(request: Request) -> Response:
     return Response(text, media_type="application/json")
 
 
+@app.post("/v1/gate")
+async def asked(question: dict[str, str], request: Request) -> dict[str, bool]:
+    status = await request.app.state.pool.fetchval(
+        "select status from candidacies where model_version = $1 and use_case = $2",
+        *(question["model_version"], question["use_case"]),
+    )
+    return {"allow": status == "accepted"}
+
+
 if __name__ == "__main__":
     uvicorn.run(app, port=int(sys.argv[1]), log_config=None)

@@ -94,6 +94,7 @@ ALLOWED: dict[str, dict[str, frozenset[Role] | set[Role]]] = {
         "POST /v1/findings/{id}/accept-risk": GUARDIANS,
         "POST /v1/findings/{id}/resolve": GUARDIANS,
         "POST /v1/gate": ALL,
+        "GET /v1/facts": ALL,
         "GET /v1/gate/keys": ALL,
         "GET /v1/gate/questions": ALL,
         "GET /v1/events": ALL,

@@ -7,6 +7,8 @@ from assent_common.service import Parts, Runtime
 from assent_common.settings import Settings
 
 from assent_workflow.candidacies.routes import routes as candidacies
+from assent_workflow.facts.routes import routes as facts
+from assent_workflow.facts.show import Dashboard
 from assent_workflow.findings.routes import routes as findings
 from assent_workflow.gate.log import Forgetting
 from assent_workflow.gate.routes import routes as gate
@@ -18,7 +20,7 @@ from assent_workflow.tasks.routes import routes as tasks
 from assent_workflow.timers.due import Timers
 
 PORT = 8082
-ROUTERS = (candidacies, reviews, tasks, policies, findings, gate, feed.routes, audit_log.routes)
+ROUTERS = (candidacies, reviews, tasks, policies, findings, gate, facts, feed.routes, audit_log.routes)
 
 
 def parts(made: Runtime) -> Parts:
@@ -31,7 +33,12 @@ def parts(made: Runtime) -> Parts:
         package="assent_workflow",
         routers=ROUTERS,
         publishes=[topics.GOVERNANCE],
-        duties={**duties, "timers": Timers(made.database).run, "gate-log": Forgetting(made.database).run},
+        duties={
+            **duties,
+            "timers": Timers(made.database).run,
+            "gate-log": Forgetting(made.database).run,
+            "facts": Dashboard(made.database).run,
+        },
     )
 
 

@@ -1,6 +1,6 @@
 """The metrics that only the workflow has."""
 
-from prometheus_client import Counter
+from prometheus_client import Counter, Gauge
 
 TIMERS_FIRED = Counter(
     "assent_workflow_timers_fired_total", "Reminders, due times, escalations and expiries that fired."
@@ -8,4 +8,34 @@ TIMERS_FIRED = Counter(
 TIMERS_PUT_OFF = Counter(
     "assent_workflow_timers_put_off_total",
     "Times a timer could not be fired and was put off. The reason is in the log and in its row's `failure`.",
+)
+TASKS_WAITING = Gauge("assent_workflow_tasks_waiting", "Tasks that wait for a decision.", ["stage", "role"])
+TASKS_OVERDUE = Gauge(
+    "assent_workflow_tasks_overdue", "Of those, past their due time. Rising: talk to the role.", ["stage", "role"]
+)
+TASKS_LONGEST = Gauge(
+    "assent_workflow_tasks_longest_wait_seconds", "How long the first of those has waited.", ["stage", "role"]
+)
+TASK_SECONDS = Gauge(
+    "assent_workflow_task_decision_seconds",
+    "From asking to deciding, over the last 90 days. The stage and role that holds acceptance up shows here.",
+    ["stage", "role", "quantile"],
+)
+REVIEWS_ENDED = Gauge("assent_workflow_reviews_ended", "Reviews that ended in the last 90 days.", ["outcome"])
+REVIEW_SECONDS = Gauge(
+    "assent_workflow_review_acceptance_seconds", "From submitting to accepting, over the last 90 days.", ["quantile"]
+)
+ACCEPTANCE_RATE = Gauge(
+    "assent_workflow_acceptance_ratio", "Accepted, of the reviews that somebody judged in the last 90 days."
+)
+CANDIDACIES = Gauge("assent_workflow_candidacies", "Candidacies by status.", ["status"])
+FINDINGS = Gauge(
+    "assent_workflow_findings",
+    "Findings that are not resolved, by how old they are: `week`, `month`, `older`.",
+    ["kind", "severity", "status", "age"],
+)
+SERVING = Gauge("assent_workflow_serving_model_versions", "Model versions that serve.")
+SERVING_UNACCEPTED = Gauge(
+    "assent_workflow_serving_without_acceptance_model_versions",
+    "Of those, the ones that are accepted for nothing. More than none: `GET /v1/findings`.",
 )
