@@ -9,6 +9,7 @@ from assent_common import gate_answers
 from assent_common.events.registry import Artifact, ModelVersionObserved
 from assent_common.gate_answers import NoPermission
 from assent_common.signing import BadSignature, Signer, trusted
+from assent_workflow.gate.log import FORGET, KEPT_FOR, Forgetting
 
 from tests.workflow.world import SIGNER, URN, World, a_use_case, a_version
 
@@ -165,3 +166,17 @@ async def test_every_question_is_kept_with_its_answer(world: World) -> None:
     assert [item["environment"] for item in rest.json()["items"]] == ["production"]
     allowed = await world.ask("GET", "/v1/gate/questions", params={"allow": True, "model_version": URN})
     assert [item["use_case"] for item in allowed.json()["items"]] == ["retention"]
+
+
+async def test_questions_are_let_go_after_ninety_days_and_not_before(world: World) -> None:
+    await world.ask_gate(model_version=URN)
+
+    async def forgotten() -> str:
+        async with world.database.connection() as connection:
+            status: str = await connection.execute(FORGET, Forgetting(world.database).oldest())
+            return status
+
+    world.clock.advance(KEPT_FOR)
+    assert await forgotten() == "DELETE 0"
+    world.clock.advance(timedelta(minutes=1))
+    assert await forgotten() == "DELETE 1"

@@ -3,6 +3,7 @@
 import os
 import threading
 import time
+from datetime import datetime
 from typing import NewType
 from uuid import UUID, uuid5
 
@@ -26,6 +27,11 @@ def new() -> UUID:
         _last = tick = max(tick, _last + 1)
     value = (tick >> 12) << 80 | 0x7 << 76 | (tick & 0xFFF) << 64 | 0b10 << 62
     return UUID(int=value | int.from_bytes(os.urandom(8)) >> 2)
+
+
+def least_at(moment: datetime) -> UUID:
+    """The least id that `new` can have made at this moment: all before it are older."""
+    return UUID(int=int(moment.timestamp() * 1000) << 80)
 
 
 def of_urn(urn: str) -> UUID:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 import asyncpg
-from assent_common import telemetry
+from assent_common import ids, telemetry
 from assent_common.database import Database, is_transient
 from assent_common.identity.roles import Principal
 from assent_common.supervise import pause
@@ -23,10 +23,10 @@ insert into gate_questions (id, asked_at, asked_by, asked_by_issuer, model_versi
 select $1, coalesce($2, now()), $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14 from hurry
 """
 KEPT_FOR = timedelta(days=90)
-# Index: the primary key; ids grow with time.
+# Index: the primary key, for ids grow with time: what is young is never looked at.
 FORGET = """
 delete from gate_questions where id in (
-    select id from gate_questions where asked_at < now() - $1::interval order by id limit 5000 for update skip locked)
+    select id from gate_questions where id < $1 order by id limit 5000 for update skip locked)
 """
 FORGOTTEN_AT_ONCE = 5000
 TIDY_EVERY_S = 600.0
@@ -46,12 +46,16 @@ class Forgetting(NamedTuple):
 
     database: Database
 
+    def oldest(self) -> UUID:
+        """The least id that is kept."""
+        return ids.least_at(self.database.clock.now() - KEPT_FOR)
+
     async def run(self, stopping: asyncio.Event) -> None:
         while not stopping.is_set():
             busy = False
             try:
                 async with self.database.connection() as connection:
-                    busy = await connection.execute(FORGET, KEPT_FOR) == f"DELETE {FORGOTTEN_AT_ONCE}"
+                    busy = await connection.execute(FORGET, self.oldest()) == f"DELETE {FORGOTTEN_AT_ONCE}"
             except Exception as error:
                 if not is_transient(error):
                     raise
