@@ -22,6 +22,7 @@ async def test_a_changed_version_is_one_event(simulator: Simulator, sagemaker: A
     changed, completed = (await connector.events())[told:]
     assert (changed.type, changed.subject, changed.number) == (world.OBSERVED, urn, 2)
     assert changed.data["properties"] == {"owner": "ada"}
+    assert changed.data["changed_fields"] == ["modified_at", "modified_by", "properties", "raw"]
     assert (completed.type, completed.data["changed"], completed.data["mode"]) == (world.COMPLETED, 1, "incremental")
     assert completed.data["census"]["model_version"] == {"live": 1, "sequences": 2}
 

@@ -79,14 +79,18 @@ class Connector:
         return ended
 
     async def first(self) -> SyncRun:
-        """The sync at the start."""
+        """The sync at the start, with what is read beside it of how its versions were made."""
 
         async def ended() -> SyncRun | None:
             found = await self.runs()
             return found[0] if found and found[0].finished_at else None
 
+        async def jobs_tried() -> bool:
+            return not await self.rows("select from training_jobs where due_at is not null and attempts = 0")
+
         run = await until(ended, within_s=60)
         assert run is not None
+        await until(jobs_tried, within_s=60)
         return run
 
     async def poll(self) -> None:

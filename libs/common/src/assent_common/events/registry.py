@@ -179,6 +179,8 @@ class ModelObserved(Payload):
     created_by: str | None = None
     #: The source's document, as it came.
     raw: Json = None
+    #: Which fields differ from the state told before this one; none where this is the first.
+    changed_fields: list[str] = Field(default_factory=list)
 
 
 class ModelVersionObserved(Payload):
@@ -244,6 +246,8 @@ class ModelVersionObserved(Payload):
     content: dict[str, Json] = Field(default_factory=dict)
     #: The source's document, as it came.
     raw: Json = None
+    #: Which fields differ from the state told before this one; none where this is the first.
+    changed_fields: list[str] = Field(default_factory=list)
 
 
 class MonitorAlert(Payload):
@@ -297,6 +301,8 @@ class DeploymentObserved(Payload):
     created_at: UtcTime
     modified_at: UtcTime | None = None
     raw: Json = None
+    #: Which fields differ from the state told before this one; none where this is the first.
+    changed_fields: list[str] = Field(default_factory=list)
 
 
 class Removed(Payload):

@@ -10,6 +10,7 @@ from assent_common.events import envelope
 from assent_common.events.model import Json
 from assent_common.events.registry import DeploymentObserved, Kind, ModelObserved, ModelVersionObserved
 from assent_common.kafka.topics import REGISTRY
+from assent_common.outbox import told
 from assent_common.uow import UnitOfWork
 
 from assent_sagemaker import approvals, arns, metrics, state
@@ -59,20 +60,27 @@ async def apply(
         row, payloads[observation.key] = _fitted(observation)
         rows[observation.key] = row
     changed = await state.upsert(connection, source, list(rows.values()), uow.clock.now())
+    before = await told.last(connection, REGISTRY, [payloads[key].urn for key in changed if changed[key] > 1])
     for key in sorted(changed):
-        kind = rows[key].kind
+        kind, payload = rows[key].kind, payloads[key]
+        if payload.urn in before:
+            payload = payload.model_copy(update={"changed_fields": _differing(before[payload.urn].payload, payload)})
         uow.emit(
-            REGISTRY,
-            f"assent.registry.{kind.value}.observed.v1",
-            payloads[key].urn,
-            changed[key],
-            payloads[key],
+            *(REGISTRY, f"assent.registry.{kind.value}.observed.v1", payload.urn, changed[key], payload),
             scope=source,
         )
         metrics.CHANGES.labels(kind.value).inc()
     unchanged = [row for key, row in rows.items() if key not in changed and _books_differ(row, known.get(key))]
     await state.book(connection, source, unchanged)
     return set(changed)
+
+
+def _differing(before: object, now: Payload) -> list[str]:
+    """The names of the fields; none where the source had lost it in between, and this is the first state again."""
+    if not isinstance(before, type(now)):
+        return []
+    names = type(now).model_fields.keys() - {"changed_fields"}
+    return sorted(name for name in names if getattr(before, name) != getattr(now, name))
 
 
 def digest(value: Json) -> str:
@@ -111,13 +119,13 @@ async def _with_drift(
 
 def _fitted(observation: Observation) -> tuple[state.Row, Payload]:
     payload = observation.payload
-    told = orjson.loads(payload.model_dump_json(exclude={"raw"}))
+    said = orjson.loads(payload.model_dump_json(exclude={"raw", "changed_fields"}))
     row = state.Row(
         key=observation.key,
         urn=payload.urn,
         kind=_KINDS[type(payload)],
         model=arns.key(payload.model) if isinstance(payload, ModelVersionObserved) and payload.model else None,
-        hash=digest([told, observation.document_hash]),
+        hash=digest([said, observation.document_hash]),
         document=observation.document,
         document_hash=observation.document_hash,
         summary_hash=observation.summary_hash,
