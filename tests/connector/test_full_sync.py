@@ -3,7 +3,7 @@
 from collections import Counter
 
 import httpx
-from assent_common.events.registry import Kind, MetricsStatus, ModelObserved, SyncCompleted, ModelVersionObserved
+from assent_common.events.registry import Kind, MetricsStatus, ModelObserved, ModelVersionObserved, SyncCompleted
 from assent_local.simulator import Simulator
 from assent_sagemaker.runs import Status
 

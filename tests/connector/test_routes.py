@@ -45,6 +45,9 @@ TABLE = {
     ("GET", "/v1/write-backs"): EVERYBODY,
     ("POST", "/v1/write-backs/{id:path}/retry"): OPERATORS,
     ("GET", "/v1/audit"): EVERYBODY,
+    ("GET", "/v1/audit/checkpoint"): EVERYBODY,
+    ("GET", "/v1/audit/export"): EVERYBODY,
+    ("GET", "/v1/audit/keys"): EVERYBODY,
 }
 
 
