@@ -116,7 +116,8 @@ async def test_every_route_knows_who_calls(
         answer = await http.request(method, path, headers=bearing(role))
         allowed = role in TABLE[method, template]
         assert (answer.status_code != 403) == allowed, f"{role}: {answer.status_code}"
-        assert answer.status_code in (200, 202, 403, 404)
+        # An audit log that nothing was written to yet has no end to sign.
+        assert answer.status_code in (200, 202, 403, 404, 409)
 
 
 async def test_a_source_says_how_reading_it_goes(company: Simulator, connect: Connect, http: httpx.AsyncClient) -> None:
