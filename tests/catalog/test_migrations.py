@@ -1,9 +1,11 @@
 """The schema goes up, down and up again."""
 
+import asyncio
+
 from assent_common import migrations
 from assent_common.events.governance import CandidacyStatus
 
-from tests.catalog.world import World, a_candidacy, a_deployment, a_model, a_version
+from tests.catalog.world import World, a_candidacy, a_deployment, a_model, a_monitor, a_version
 
 
 async def test_what_was_laid_is_taken_away_whole_and_laid_again(world: World) -> None:
@@ -30,6 +32,42 @@ async def test_lineage_is_told_of_what_was_there_before_it(world: World) -> None
     await migrations.upgrade(world.database, "assent_catalog", revision="0001")
     await migrations.upgrade(world.database, "assent_catalog")
     assert await _edges(world) == before
+
+
+async def test_it_goes_down_and_up_on_filled_tables_while_others_write(world: World) -> None:
+    await world.hears(a_version(), a_deployment(monitors=[a_monitor()]))
+    monitors = await world.get("/v1/monitors")
+    assert len(monitors["items"]) == 1
+    done = asyncio.Event()
+
+    async def write() -> int:
+        """What the step does not touch goes on meanwhile."""
+        written = 0
+        while not done.is_set() or not written:
+            await world.create_use_case(f"use-case-{written}")
+            written += 1
+        return written
+
+    writing = asyncio.create_task(write())
+    try:
+        await migrations.upgrade(world.database, "assent_catalog", revision="-1")
+        await migrations.upgrade(world.database, "assent_catalog")
+    finally:
+        done.set()
+    written = await writing
+    assert len(await world.everything("/v1/use-cases")) == written
+    assert await world.get("/v1/monitors") == monitors
+
+
+async def test_a_process_of_before_goes_on_beside_the_new_tables(world: World) -> None:
+    await world.hears(a_version())
+    async with world.database.connection() as connection:
+        await connection.execute(
+            "insert into metrics (model_version, name, value, standard_deviation, dataset, kind, source_name, report) "
+            "select id, 'auc', 0.7, null, null, 'measured', null, null from model_versions"
+        )
+    ranked = await world.get("/v1/rankings", by="auc", order="highest")
+    assert [(item["value"], item["better"]) for item in ranked["items"]] == [(0.7, None)]
 
 
 async def _edges(world: World) -> list[tuple[str, ...]]:

@@ -11,6 +11,7 @@ from assent_common.service import Parts, Runtime
 
 from assent_catalog.datasets.routes import routes as datasets
 from assent_catalog.deployments.routes import routes as deployments
+from assent_catalog.examples import shown
 from assent_catalog.exports.routes import routes as exports
 from assent_catalog.finding.routes import routes as finding
 from assent_catalog.lineage.routes import routes as lineage
@@ -31,10 +32,12 @@ PORT = 8081
 TITLE = "Assent catalog-api"
 DESCRIPTION = "AI use cases and model versions: what exists, what it is for, how good it is, who agreed to it."
 # Lineage first: an urn has slashes, so that the routes by urn take whatever follows.
-ROUTERS = (
-    *(lineage, bulk, use_cases, model_versions, ranking, models, datasets, deployments),
-    *(monitors, finding, exports, sources),
-    *(feed.routes, audit_log.routes),
+ROUTERS = shown(
+    (
+        *(lineage, bulk, use_cases, model_versions, ranking, models, datasets, deployments),
+        *(monitors, finding, exports, sources),
+        *(feed.routes, audit_log.routes),
+    )
 )
 
 
