@@ -33,6 +33,10 @@ async def test_it_stops_within_ten_seconds_leaves_no_process_and_keeps_its_state
     assert use_case.status_code == 200
     # The broker came back empty: what the workflow has to know comes again, or was kept.
     assert (await assent.put_forward("retention", urn))["status"] == "under_review"
+    # All three logs hold, as far as this machine's own keys and broker tell.
+    code, said = await assent.cli("audit", "verify", "--state", str(assent.state))
+    assert code == 0, said
+    assert said.count("all hold of") == 3
 
 
 async def test_a_service_that_dies_is_started_again(start_assent: StartAssent) -> None:

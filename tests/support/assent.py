@@ -104,6 +104,15 @@ class Assent:
         """kill -9; the runner starts it again."""
         self.process_of(service).send_signal(signal.SIGKILL)
 
+    async def cli(self, *arguments: str) -> tuple[int, str]:
+        """The command line: its exit code, and what it said."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "assent_local", *arguments), stdout=PIPE, stderr=PIPE, env=self._environment
+        )
+        said, complained = await process.communicate()
+        assert process.returncode is not None
+        return process.returncode, (said + complained).decode()
+
     def token(self, role: str, subject: str | None = None) -> str:
         return runner.issuer_of(self.state).mint(subject or role, role)
 
