@@ -16,6 +16,7 @@ from tests.connector import world
 from tests.connector.conftest import Connect, client
 from tests.connector.test_deployments import OBSERVED as DEPLOYED
 from tests.connector.test_deployments import serve
+from tests.connector.test_training_jobs import train
 from tests.connector.world import OBSERVED, Connector, register
 from tests.support.wait import until
 
@@ -262,6 +263,26 @@ async def test_an_endpoint_that_an_event_names_is_told(sagemaker: Any, connect: 
 
     (event,) = await until(told, within_s=20)
     assert (event.subject, event.data["model_version"]) == (deployment, urn)
+
+
+async def test_a_training_job_that_an_event_names_is_read_before_its_time(
+    simulator: Simulator, sagemaker: Any, connect: Connect, url: str, send: Send
+) -> None:
+    job = await train(sagemaker, "churn-2026-11")
+    urn = await register(sagemaker, "churn", MetadataProperties={"GeneratedBy": job})
+    simulator.dial(denied=["Search", "DescribeTrainingJob"])
+    connector = await connect(events_queue_url=url)
+    assert "not authorized" in (await told_of(connector, urn))[-1].data["unread"]["training"]
+    simulator.dial()
+
+    detail = {"TrainingJobArn": job, "TrainingJobStatus": "Completed"}
+    await send({**changed(""), "detail-type": "SageMaker Training Job State Change", "detail": detail})
+
+    async def is_trained() -> bool:
+        (*_, last) = await told_of(connector, urn)
+        return last.data["training"] is not None
+
+    await until(is_trained, within_s=20)
 
 
 async def test_tags_of_a_model_that_cloudtrail_recorded_reach_its_versions(

@@ -12,6 +12,7 @@ locals {
       "SageMaker Endpoint State Change",
       "SageMaker Endpoint Deployment State Change",
       "SageMaker Inference Component State Change",
+      "SageMaker Training Job State Change",
     ]
   }
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 ACCOUNT, REGION = "123456789012", "eu-central-1"
 PREFIX = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:"
 PACKAGE = f"{PREFIX}model-package/churn/3"
+JOB = "arn:aws:sagemaker:eu-central-1:111122223333:training-job/churn"
 GROUP = f"{PREFIX}model-package-group/churn"
 ENDPOINT = f"{PREFIX}endpoint/live"
 
@@ -73,7 +74,8 @@ MESSAGES: list[tuple[str, dict[str, Any], Hint | None]] = [
     ),
     ("a card of a version", state_change("Model Card", detail={"ModelId": PACKAGE}), hint(Kind.PACKAGE, PACKAGE)),
     ("a card of something else", state_change("Model Card", detail={"ModelId": "churn"}), None),
-    ("a training job", state_change("Training Job", detail={"TrainingJobName": "job"}), None),
+    ("a training job", state_change("Training Job", detail={"TrainingJobArn": JOB}), hint(Kind.TRAINING_JOB, JOB)),
+    ("a pipeline", state_change("Model Building Pipeline Execution Status Change", detail={}), None),
     ("no event of SageMaker", {**state_change("Model Package"), "source": "aws.ecr"}, None),
     ("through SNS", by_sns(state_change("Model Package", resources=[PACKAGE])), hint(Kind.PACKAGE, PACKAGE)),
     ("a group made", call("CreateModelPackageGroup", {"modelPackageGroupName": "churn"}), hint(Kind.GROUP, "churn")),

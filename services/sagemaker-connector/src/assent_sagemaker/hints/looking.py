@@ -11,7 +11,7 @@ from assent_common import ids, telemetry
 from assent_common.clock import Clock
 from assent_common.database import Database, is_transient
 
-from assent_sagemaker import arns, metrics
+from assent_sagemaker import arns, metrics, training_jobs
 from assent_sagemaker.aws.errors import AwsError
 from assent_sagemaker.aws.urgency import Urgency, urgent
 from assent_sagemaker.held import LeaseLost
@@ -145,4 +145,7 @@ async def look(holding: Holding, due: Sequence[Due], clock: Clock) -> set[str]:
         run, [Listed(ref if ref.startswith("arn:") else "", ref.rpartition("/")[2], "", now) for ref in groups]
     )
     await deployments.endpoints(run, {ref.rpartition("/")[2] for ref in by_kind[Kind.ENDPOINT]})
-    return there | {*by_kind[Kind.GROUP], *by_kind[Kind.ENDPOINT]}
+    if jobs := by_kind[Kind.TRAINING_JOB]:
+        async with run.transaction() as uow:
+            await training_jobs.hasten(await uow.sql(), run.source.name, [arns.key(ref) for ref in jobs], now)
+    return there | {*by_kind[Kind.GROUP], *by_kind[Kind.ENDPOINT], *jobs}

@@ -21,6 +21,7 @@ class Kind(StrEnum):
     PACKAGE = "package"
     GROUP = "group"
     ENDPOINT = "endpoint"
+    TRAINING_JOB = "training_job"
 
 
 class Hint(NamedTuple):
@@ -52,6 +53,10 @@ def _card(detail: Mapping[str, Any]) -> tuple[Kind, Any] | None:
     return (Kind.PACKAGE, model) if isinstance(model, str) and ":model-package/" in model else None
 
 
+def _training_job(detail: Mapping[str, Any]) -> tuple[Kind, Any]:
+    return Kind.TRAINING_JOB, detail.get("TrainingJobArn")
+
+
 #: EventBridge's detail types that name what is read here. `deploy/aws` sends exactly these.
 STATE_CHANGES: Mapping[str, Find] = {
     "SageMaker Model Package State Change": _package,
@@ -59,6 +64,7 @@ STATE_CHANGES: Mapping[str, Find] = {
     "SageMaker Endpoint State Change": _endpoint,
     "SageMaker Endpoint Deployment State Change": _endpoint,
     "SageMaker Inference Component State Change": _endpoint,
+    "SageMaker Training Job State Change": _training_job,
 }
 
 
