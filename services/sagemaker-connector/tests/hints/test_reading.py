@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 ACCOUNT, REGION = "123456789012", "eu-central-1"
 PREFIX = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:"
 PACKAGE = f"{PREFIX}model-package/churn/3"
-JOB = "arn:aws:sagemaker:eu-central-1:111122223333:training-job/churn"
+JOB = f"{PREFIX}training-job/churn"
 GROUP = f"{PREFIX}model-package-group/churn"
 ENDPOINT = f"{PREFIX}endpoint/live"
 
