@@ -21,6 +21,7 @@ from assent_common.identity.roles import Principal, Role
 from assent_common.signing import Signer
 from assent_workflow import main
 from assent_workflow.projection.apply import apply
+from fastapi import FastAPI
 
 from tests.support.assent import APPROVERS, FACETS
 
@@ -70,6 +71,7 @@ class World:
     database: Database
     http: httpx.AsyncClient
     clock: FrozenClock
+    app: FastAPI
     _sequence: int = 0
     _persons: dict[str, Principal] = field(default_factory=dict)
 
@@ -183,7 +185,7 @@ async def a_world(database_url: str) -> AsyncIterator[World]:
     )
     try:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://workflow") as http:
-            yield World(database, http, clock, _persons=persons)
+            yield World(database, http, clock, app, _persons=persons)
     finally:
         await database.close()
 

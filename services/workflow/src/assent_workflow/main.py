@@ -4,7 +4,6 @@ from assent_common import projection, service
 from assent_common.http import audit_log, feed
 from assent_common.kafka import topics
 from assent_common.service import Parts, Runtime
-from assent_common.settings import Settings
 
 from assent_workflow.candidacies.routes import routes as candidacies
 from assent_workflow.facts.routes import routes as facts
@@ -16,17 +15,24 @@ from assent_workflow.policies.routes import routes as policies
 from assent_workflow.projection.apply import apply
 from assent_workflow.projection.versions import HELD
 from assent_workflow.reviews.routes import routes as reviews
+from assent_workflow.settings import Settings
 from assent_workflow.tasks.routes import routes as tasks
 from assent_workflow.timers.due import Timers
+from assent_workflow.webhooks.deliver import Deliveries
+from assent_workflow.webhooks.routes import routes as webhooks
+from assent_workflow.webhooks.sign import Sealer
 
 PORT = 8082
-ROUTERS = (candidacies, reviews, tasks, policies, findings, gate, facts, feed.routes, audit_log.routes)
+ROUTERS = (candidacies, reviews, tasks, policies, findings, webhooks, gate, facts, feed.routes, audit_log.routes)
 
 
-def parts(made: Runtime) -> Parts:
+def parts(made: Runtime, settings: Settings) -> Parts:
     duties = projection.duties(
         made, group=topics.WORKFLOW, topics=[topics.REGISTRY, topics.CATALOG], apply=apply, held=HELD
     )
+    sealer = Sealer(settings.webhook_key.get_secret_value()) if settings.webhook_key else None
+    if sealer is not None:
+        duties["webhooks"] = Deliveries(made.database, sealer, settings.networks).run
     return Parts(
         title="Assent workflow",
         description="Moves model versions from candidate to accepted, and answers whether one may be deployed.",
@@ -39,12 +45,14 @@ def parts(made: Runtime) -> Parts:
             "gate-log": Forgetting(made.database).run,
             "facts": Dashboard(made.database).run,
         },
+        state={"webhook_sealer": sealer},
     )
 
 
 def main() -> None:
-    made = service.runtime("workflow", Settings())
-    service.start(service.run(made, parts(made), port=PORT))
+    settings = Settings()
+    made = service.runtime("workflow", settings)
+    service.start(service.run(made, parts(made, settings), port=PORT))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""What happens here, told to internal systems over HTTP, signed."""

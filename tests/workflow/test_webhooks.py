@@ -1,0 +1,230 @@
+"""What happens is told to whoever asked for it: signed, once while all goes well, and again until it is taken."""
+
+import ipaddress
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import uvicorn
+from assent_workflow.webhooks import store
+from assent_workflow.webhooks.deliver import Deliveries
+from assent_workflow.webhooks.sign import Sealer
+from fastapi import FastAPI, Request, Response
+from standardwebhooks.webhooks import Webhook
+
+from tests.workflow.world import World
+
+LOOPBACK = [ipaddress.ip_network("127.0.0.0/8")]
+SEALER = Sealer("ab" * 32)
+TASKS = "assent.governance.task.*"
+
+
+@dataclass
+class Receiver:
+    """A real server that answers as it is told, and keeps what it was sent."""
+
+    url: str = ""
+    answers: list[Response] = field(default_factory=list)
+    got: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    receiver, app = Receiver(), FastAPI()
+
+    @app.post("/hook")
+    async def hook(request: Request) -> Response:
+        receiver.got.append((dict(request.headers), await request.body()))
+        return receiver.answers.pop(0) if receiver.answers else Response(status_code=204)
+
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, lifespan="off"))
+    config = server.config
+    config.load()
+    server.lifespan = config.lifespan_class(config)
+    await server.startup()
+    receiver.url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/hook"
+    yield receiver
+    await server.shutdown()
+
+
+async def create(world: World, url: str, types: Sequence[str] = (TASKS,)) -> dict[str, Any]:
+    body = {"url": url, "types": list(types)}
+    answer = await world.ask("POST", "/v1/webhooks", by="root", role="admin", json=body)
+    assert answer.status_code == 201, answer.text
+    webhook: dict[str, Any] = answer.json()
+    return webhook
+
+
+async def happens(world: World) -> int:
+    """Five tasks are asked, and published; the number of events altogether."""
+    await world.put_forward()
+    async with world.database.connection() as connection:
+        await connection.execute("update outbox set position = id, published_at = now()")
+        await connection.execute("update outbox_position set value = (select max(position) from outbox)")
+        count: int = await connection.fetchval("select count(*) from outbox")
+    return count
+
+
+async def drained(world: World, deliveries: Deliveries) -> None:
+    while await deliveries.once():
+        pass
+
+
+async def make_due(world: World) -> None:
+    async with world.database.connection() as connection:
+        await connection.execute("update webhook_deliveries set next_try_at = now() where status = 'waiting'")
+
+
+async def log(world: World, webhook: dict[str, Any]) -> list[dict[str, Any]]:
+    answer = await world.ask("GET", f"/v1/webhooks/{webhook['id']}/deliveries", by="root", role="admin")
+    assert answer.status_code == 200, answer.text
+    items: list[dict[str, Any]] = answer.json()["items"]
+    return items
+
+
+@pytest.fixture
+def deliveries(world: World) -> Deliveries:
+    world.app.state.webhook_sealer = SEALER
+    return Deliveries(world.database, SEALER, LOOPBACK)
+
+
+async def test_what_was_asked_for_is_told_once_and_signed(
+    world: World, deliveries: Deliveries, receiver: Receiver
+) -> None:
+    webhook = await create(world, receiver.url)
+    assert await happens(world) > 5
+    await drained(world, deliveries)
+    await drained(world, deliveries)
+    assert len(receiver.got) == 5
+    for headers, body in receiver.got:
+        event = Webhook(webhook["secret"]).verify(body.decode(), headers)
+        assert event["type"] == "assent.governance.task.changed.v1"
+    assert len({headers["webhook-id"] for headers, _ in receiver.got}) == 5
+    assert [each["status"] for each in await log(world, webhook)] == ["delivered"] * 5
+
+
+async def test_a_secret_is_shown_once_kept_sealed_and_after_a_rotation_both_are_good(
+    world: World, deliveries: Deliveries, receiver: Receiver
+) -> None:
+    webhook = await create(world, receiver.url)
+    path = f"/v1/webhooks/{webhook['id']}"
+    assert "secret" not in (await world.ask("GET", path, by="root", role="admin")).json()
+    async with world.database.connection() as connection:
+        sealed = await connection.fetchval("select secret from webhooks")
+        audited = await connection.fetch("select details::text from audit")
+    assert webhook["secret"].encode() not in bytes(sealed)
+    assert all(webhook["secret"] not in row["details"] for row in audited)
+    rotated = (await world.ask("POST", f"{path}/rotate", by="root", role="admin")).json()
+    assert (await world.ask("POST", f"{path}/ping", by="root", role="admin")).status_code == 202
+    await drained(world, deliveries)
+    [(headers, body)] = receiver.got
+    for secret in (webhook["secret"], rotated["secret"]):
+        assert Webhook(secret).verify(body.decode(), headers)["type"] == "assent.webhook.ping.v1"
+    async with world.database.connection() as connection:
+        await connection.execute("update webhooks set old_until = now()")
+    await world.ask("POST", f"{path}/ping", by="root", role="admin")
+    await drained(world, deliveries)
+    assert len(receiver.got[1][0]["webhook-signature"].split()) == 1
+
+
+async def test_a_failure_is_tried_again_later_as_the_receiver_asks_and_given_up_in_the_end(
+    world: World, deliveries: Deliveries, receiver: Receiver
+) -> None:
+    webhook = await create(world, receiver.url)
+    receiver.answers = [Response(status_code=503, headers={"Retry-After": "7000"})]
+    await world.ask("POST", f"/v1/webhooks/{webhook['id']}/ping", by="root", role="admin")
+    await drained(world, deliveries)
+    async with world.database.connection() as connection:
+        wait_s = await connection.fetchval("select extract(epoch from next_try_at - now()) from webhook_deliveries")
+    assert 6_900 < wait_s <= 7_000
+    assert sum(store.RETRIES_S) * 1.25 >= 3 * 86_400
+    receiver.answers = [Response(status_code=500) for _ in store.RETRIES_S]
+    for _ in store.RETRIES_S:
+        await make_due(world)
+        await drained(world, deliveries)
+    [failed] = await log(world, webhook)
+    assert (failed["status"], failed["attempts"], failed["last_status"]) == ("failed", len(store.RETRIES_S) + 1, 500)
+    again = f"/v1/webhook-deliveries/{failed['id']}/redeliver"
+    assert (await world.ask("POST", again, by="root", role="admin")).status_code == 202
+    await drained(world, deliveries)
+    assert [each["status"] for each in await log(world, webhook)] == ["delivered"]
+    assert len({headers["webhook-id"] for headers, _ in receiver.got}) == 1
+
+
+async def test_410_disables_and_a_redirect_is_not_followed(
+    world: World, deliveries: Deliveries, receiver: Receiver
+) -> None:
+    webhook = await create(world, receiver.url)
+    receiver.answers = [Response(status_code=302, headers={"Location": receiver.url}), Response(status_code=410)]
+    path = f"/v1/webhooks/{webhook['id']}"
+    await world.ask("POST", f"{path}/ping", by="root", role="admin")
+    await drained(world, deliveries)
+    assert len(receiver.got) == 1
+    assert (await log(world, webhook))[0]["last_status"] == 302
+    await make_due(world)
+    await drained(world, deliveries)
+    read = await world.ask("GET", path, by="root", role="admin")
+    assert read.json()["enabled"] is False
+    assert "410" in read.json()["disabled_reason"]
+    body = {"url": receiver.url, "types": []}
+    assert (await world.ask("PUT", path, by="root", role="admin", json=body)).status_code == 428
+    headers = {"If-Match": read.headers["ETag"]}
+    enabled = await world.ask("PUT", path, by="root", role="admin", json=body, headers=headers)
+    assert enabled.json()["enabled"] is True
+    assert (await world.ask("DELETE", path, by="root", role="admin")).status_code == 204
+
+
+async def test_a_name_that_means_something_else_at_the_next_delivery_leads_nowhere(
+    world: World, receiver: Receiver
+) -> None:
+    world.app.state.webhook_sealer = SEALER
+    port = receiver.url.split(":")[2].split("/")[0]
+    meant = ["127.0.0.1", "169.254.169.254"]
+    asked = 0
+
+    async def rebinding(host: str, _: int) -> Sequence[str]:
+        nonlocal asked
+        asked += 1
+        return [meant[min(asked, 2) - 1]]
+
+    deliveries = Deliveries(world.database, SEALER, LOOPBACK, resolve=rebinding)
+    webhook = await create(world, f"http://hooks.internal:{port}/hook")
+    path = f"/v1/webhooks/{webhook['id']}/ping"
+    await world.ask("POST", path, by="root", role="admin")
+    await drained(world, deliveries)
+    # Asked once, and connected to what it meant then.
+    assert asked == 1
+    [(headers, _)] = receiver.got
+    assert headers["host"] == f"hooks.internal:{port}"
+    await world.ask("POST", path, by="root", role="admin")
+    await drained(world, deliveries)
+    assert len(receiver.got) == 1
+    assert "not public" in (await log(world, webhook))[0]["last_error"]
+
+
+async def test_a_worker_that_dies_over_a_delivery_leaves_it_to_another(
+    world: World, deliveries: Deliveries, receiver: Receiver
+) -> None:
+    webhook = await create(world, receiver.url)
+    await happens(world)
+    async with world.database.transaction() as uow:
+        await store.fan_out(await uow.sql())
+    async with world.database.connection() as connection:
+        assert len(await store.claim(connection, 10)) == 5
+    await drained(world, deliveries)
+    assert receiver.got == []
+    await make_due(world)
+    await drained(world, deliveries)
+    assert len(receiver.got) == 5
+    assert [each["attempts"] for each in await log(world, webhook)] == [2] * 5
+
+
+async def test_without_a_key_there_are_no_webhooks_and_no_url_is_taken_on_trust(world: World) -> None:
+    body = {"url": "https://hooks.example.com/"}
+    assert (await world.ask("POST", "/v1/webhooks", by="root", role="admin", json=body)).status_code == 409
+    world.app.state.webhook_sealer = SEALER
+    for url in ("ftp://hooks.example.com", "https://user:pw@hooks.example.com/", "nonsense"):
+        refused = await world.ask("POST", "/v1/webhooks", by="root", role="admin", json={"url": url})
+        assert refused.status_code == 422
+        assert refused.json()["errors"][0]["pointer"] == "/url"
