@@ -18,7 +18,7 @@ from assent_common.signing import Signer
 from asyncpg import PostgresError
 from rich.console import Console
 
-from assent_local import asking, dead_letters, demo, events, sources, syncing, verifying
+from assent_local import asking, dead_letters, demo, events, rebuilding, sources, syncing, verifying
 from assent_local import guardrail as fences
 from assent_local import up as runner
 from assent_local.broker import BrokerFailed
@@ -41,6 +41,8 @@ sources_app = typer.Typer(help="The registries that are read.", no_args_is_help=
 aws_app = typer.Typer(help="What AWS is to be told.", no_args_is_help=True)
 app.add_typer(sources_app, name="sources")
 app.add_typer(aws_app, name="aws")
+catalog_app = typer.Typer(help="The catalogue.", no_args_is_help=True)
+app.add_typer(catalog_app, name="catalog")
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
@@ -231,6 +233,16 @@ def events_tail(
 ) -> None:
     """Follow the events as they come."""
     _run(events.tail(out, _kafka(kafka), type_, from_start=from_start, as_json=json_))
+
+
+@catalog_app.command(name="rebuild")
+def catalog_rebuild(
+    database_url: Annotated[str, typer.Option(envvar="ASSENT_DATABASE_URL", help="The catalogue's database")],
+    kafka: KafkaOption = None,
+    prefix: str = "",
+) -> None:
+    """Make the catalogue's records anew from the topics, while the service runs. Histories stay as they are."""
+    _run(rebuilding.catalog(out, database_url, _kafka(kafka), prefix=prefix))
 
 
 @audit_app.command(name="verify")
