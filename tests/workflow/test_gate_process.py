@@ -54,7 +54,7 @@ async def gate(database_url: str, database_plain_url: str, kafka: str, topic_pre
         stdout=DEVNULL,
         stderr=DEVNULL,
     )
-    await until(lambda: asyncio.to_thread(healthy, port, "ready"), within_s=30)
+    await until(lambda: asyncio.to_thread(healthy, port, "ready"), within_s=120)
     yield Gate(process, f"http://127.0.0.1:{port}", database_plain_url)
     if process.returncode is None:
         process.kill()
@@ -79,7 +79,7 @@ async def test_whatever_was_answered_was_kept_however_it_ends(gate: Gate, how: s
     async with asyncio.TaskGroup() as tasks:
         for _ in range(4):
             tasks.create_task(ask())
-        await until(lambda: len(answered) >= 100, within_s=30)
+        await until(lambda: len(answered) >= 100, within_s=120)
         gate.process.send_signal(how)
         async with asyncio.timeout(15):
             await gate.process.wait()

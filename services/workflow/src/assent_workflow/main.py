@@ -6,11 +6,13 @@ from assent_common.kafka import topics
 from assent_common.service import Parts, Runtime
 
 from assent_workflow.candidacies.routes import routes as candidacies
+from assent_workflow.delegations.routes import routes as delegations
 from assent_workflow.facts.routes import routes as facts
 from assent_workflow.facts.show import Dashboard
 from assent_workflow.findings.routes import routes as findings
 from assent_workflow.gate.log import Forgetting
 from assent_workflow.gate.routes import routes as gate
+from assent_workflow.identities.routes import routes as identities
 from assent_workflow.policies.routes import routes as policies
 from assent_workflow.projection.apply import apply
 from assent_workflow.projection.versions import HELD
@@ -23,7 +25,10 @@ from assent_workflow.webhooks.routes import routes as webhooks
 from assent_workflow.webhooks.sign import Sealer
 
 PORT = 8082
-ROUTERS = (candidacies, reviews, tasks, policies, findings, webhooks, gate, facts, feed.routes, audit_log.routes)
+ROUTERS = (
+    *(candidacies, reviews, tasks, policies, identities, delegations, findings, webhooks, gate, facts),
+    *(feed.routes, audit_log.routes),
+)
 
 
 def parts(made: Runtime, settings: Settings) -> Parts:

@@ -5,6 +5,7 @@ nobody waits for somebody who waits for him.
 """
 
 from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -13,18 +14,26 @@ from assent_common.canonical import ContentHash
 
 from assent_workflow.candidacies.model import Candidacy
 from assent_workflow.findings import store as findings
+from assent_workflow.identities import store as identities
 from assent_workflow.policies import evaluate
 from assent_workflow.policies.model import Assessment, Policy
 from assent_workflow.policies.select import select as the_one
 from assent_workflow.policies.subject import Subject, UseCase, Version, facts
 
-__all__ = ["Subject", "assess", "select", "subject_of", "use_case_by_key", "version_by_name"]
+__all__ = ["Subject", "assess", "select", "subject_of", "use_case_by_key", "version_by_name", "with_others"]
 
 # Share-locked, all that follow: what is judged does not change while it is judged.
 USE_CASE_BY_KEY = "select * from use_cases where key = $1 for share"
 USE_CASE = "select * from use_cases where id = $1 for share"
 VERSION_BY_NAME = "select * from model_versions where urn = $1 or id = $2 for share"
 VERSION = "select * from model_versions where urn = $1 for share"
+# The one accepted last, where there are several. Index: candidacies_standing.
+CHAMPION = """
+select v.* from candidacies c join model_versions v on v.urn = c.model_version
+ where c.use_case_id = $1 and c.model_version <> $2 and c.status = 'accepted'
+ order by c.changed_at desc limit 1
+"""
+MAKER_OF_MODEL = "select created_by from other_entities where urn = $1 and kind = 'model'"
 USE_CASE_OF = "select from use_cases where id = (select use_case_id from candidacies where id = $1) for share"
 VERSION_OF = "select from model_versions where urn = (select model_version from candidacies where id = $1) for share"
 # Those that change, and those that the candidacies concerned are judged with. Index: candidacies_model_version.
@@ -86,17 +95,32 @@ async def subject_of(connection: asyncpg.Connection, candidacy: Candidacy) -> Su
     use_case = await connection.fetchrow(USE_CASE, candidacy.use_case_id)
     assert version is not None
     assert use_case is not None
-    found = await findings.open_of_version(connection, candidacy.model_version)
-    return Subject(_use_case(use_case), _version(version), found)
+    subject = await with_others(connection, _use_case(use_case), _version(version))
+    return subject._replace(findings=await findings.open_of_version(connection, candidacy.model_version))
 
 
-def assess(policy: Policy, subject: Subject) -> Assessment:
-    return evaluate.assess(policy, facts(subject), content_hash=subject.version.content_hash)
+async def with_others(connection: asyncpg.Connection, use_case: UseCase, version: Version) -> Subject:
+    """With the champion, and with those whom the two name. None of these is held: what changes there comes too late."""
+    champion = await connection.fetchrow(CHAMPION, use_case.id, version.urn)
+    maker = await connection.fetchval(MAKER_OF_MODEL, version.record.get("model"))
+    alone = Subject(use_case, version, champion=_version(champion) if champion else None, model_created_by=maker)
+    named = {known.name for known in (*alone.makers, *alone.accountable.values())}
+    return alone._replace(identities=await identities.of(connection, named))
 
 
-def select(policies: Iterable[Policy], subject: Subject) -> Policy:
+def assess(policy: Policy, subject: Subject, at: datetime) -> Assessment:
+    return evaluate.assess(
+        policy,
+        facts(subject, at),
+        content_hash=subject.version.content_hash,
+        makers=subject.makers,
+        accountable=subject.accountable,
+    )
+
+
+def select(policies: Iterable[Policy], subject: Subject, at: datetime) -> Policy:
     """Raises NoOnePolicy."""
-    return the_one(policies, facts(subject))
+    return the_one(policies, facts(subject, at))
 
 
 def _use_case(row: Mapping[str, Any]) -> UseCase:

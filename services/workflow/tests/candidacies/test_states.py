@@ -53,6 +53,7 @@ WAYS = {
     ("candidate", "withdraw"): "withdrawn",
     ("candidate", "missing_from_source"): "withdrawn",
     ("under_review", "all_approved"): "accepted",
+    ("under_review", "override"): "accepted",
     ("under_review", "task_rejected"): "rejected",
     ("under_review", "changes_requested"): "candidate",
     ("under_review", "content_changed"): "under_review",

@@ -23,7 +23,7 @@ class TaskStatus(StrEnum):
     APPROVED = "approved"
     REJECTED = "rejected"
     CHANGES_REQUESTED = "changes_requested"
-    #: The review ended before the task was decided.
+    #: The review ended before the task was decided, or enough others have approved.
     CANCELLED = "cancelled"
 
 
@@ -48,6 +48,24 @@ class CandidacyChanged(Payload):
     changed_at: UtcTime
     #: Until when an acceptance holds.
     expires_at: UtcTime | None = None
+    #: Who accepted it past its policy, in an emergency and until `expires_at`.
+    overridden_by: str | None = None
+
+
+class Seen(Payload):
+    """A value that a check looked at, and where it comes from."""
+
+    #: `version.metrics.accuracy`.
+    name: str
+    value: Json = None
+    #: What the check holds it against, where that is a number: `>= 0.8`.
+    threshold: str | None = None
+    #: The report that holds it, with the digest of what was read of it.
+    report: str | None = None
+    digest: str | None = None
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.threshold, self.report, self.digest))
 
 
 class CheckResult(Payload):
@@ -56,6 +74,11 @@ class CheckResult(Payload):
     name: str
     passed: bool
     reason: str
+    #: The condition, as the policy has it.
+    expression: str | None = None
+    seen: tuple[Seen, ...] = ()
+    #: Since when it comes out like this.
+    since: UtcTime | None = None
 
 
 class ReviewRequested(Payload):
@@ -67,7 +90,7 @@ class ReviewRequested(Payload):
     model_version: str
     policy: str
     content_hash: str
-    #: `open`, `accepted`, `rejected`, `changes_requested`, `cancelled`.
+    #: `open`, `accepted`, `rejected`, `changes_requested`, `cancelled`, `overridden`.
     status: str
     checks: list[CheckResult] = Field(default_factory=list)
     requested_by: str
@@ -83,12 +106,22 @@ class TaskChanged(Payload):
     candidacy: UUID
     use_case: str
     model_version: str
+    stage: str | None = None
     role: str
+    #: Of several people of the role who are asked, the how-manieth.
+    seat: int = 1
     status: TaskStatus
+    opened_at: UtcTime | None = None
     due_at: UtcTime | None = None
+    #: Who has taken it on, or was given it.
+    assignee: str | None = None
     decided_by: str | None = None
     decided_at: UtcTime | None = None
+    #: For whom, where it was decided by one who stands in.
+    on_behalf_of: str | None = None
     comment: str | None = None
+    #: The task of an earlier round whose approval counts on here.
+    kept_from: UUID | None = None
 
 
 class FindingChanged(Payload):

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import NamedTuple
 from uuid import UUID
 
 from assent_common import ids
@@ -12,6 +11,8 @@ from assent_common.canonical import ContentHash
 from assent_common.events.catalog import ModelVersionStatus
 from assent_common.events.governance import CandidacyStatus
 from assent_common.ids import Urn
+
+from assent_workflow.identities.model import Person as Person
 
 Status = CandidacyStatus
 
@@ -23,6 +24,8 @@ class Trigger(StrEnum):
     SUBMIT = "submit"
     #: Every approval given, every check passed.
     ALL_APPROVED = "all_approved"
+    #: Accepted for a short while without that, by one whom the policy lets do so.
+    OVERRIDE = "override"
     TASK_REJECTED = "task_rejected"
     CHANGES_REQUESTED = "changes_requested"
     CONTENT_CHANGED = "content_changed"
@@ -36,7 +39,7 @@ class Trigger(StrEnum):
 
 
 #: What somebody can ask for by hand; the rest follows from decisions, from the source or from time.
-BY_HAND = frozenset({Trigger.SUBMIT, Trigger.SUSPEND, Trigger.RETIRE, Trigger.WITHDRAW})
+BY_HAND = frozenset({Trigger.SUBMIT, Trigger.OVERRIDE, Trigger.SUSPEND, Trigger.RETIRE, Trigger.WITHDRAW})
 
 TRANSITIONS: Mapping[tuple[Status | None, Trigger], Status] = {
     (None, Trigger.PUT_FORWARD): Status.CANDIDATE,
@@ -45,6 +48,7 @@ TRANSITIONS: Mapping[tuple[Status | None, Trigger], Status] = {
     # Nobody ever judged it or no judgement is out: there is nothing to retire.
     (Status.CANDIDATE, Trigger.MISSING_FROM_SOURCE): Status.WITHDRAWN,
     (Status.UNDER_REVIEW, Trigger.ALL_APPROVED): Status.ACCEPTED,
+    (Status.UNDER_REVIEW, Trigger.OVERRIDE): Status.ACCEPTED,
     (Status.UNDER_REVIEW, Trigger.TASK_REJECTED): Status.REJECTED,
     (Status.UNDER_REVIEW, Trigger.CHANGES_REQUESTED): Status.CANDIDATE,
     # The round goes on, on the new content and without the approvals given so far.
@@ -76,13 +80,6 @@ STRENGTH = (
     ModelVersionStatus.RETIRED,
     ModelVersionStatus.WITHDRAWN,
 )
-
-
-class Person(NamedTuple):
-    """Who somebody is: both together, never a name or an e-mail."""
-
-    issuer: str
-    subject: str
 
 
 class ImpossibleTransition(Exception):
@@ -121,6 +118,8 @@ class Candidacy:
     changed_at: datetime
     #: Until when an acceptance holds; of an accepted one only.
     expires_at: datetime | None = None
+    #: Who accepted it past its policy, in an emergency; of such an acceptance only.
+    overridden_by: str | None = None
     sequence: int = 1
 
     def __post_init__(self) -> None:
@@ -132,6 +131,8 @@ class Candidacy:
             raise ValueError(f"{self.status} without the content, review and policy that it rests on")
         if (self.status is Status.ACCEPTED) != (self.expires_at is not None):
             raise ValueError("an acceptance has an end, and nothing else has")
+        if self.overridden_by is not None and self.status is not Status.ACCEPTED:
+            raise ValueError("an acceptance is overridden, and nothing else is")
 
     def allows(self, trigger: Trigger) -> bool:
         return (self.status, trigger) in TRANSITIONS
@@ -181,6 +182,21 @@ def transition(
         changed_by=by,
         changed_at=at,
         expires_at=expires_at,
+        overridden_by=by if trigger is Trigger.OVERRIDE else None,
+        sequence=candidacy.sequence + 1,
+    )
+
+
+def hold_on(candidacy: Candidacy, content_hash: ContentHash, *, by: str, at: datetime, reason: str) -> Candidacy:
+    """An acceptance that its policy lets hold for a content changed in what does not matter to it."""
+    if candidacy.status is not Status.ACCEPTED:
+        raise ImpossibleTransition(candidacy.id, candidacy.status, Trigger.CONTENT_CHANGED)
+    return replace(
+        candidacy,
+        content_hash=content_hash,
+        reason=reason,
+        changed_by=by,
+        changed_at=at,
         sequence=candidacy.sequence + 1,
     )
 

@@ -13,7 +13,7 @@ from assent_common.http.app import router
 from assent_common.http.etags import IfMatch, etag, require_match
 from assent_common.http.idempotency import IdempotencyKey, once
 from assent_common.http.pages import CursorText, Limit, Page, page, read_cursor
-from assent_common.http.problems import Conflict, NotFound, NotYetKnown, Stale, documented
+from assent_common.http.problems import Conflict, Forbidden, Invalid, NotFound, NotYetKnown, Stale, documented
 from assent_common.identity.roles import Principal, Reader, Role, allow
 from assent_common.uow import UnitOfWork
 from fastapi import Query, Request, Response
@@ -23,12 +23,16 @@ from assent_workflow.candidacies.end import end
 from assent_workflow.candidacies.model import BY_HAND, Person, Trigger, allowed_from
 from assent_workflow.candidacies.put_forward import put_forward
 from assent_workflow.candidacies.submit import submit
+from assent_workflow.policies import model as policies
 from assent_workflow.problems import spoken
+from assent_workflow.reviews.override import override
 
 routes = router(tags=["candidacies"])
 
 Proposer = Annotated[Principal, allow(Role.DATA_SCIENTIST)]
 Guardian = Annotated[Principal, allow(Role.RISK, Role.SECURITY, Role.ADMIN)]
+#: Of these, those whom the candidacy's policy names.
+Overrider = Annotated[Principal, allow(*(Role(role.value) for role in policies.Role))]
 
 _SELECT = """
 select c.*, r.checks, v.traceparent
@@ -190,6 +194,28 @@ async def submit_candidacy(
 
     async def move(uow: UnitOfWork) -> None:
         await submit(uow, id, by=who.subject)
+
+    return await _move(request, id, who, if_match, idempotency_key, move)
+
+
+@routes.post(
+    "/candidacies/{id}/override",
+    summary="Accept past the policy",
+    response_model=CandidacyOut,
+    responses=documented(NotFound, Conflict, Stale, Forbidden, Invalid),
+)
+async def override_candidacy(
+    id: UUID,
+    request: Request,
+    who: Overrider,
+    why: Reason,
+    if_match: IfMatch = None,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """In an emergency, where the policy says who may, and for as long as it says. It is a finding until it ends."""
+
+    async def move(uow: UnitOfWork) -> None:
+        await override(uow, id, why.reason or "", by=who)
 
     return await _move(request, id, who, if_match, idempotency_key, move)
 

@@ -50,8 +50,8 @@ on conflict (use_case_id, model_version) where status not in ('retired', 'withdr
 UPDATE_CANDIDACY = """
 update candidacies
    set status = $2, reason = $3, content_hash = $4, review = $5, policy = $6, changed_by = $7, changed_at = $8,
-       expires_at = $9, sequence = $10
- where id = $1 and sequence = $11 and status = $12
+       expires_at = $9, overridden_by = $10, sequence = $11
+ where id = $1 and sequence = $12 and status = $13
 """
 SAVE_REVIEW = """
 insert into reviews (id, candidacy, policy, content_hash, content, status, checks, requested_by, requested_at, ended_at,
@@ -63,15 +63,17 @@ on conflict (id) do update
 """
 SAVE_TASKS = """
 insert into tasks (id, review, candidacy, stage, role, status, opened_at, due_at, decided_by, decided_by_issuer,
-                   decided_at, comment, dismissed, sequence)
+                   decided_at, comment, dismissed, seat, on_behalf_of, on_behalf_of_issuer, assignee, kept_from,
+                   sequence)
 select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::timestamptz[],
                      $8::timestamptz[], $9::text[], $10::text[], $11::timestamptz[], $12::text[], $13::text[],
-                     $14::bigint[])
+                     $14::integer[], $15::text[], $16::text[], $17::text[], $18::uuid[], $19::bigint[])
 on conflict (id) do update
    set status = excluded.status, opened_at = excluded.opened_at, due_at = excluded.due_at,
        decided_by = excluded.decided_by, decided_by_issuer = excluded.decided_by_issuer,
        decided_at = excluded.decided_at, comment = excluded.comment, dismissed = excluded.dismissed,
-       sequence = excluded.sequence
+       on_behalf_of = excluded.on_behalf_of, on_behalf_of_issuer = excluded.on_behalf_of_issuer,
+       assignee = excluded.assignee, kept_from = excluded.kept_from, sequence = excluded.sequence
 """
 
 
@@ -137,7 +139,7 @@ async def save_candidacy(uow: UnitOfWork, before: Candidacy, after: Candidacy) -
     status = await connection.execute(
         UPDATE_CANDIDACY,
         *(after.id, after.status, after.reason, after.content_hash, after.review, after.policy, after.changed_by),
-        *(after.changed_at, after.expires_at, after.sequence, before.sequence, before.status),
+        *(after.changed_at, after.expires_at, after.overridden_by, after.sequence, before.sequence, before.status),
     )
     if not status.endswith(" 1"):
         raise Overtaken(str(after.id))
@@ -171,6 +173,7 @@ def _candidacy(row: Mapping[str, Any]) -> Candidacy:
         changed_by=row["changed_by"],
         changed_at=row["changed_at"],
         expires_at=row["expires_at"],
+        overridden_by=row["overridden_by"],
         sequence=row["sequence"],
     )
 
@@ -196,15 +199,23 @@ def _task(row: Mapping[str, Any]) -> Task:
         review=row["review"],
         stage=row["stage"],
         role=row["role"],
+        seat=row["seat"],
         status=TaskStatus(row["status"]),
         opened_at=row["opened_at"],
         due_at=row["due_at"],
-        decided_by=Person(row["decided_by_issuer"], row["decided_by"]) if row["decided_by"] is not None else None,
+        decided_by=_person(row, "decided_by"),
         decided_at=row["decided_at"],
+        on_behalf_of=_person(row, "on_behalf_of"),
         comment=row["comment"],
+        assignee=row["assignee"],
+        kept_from=row["kept_from"],
         dismissed=row["dismissed"],
         sequence=row["sequence"],
     )
+
+
+def _person(row: Mapping[str, Any], name: str) -> Person | None:
+    return Person(row[f"{name}_issuer"], row[name]) if row[name] is not None else None
 
 
 def _review_values(review: Review, content: Mapping[str, Any] | None) -> tuple[Any, ...]:
@@ -217,11 +228,12 @@ def _review_values(review: Review, content: Mapping[str, Any] | None) -> tuple[A
 
 
 def _task_values(candidacy: Candidacy, task: Task) -> tuple[Any, ...]:
-    by = task.decided_by
+    by, behalf = task.decided_by, task.on_behalf_of
     return (
         *(task.id, task.review, candidacy.id, task.stage, task.role, task.status, task.opened_at, task.due_at),
         *(by.subject if by else None, by.issuer if by else None, task.decided_at, task.comment, task.dismissed),
-        task.sequence,
+        *(task.seat, behalf.subject if behalf else None, behalf.issuer if behalf else None),
+        *(task.assignee, task.kept_from, task.sequence),
     )
 
 
@@ -246,6 +258,7 @@ def _tell_candidacy(uow: UnitOfWork, candidacy: Candidacy) -> None:
             changed_by=candidacy.changed_by,
             changed_at=candidacy.changed_at,
             expires_at=candidacy.expires_at,
+            overridden_by=candidacy.overridden_by,
         ),
     )
 
@@ -284,12 +297,18 @@ def _tell_task(uow: UnitOfWork, candidacy: Candidacy, task: Task) -> None:
             candidacy=candidacy.id,
             use_case=candidacy.use_case,
             model_version=candidacy.model_version,
+            stage=task.stage,
             role=task.role,
+            seat=task.seat,
             status=task.status,
+            opened_at=task.opened_at,
             due_at=task.due_at,
+            assignee=task.assignee,
             decided_by=task.decided_by.subject if task.decided_by else None,
             decided_at=task.decided_at,
+            on_behalf_of=task.on_behalf_of.subject if task.on_behalf_of else None,
             comment=task.comment,
+            kept_from=task.kept_from,
         ),
     )
 

@@ -1,7 +1,9 @@
 """Submit a candidacy: a review opens, pinned to the policy that applies now and to the content that stands now."""
 
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
+from assent_common.content import Change, diff
 from assent_common.http.problems import Conflict, NotFound
 from assent_common.uow import UnitOfWork
 
@@ -10,7 +12,8 @@ from assent_workflow.candidacies import store
 from assent_workflow.candidacies.model import Candidacy
 from assent_workflow.policies import store as policies
 from assent_workflow.policies.select import NoOnePolicy
-from assent_workflow.reviews.model import Change, Round, open_review
+from assent_workflow.reviews.model import Change as RoundChange
+from assent_workflow.reviews.model import ReviewStatus, Round, open_review
 
 
 async def submit(uow: UnitOfWork, id_: UUID, *, by: str) -> None:
@@ -23,25 +26,46 @@ async def submit(uow: UnitOfWork, id_: UUID, *, by: str) -> None:
     await submit_locked(uow, locked[0], by=by)
 
 
-async def submit_locked(uow: UnitOfWork, candidacy: Candidacy, *, by: str) -> Round:
-    """For one whose row is locked."""
+async def submit_locked(
+    uow: UnitOfWork, candidacy: Candidacy, *, by: str, because_of: Sequence[Change] | None = None
+) -> Round:
+    """For one whose row is locked. `because_of` is the change of content for which an acceptance is looked at again."""
     connection = await uow.sql()
+    now = uow.clock.now()
     subject = await subjects.subject_of(connection, candidacy)
     if not subject.version.live:
         raise Conflict("its source no longer has this model version")
     try:
-        policy = subjects.select(await policies.everything(connection), subject)
+        policy = subjects.select(await policies.everything(connection), subject, now)
     except NoOnePolicy as error:
         raise Conflict(str(error)) from error
-    opened = open_review(candidacy, subjects.assess(policy, subject), requested_by=by, at=uow.clock.now())
-    change = Change(opened.candidacy, opened.review, opened.tasks)
+    last = await store.round_of(connection, candidacy) if candidacy.review else None
+    changes = because_of
+    # Suspended by hand or after its time, an acceptance is to be looked at anew, and so is what was rejected.
+    if last is not None and changes is None and last.review.status is ReviewStatus.CHANGES_REQUESTED:
+        changes = diff(await store.judged(connection, last.review.id), subject.version.content)
+    opened = open_review(
+        candidacy,
+        subjects.assess(policy, subject, now),
+        requested_by=by,
+        at=now,
+        last=last if changes is not None else None,
+        parts=parts_of(changes or ()),
+    )
+    change = RoundChange(opened.candidacy, opened.review, opened.tasks)
     await store.save(uow, candidacy, opened, change, content=subject.version.content)
     details = {
         "policy": policy.ref,
         "review": str(opened.review.id),
         "content_hash": opened.review.content_hash,
         "content": subject.version.content,
+        "kept": [str(task.kept_from) for task in opened.tasks if task.kept_from],
         "checks": [check.model_dump(mode="json") for check in opened.review.checks],
     }
     uow.audit(by, "candidacy.submitted", str(candidacy.id), details)
     return opened
+
+
+def parts_of(changes: Iterable[Change]) -> frozenset[str]:
+    """The parts of a content as a policy names them."""
+    return frozenset(change.part.partition(".")[0] for change in changes)

@@ -29,6 +29,8 @@ class Kind(StrEnum):
     CONTENT_CHANGED = "content_changed"
     #: An acceptance ended and nobody looked again.
     ACCEPTANCE_EXPIRED = "acceptance_expired"
+    #: Somebody accepted it past its policy, in an emergency.
+    OVERRIDDEN = "overridden"
     #: SageMaker was told to approve or reject what Assent did not decide.
     DECIDED_AT_SOURCE = "decided_at_source"
 
@@ -36,7 +38,9 @@ class Kind(StrEnum):
 #: Things that happened, not states that last: somebody can look into them and close them. What lasts ends by itself.
 BY_HAND = frozenset({Kind.MONITOR_VIOLATION, Kind.DECIDED_AT_SOURCE})
 #: What an acceptance puts right: a check that asked for none of these could never pass.
-ENDED_BY_ACCEPTANCE = frozenset({Kind.UNACCEPTED_DEPLOYMENT, Kind.CONTENT_CHANGED, Kind.ACCEPTANCE_EXPIRED})
+ENDED_BY_ACCEPTANCE = frozenset(
+    {Kind.UNACCEPTED_DEPLOYMENT, Kind.CONTENT_CHANGED, Kind.ACCEPTANCE_EXPIRED, Kind.OVERRIDDEN}
+)
 
 CLOSED_STAGES = frozenset({"rejected", "archived"})
 #: What a deployment's status says when it takes no requests (any more).
@@ -116,6 +120,9 @@ class Judged:
     live: bool
     expired_at: datetime | None = None
     owner: str | None = None
+    #: Who accepted it past its policy, and until when that holds.
+    overridden_by: str | None = None
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -229,7 +236,7 @@ def _of_version(version: Version) -> Iterator[Found]:
 
 
 def _of_candidacy(judged: Judged) -> Iterator[Found]:
-    if judged.status != "suspended" or not judged.live:
+    if not judged.live:
         return
 
     def breaks(kind: Kind, severity: Severity, summary: str, evidence: Mapping[str, Any]) -> Found:
@@ -244,6 +251,12 @@ def _of_candidacy(judged: Judged) -> Iterator[Found]:
             model_version=judged.model_version,
         )
 
+    if judged.status == "accepted" and judged.overridden_by is not None:
+        until = judged.expires_at.isoformat() if judged.expires_at else None
+        why = f"{judged.overridden_by} accepted it for {judged.use_case} past its policy"
+        yield breaks(Kind.OVERRIDDEN, Severity.HIGH, why, {"by": judged.overridden_by, "until": until})
+    if judged.status != "suspended":
+        return
     if judged.content_hash is not None and judged.content_hash != judged.stands:
         why = f"its content changed after it was accepted for {judged.use_case}"
         yield breaks(

@@ -49,6 +49,7 @@ select v.urn, v.live, v.record->'approval_drift' as drift, accountable(v.urn) as
 """
 CANDIDACIES = """
 select c.id::text, c.use_case, c.model_version, c.status, c.content_hash, v.content_hash as stands, v.live,
+       c.overridden_by, c.expires_at,
        t.fired_at as expired_at, accountable(c.model_version) as owner
   from candidacies c
   join model_versions v on v.urn = c.model_version

@@ -8,26 +8,26 @@ from assent_common.canonical import ContentHash
 from assent_common.events.governance import CheckResult
 
 from assent_workflow.policies import cel
-from assent_workflow.policies.model import Approval, Assessment, Check, Policy
+from assent_workflow.policies.model import Approval, Assessment, Check, Policy, Stage
 
 MAX_REASON_LENGTH = 1_000
 _METRIC = re.compile(r"""\bversion\.metrics(?:\.(\w+)|\[\s*["']([^"']+)["']\s*\])""")
 
 
-def assess(policy: Policy, facts: Mapping[str, Any], *, content_hash: ContentHash) -> Assessment:
+def assess(policy: Policy, facts: Mapping[str, Any], *, content_hash: ContentHash, **known: Any) -> Assessment:
     """What the policy comes to on the facts that stand now (`subject.facts`), which are about this content."""
     stages = []
     for stage in policy.stages:
         asked = tuple(approval for approval in stage.approvals if _is_asked(approval, facts))
-        if asked:
+        if asked and _is_asked(stage, facts):
             stages.append(stage.model_copy(update={"approvals": asked}))
     checks = tuple(_check(check, facts) for check in policy.checks)
-    return Assessment(policy=policy, content_hash=content_hash, checks=checks, stages=tuple(stages))
+    return Assessment(policy=policy, content_hash=content_hash, checks=checks, stages=tuple(stages), **known)
 
 
-def _is_asked(approval: Approval, facts: Mapping[str, Any]) -> bool:
-    """An approval whose condition cannot be told is asked for."""
-    return approval.when is None or cel.evaluate(approval.when, facts).value is not False
+def _is_asked(asked: Approval | Stage, facts: Mapping[str, Any]) -> bool:
+    """What has a condition that cannot be told is asked for."""
+    return asked.when is None or cel.evaluate(asked.when, facts).value is not False
 
 
 def _check(check: Check, facts: Mapping[str, Any]) -> CheckResult:

@@ -1,13 +1,17 @@
 """A policy as it is stored by version, and what it comes to for one candidacy at one moment."""
 
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo, available_timezones
 
 from assent_common.canonical import ContentHash
 from assent_common.events.governance import CheckResult
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from assent_workflow.identities.model import Known
 
 MAX_EXPRESSION_LENGTH = 4_000
 
@@ -29,12 +33,32 @@ class Role(StrEnum):
     BUSINESS_OWNER = "business_owner"
 
 
-class OnContentChange(StrEnum):
-    """What becomes of an acceptance when the content changes."""
+#: Those for whom a use case's accountability facet names a person.
+ACCOUNTABLE = frozenset(Role) - {Role.RISK}
 
-    SUSPEND = "suspend"
+
+class ContentPart(StrEnum):
+    """The parts of a content, as the registry tells them."""
+
+    DESCRIPTION = "description"
+    SOURCE_URI = "source_uri"
+    ARTIFACTS = "artifacts"
+    IMAGES = "images"
+    INFERENCE_SPECIFICATION = "inference_specification"
+    ADDITIONAL_INFERENCE_SPECIFICATIONS = "additional_inference_specifications"
+    SOURCE_ALGORITHMS = "source_algorithms"
+    METRICS = "metrics"
+
+
+class OnContentChange(StrEnum):
+    """What becomes of an acceptance when the content changes. Of several parts, the strictest counts."""
+
+    #: It holds on, now for the new content.
+    KEEP = "keep"
     #: Suspended, and submitted again at once.
     REVIEW = "review"
+    #: Suspended, until somebody submits it again.
+    SUSPEND = "suspend"
 
 
 class _Part(BaseModel):
@@ -51,15 +75,26 @@ class Check(_Part):
     expression: Expression
     #: A string that says what is wrong when it does not pass.
     otherwise: Expression | None = None
+    #: Whether an override gets past it.
+    overridable: bool = True
 
 
 class Approval(_Part):
     """One role that must approve."""
 
     role: Role
+    #: In working days where the policy has a calendar.
     due_in: Positive
     #: Asked for only where this holds; also where it cannot be told.
     when: Expression | None = None
+    #: How many different people of the role must approve.
+    people: int = Field(default=1, ge=1, le=10)
+    #: Only the person whom the use case's accountability facet names for the role decides.
+    accountable: bool = False
+    #: To holders of which other roles a holder of this one may delegate it.
+    substitutes: tuple[Role, ...] = ()
+    #: What it is about: a change to nothing of this leaves the approval standing. Everything, where absent.
+    judges: Annotated[tuple[ContentPart, ...], Field(min_length=1)] | None = None
     #: How long before a task falls due its role is reminded; never, where absent.
     remind_before: Positive | None = None
     #: Who is told once a task is overdue; nobody, where absent. It does not let them decide it.
@@ -71,17 +106,52 @@ class Approval(_Part):
             raise ValueError("remind_before is not shorter than due_in")
         return self
 
+    @model_validator(mode="after")
+    def _one_person_is_accountable(self) -> Self:
+        if self.accountable and self.role not in ACCOUNTABLE:
+            raise ValueError(f"a use case names nobody who is accountable for {self.role}")
+        if self.accountable and self.people > 1:
+            raise ValueError("one person is accountable, so people is 1")
+        return self
+
+    def is_about(self, parts: Collection[str]) -> bool:
+        """Whether a change to these touches what was approved."""
+        return bool(parts) if self.judges is None else not set(self.judges).isdisjoint(parts)
+
 
 class Stage(_Part):
-    """Approvals asked for at the same time. The next stage begins once all of them are given."""
+    """Approvals asked for at the same time. The next stage begins once enough of them are given."""
 
     name: Slug
     approvals: tuple[Approval, ...] = Field(min_length=1)
+    #: Asked for only where this holds; also where it cannot be told.
+    when: Expression | None = None
+    #: How many of those who are asked must approve. One who rejects ends the review, whatever the quorum.
+    quorum: Literal["all", "any"] | Annotated[int, Field(ge=1)] = "all"
 
     @model_validator(mode="after")
     def _each_role_once(self) -> Self:
         _unique("role", [approval.role for approval in self.approvals])
+        seats = sum(approval.people for approval in self.approvals)
+        if isinstance(self.quorum, int) and self.quorum > seats:
+            raise ValueError(f"a quorum of {self.quorum} among {seats}")
         return self
+
+    @property
+    def seats(self) -> tuple[tuple[Approval, int], ...]:
+        """Each approval as often as people are asked for, numbered from 1."""
+        return tuple((approval, seat) for approval in self.approvals for seat in range(1, approval.people + 1))
+
+    @property
+    def needed(self) -> int:
+        """How many of the seats."""
+        match self.quorum:
+            case "all":
+                return len(self.seats)
+            case "any":
+                return 1
+            case int() as number:
+                return min(number, len(self.seats))
 
 
 class SeparationOfDuties(_Part):
@@ -89,6 +159,47 @@ class SeparationOfDuties(_Part):
     proposer_decides_nothing: bool = True
     #: Nobody decides two tasks of one review.
     one_person_one_task: bool = True
+    #: Who made the version or its model, or changed it last, at its source decides nothing either. Refuses everybody as
+    #: long as it is not known which person that is: see `/v1/identities`.
+    maker_decides_nothing: bool = False
+
+
+class Weekday(StrEnum):
+    MONDAY = "monday"
+    TUESDAY = "tuesday"
+    WEDNESDAY = "wednesday"
+    THURSDAY = "thursday"
+    FRIDAY = "friday"
+    SATURDAY = "saturday"
+    SUNDAY = "sunday"
+
+
+def _zone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError(f"{name} is no time zone")
+    return name
+
+
+class Calendar(_Part):
+    """On which days people work: `due_in` counts those alone."""
+
+    time_zone: Annotated[str, Field(max_length=100), AfterValidator(_zone)] = "UTC"
+    working_days: Annotated[tuple[Weekday, ...], Field(min_length=1)] = tuple(Weekday)[:5]
+    holidays: Annotated[tuple[date, ...], Field(max_length=1_000)] = ()
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.time_zone)
+
+    def works_on(self, day: date) -> bool:
+        return tuple(Weekday)[day.weekday()] in self.working_days and day not in self.holidays
+
+
+class Override(_Part):
+    """Who may accept what the policy would not, in an emergency, and for how long that holds."""
+
+    by: Annotated[tuple[Role, ...], Field(min_length=1)]
+    valid_for: Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(days=90))]
 
 
 class Policy(_Part):
@@ -102,11 +213,33 @@ class Policy(_Part):
     separation_of_duties: SeparationOfDuties = SeparationOfDuties()
     #: How long an acceptance holds before it is looked at again.
     valid_for: Positive
-    on_content_change: OnContentChange = OnContentChange.SUSPEND
+    #: For every part alike, or part by part with `otherwise` for the rest (`suspend`, where that is absent, too).
+    on_content_change: OnContentChange | dict[ContentPart | Literal["otherwise"], OnContentChange] = (
+        OnContentChange.SUSPEND
+    )
+    #: Whether a round that follows requested changes, or a content change, takes over the approvals which that left.
+    keeps_approvals: bool = False
+    calendar: Calendar | None = None
+    #: Nobody may, where absent.
+    override: Override | None = None
 
     @property
     def ref(self) -> str:
         return f"{self.name}@{self.version}"
+
+    def touched(self, parts: Collection[str]) -> frozenset[str]:
+        """Of the parts that changed, those whose change the policy does not let pass."""
+        return frozenset(part for part in parts if self._follows(part) is not OnContentChange.KEEP)
+
+    def what_follows(self, parts: Collection[str]) -> OnContentChange:
+        """What becomes of an acceptance when these parts change."""
+        return max((self._follows(part) for part in parts), key=list(OnContentChange).index)
+
+    def _follows(self, part: str) -> OnContentChange:
+        if isinstance(self.on_content_change, OnContentChange):
+            return self.on_content_change
+        by_part: Mapping[str, OnContentChange] = {str(name): what for name, what in self.on_content_change.items()}
+        return by_part.get(part, by_part.get("otherwise", OnContentChange.SUSPEND))
 
     def approval(self, stage: str, role: str) -> Approval | None:
         """What is asked of this role in this stage: whom to remind of it when, and whom to tell when it is late."""
@@ -130,6 +263,10 @@ class Assessment:
     checks: tuple[CheckResult, ...]
     #: The policy's stages with the approvals that are asked for here; those with none left out.
     stages: tuple[Stage, ...]
+    #: Who made the version, its model, or changed it last, as far as the source says.
+    makers: tuple[Known, ...] = ()
+    #: Role → whom the use case names as accountable.
+    accountable: Mapping[str, Known] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:

@@ -132,6 +132,7 @@ def _expressions(policy: Policy) -> Iterator[tuple[Way, str | None, bool]]:
         yield ("checks", number, "expression"), check.expression, True
         yield ("checks", number, "otherwise"), check.otherwise, False
     for number, stage in enumerate(policy.stages):
+        yield ("stages", number, "when"), stage.when, True
         for inner, approval in enumerate(stage.approvals):
             yield ("stages", number, "approvals", inner, "when"), approval.when, True
 

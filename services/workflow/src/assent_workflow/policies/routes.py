@@ -103,10 +103,10 @@ async def simulate_policy(name: str, trial: Trial, request: Request, _: Reader) 
     async with database.connection() as connection:
         use_case = await subjects.use_case_by_key(connection, trial.use_case)
         version = await subjects.version_by_name(connection, trial.model_version)
-    if use_case is None or version is None:
-        raise NotYetKnown("the use case or the model version is not known here")
-    subject = subjects.Subject(use_case, version)
-    assessment = subjects.assess(policy, subject)
+        if use_case is None or version is None:
+            raise NotYetKnown("the use case or the model version is not known here")
+        subject = await subjects.with_others(connection, use_case, version)
+    assessment = subjects.assess(policy, subject, database.clock.now())
     return Simulation(
         policy=policy.ref,
         passed=assessment.passed,

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from assent_common.canonical import ContentHash
 
 from assent_workflow.findings.rules import ENDED_BY_ACCEPTANCE
+from assent_workflow.identities.model import Identities, Known
 
 #: `models` is not among them: it follows from candidacies, of which the one in question is one.
 FACETS = ("business_context", "legal", "data", "impact", "accountability")
@@ -45,18 +46,38 @@ class Subject(NamedTuple):
     version: Version
     #: What is open of the version: kind, severity, summary.
     findings: Sequence[Mapping[str, Any]] = ()
+    #: What is accepted for the use case now, if not this very version.
+    champion: Version | None = None
+    #: Of those whom the above name.
+    identities: Identities = Identities()
+    #: Who made the model that this is a version of.
+    model_created_by: str | None = None
+
+    @property
+    def makers(self) -> tuple[Known, ...]:
+        record = self.version.record
+        names = dict.fromkeys([record.get("created_by"), record.get("modified_by"), self.model_created_by])
+        return tuple(self.identities.of(name) for name in names if name)
+
+    @property
+    def accountable(self) -> dict[str, Known]:
+        """Role → whom the use case names."""
+        named = self.use_case.facets.get("accountability") or {}
+        return {role: self.identities.of(name) for role, name in named.items() if name and isinstance(name, str)}
 
 
-def facts(subject: Subject) -> dict[str, Any]:
+def facts(subject: Subject, at: datetime | None = None) -> dict[str, Any]:
     """What is not known is left out, so that asking for it is an error and `has()` tells; nothing stands in for it.
 
     `version.findings` are those that are open, each with `kind`, `severity`, `summary` and `ended_by_acceptance`: one
     that only an acceptance puts right is no reason against it. `use_case.missing` names what keeps it from being fully
-    described, as `facet.field` or as a whole `facet`.
+    described, as `facet.field` or as a whole `facet`. `champion` is empty where nothing is accepted for the use case.
+    Ages are known where it is told what time it is.
     """
-    use_case, version, found = subject
+    use_case, version = subject.use_case, subject.version
     missing = [gap for facet in FACETS for gap in _gaps(use_case, facet)]
     record = version.record
+    champion = subject.champion
     return {
         "use_case": {
             **use_case.facets,
@@ -68,12 +89,33 @@ def facts(subject: Subject) -> dict[str, Any]:
         },
         "model": _known(urn=record.get("model"), name=record.get("name"), tags=record.get("tags")),
         "version": _known(
-            **{
-                **record,
-                "metrics": _metrics(record.get("metrics") or {}),
-                "findings": [_finding(each) for each in found],
-            }
+            **_judged(version), **_ages(version, at), findings=[_finding(each) for each in subject.findings]
         ),
+        "champion": _known(**_judged(champion)) if champion else {},
+    }
+
+
+def _judged(version: Version) -> dict[str, Any]:
+    return {
+        **version.record,
+        "urn": version.urn,
+        "metrics": _metrics(version.record.get("metrics") or {}),
+    }
+
+
+def _ages(version: Version, at: datetime | None) -> dict[str, Any]:
+    """In days. An evaluation is as old as the oldest report that measures it."""
+    if at is None:
+        return {}
+    reports = version.record.get("reports") or []
+    written = [
+        datetime.fromisoformat(report["written_at"])
+        for report in reports
+        if report.get("written_at") and not report.get("role", "").startswith("baseline_")
+    ]
+    return {
+        "age_days": (at - version.created_at) / timedelta(days=1),
+        "evaluation_age_days": (at - min(written)) / timedelta(days=1) if written else None,
     }
 
 

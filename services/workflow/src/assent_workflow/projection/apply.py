@@ -26,7 +26,7 @@ async def apply(uow: UnitOfWork, events: Sequence[CloudEvent]) -> None:
     connection = await uow.sql()
     observations: list[versions.Observation] = []
     gone: list[tuple[CloudEvent, Removed]] = []
-    others: list[tuple[str, str, str, bool, int]] = []
+    others: list[versions.Other] = []
     deployed: list[deployments.Deployed] = []
     shut_down: list[tuple[CloudEvent, Removed]] = []
     described: list[tuple[CloudEvent, UseCaseChanged]] = []
@@ -35,7 +35,7 @@ async def apply(uow: UnitOfWork, events: Sequence[CloudEvent]) -> None:
             case ModelVersionObserved() as version:
                 observations.append(versions.Observation(event, version))
             case ModelObserved() as model:
-                others.append((model.urn, model.source, Kind.MODEL, True, event.number))
+                others.append(versions.Other(model.urn, model.source, Kind.MODEL, True, event.number, model.created_by))
             case DeploymentObserved() as deployment:
                 deployed.append(deployments.Deployed(event, deployment))
             case Removed(kind=Kind.MODEL_VERSION) as removed:
@@ -43,7 +43,7 @@ async def apply(uow: UnitOfWork, events: Sequence[CloudEvent]) -> None:
             case Removed(kind=Kind.DEPLOYMENT) as removed:
                 shut_down.append((event, removed))
             case Removed() as removed:
-                others.append((removed.urn, removed.source, removed.kind, False, event.number))
+                others.append(versions.Other(removed.urn, removed.source, removed.kind, False, event.number))
             case SyncCompleted() as completed:
                 await census.announce(connection, completed, event.number)
             case UseCaseChanged() as use_case:

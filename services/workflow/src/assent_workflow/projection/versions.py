@@ -36,9 +36,11 @@ on conflict (urn) do update set live = false, sequence = excluded.sequence
 returning urn
 """
 UPSERT_OTHERS = """
-insert into other_entities as o (urn, source, kind, live, sequence)
-select * from unnest($1::text[], $2::text[], $3::text[], $4::boolean[], $5::bigint[])
-on conflict (urn) do update set source = excluded.source, live = excluded.live, sequence = excluded.sequence
+insert into other_entities as o (urn, source, kind, live, sequence, created_by)
+select * from unnest($1::text[], $2::text[], $3::text[], $4::boolean[], $5::bigint[], $6::text[])
+on conflict (urn) do update
+   set source = excluded.source, live = excluded.live, sequence = excluded.sequence,
+       created_by = coalesce(excluded.created_by, o.created_by)
  where excluded.sequence > o.sequence
 """
 HELD = """
@@ -55,6 +57,15 @@ select source, kind, count(*), sum(sequence)::bigint
 class Observation(NamedTuple):
     event: CloudEvent
     version: ModelVersionObserved
+
+
+class Other(NamedTuple):
+    urn: str
+    source: str
+    kind: str
+    live: bool
+    sequence: int
+    created_by: str | None = None
 
 
 async def observed(connection: asyncpg.Connection, observations: Sequence[Observation]) -> list[str]:
@@ -88,8 +99,8 @@ async def removed(connection: asyncpg.Connection, events: Sequence[tuple[CloudEv
     return [row["urn"] for row in await connection.fetch(REMOVE, *map(list, zip(*newest.values(), strict=True)))]
 
 
-async def others(connection: asyncpg.Connection, rows: Sequence[tuple[str, str, str, bool, int]]) -> None:
-    """Models, as far as counting needs them: (urn, source, kind, live, sequence)."""
-    newest = {row[0]: row for row in sorted(rows, key=lambda row: row[4])}
+async def others(connection: asyncpg.Connection, rows: Sequence[Other]) -> None:
+    """Models, as far as counting needs them, and who made a model."""
+    newest = {row.urn: row for row in sorted(rows, key=lambda row: row.sequence)}
     if newest:
         await connection.execute(UPSERT_OTHERS, *map(list, zip(*newest.values(), strict=True)))

@@ -8,6 +8,8 @@ from assent_common.uow import UnitOfWork
 
 from assent_workflow import subjects
 from assent_workflow.candidacies import store
+from assent_workflow.delegations import store as delegations
+from assent_workflow.identities.model import Person
 from assent_workflow.policies import store as policies
 from assent_workflow.reviews import model
 from assent_workflow.reviews.model import Verdict
@@ -29,14 +31,24 @@ async def decide(uow: UnitOfWork, task_id: UUID, verdict: Verdict, comment: str 
     before = await store.round_of(connection, candidacy, place["review"])
     subject = await subjects.subject_of(connection, candidacy)
     policy = await policies.pinned(connection, before.review.policy)
-    assessment = subjects.assess(policy, subject)
-    after = model.decide(before, task_id, verdict, comment, by=by, assessment=assessment, at=uow.clock.now())
+    now = uow.clock.now()
+    after = model.decide(
+        before,
+        task_id,
+        verdict,
+        comment,
+        by=by,
+        assessment=subjects.assess(policy, subject, now),
+        at=now,
+        delegations=await delegations.given_to(connection, Person(by.issuer, by.subject), now),
+    )
     await store.save(uow, candidacy, after, after.since(before))
     task = after.task(task_id)
     details = {
         "task": str(task_id),
         "role": task.role,
         "verdict": verdict,
+        "on_behalf_of": task.on_behalf_of.subject if task.on_behalf_of else None,
         "comment": task.comment,
         "policy": after.review.policy,
         "content_hash": after.review.content_hash,

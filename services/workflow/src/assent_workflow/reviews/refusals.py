@@ -3,9 +3,11 @@
 Refused
 ├── NotAllowed          (403)
 │   ├── NotYourTask
+│   ├── NotOverridable
 │   └── SeparationOfDuties
 ├── TooLate             (409)
 │   ├── AlreadyDecided
+│   ├── NotNeeded
 │   ├── ReviewEnded
 │   └── ContentMoved
 └── CommentRefused      (422)
@@ -31,6 +33,10 @@ class NotYourTask(NotAllowed):
         self.role = role
 
 
+class NotOverridable(NotAllowed):
+    """The policy, or what stands against it, lets this person not override it."""
+
+
 class SeparationOfDuties(NotAllowed):
     """The policy keeps this duty apart from another that is yours."""
 
@@ -50,6 +56,14 @@ class AlreadyDecided(TooLate):
         super().__init__(f"this task was decided already: {status} by {by}")
         self.task = task
         self.status = status
+
+
+class NotNeeded(TooLate):
+    """Enough others have approved."""
+
+    def __init__(self, task: UUID) -> None:
+        super().__init__("enough others have approved, so this task is not asked any more")
+        self.task = task
 
 
 class ReviewEnded(TooLate):

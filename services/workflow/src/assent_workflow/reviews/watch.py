@@ -14,8 +14,8 @@ from assent_common.uow import UnitOfWork
 from assent_workflow import subjects
 from assent_workflow.candidacies import store
 from assent_workflow.candidacies.end import end_locked
-from assent_workflow.candidacies.model import Candidacy, Trigger
-from assent_workflow.candidacies.submit import submit_locked
+from assent_workflow.candidacies.model import Candidacy, Trigger, hold_on
+from assent_workflow.candidacies.submit import parts_of, submit_locked
 from assent_workflow.policies import store as policies
 from assent_workflow.policies.model import OnContentChange
 from assent_workflow.reviews.model import dismiss, reconsider
@@ -69,25 +69,39 @@ async def _hold_to_content(uow: UnitOfWork, candidacy: Candidacy, subject: Subje
     connection = await uow.sql()
     assert candidacy.review is not None
     changes = diff(await store.judged(connection, candidacy.review), subject.version.content)
-    reason = "the content changed: " + described(changes)
-    suspended = await end_locked(uow, candidacy, Trigger.CONTENT_CHANGED, by=ASSENT, reason=reason)
     assert candidacy.policy is not None
     policy = await policies.pinned(connection, candidacy.policy)
-    if policy.on_content_change is OnContentChange.REVIEW:
-        await submit_locked(uow, suspended, by=ASSENT)
+    follows = policy.what_follows(parts_of(changes)) if changes else OnContentChange.SUSPEND
+    if follows is OnContentChange.KEEP:
+        await _let_hold(uow, candidacy, subject, described(changes))
+        return
+    reason = "the content changed: " + described(changes)
+    suspended = await end_locked(uow, candidacy, Trigger.CONTENT_CHANGED, by=ASSENT, reason=reason)
+    if follows is OnContentChange.REVIEW:
+        await submit_locked(uow, suspended, by=ASSENT, because_of=changes)
+
+
+async def _let_hold(uow: UnitOfWork, candidacy: Candidacy, subject: Subject, what: str) -> None:
+    """What was judged stays what the next change is compared with, so that many small ones add up."""
+    content_hash = subject.version.content_hash
+    reason = f"{candidacy.policy} lets it hold though the content changed: {what}"
+    after = hold_on(candidacy, content_hash, by=ASSENT, at=uow.clock.now(), reason=reason)
+    await store.save_candidacy(uow, candidacy, after)
+    uow.audit(ASSENT, "candidacy.kept", str(candidacy.id), {"reason": reason, "content_hash": content_hash})
 
 
 async def _go_on(uow: UnitOfWork, candidacy: Candidacy, subject: Subject) -> None:
     connection = await uow.sql()
     before = await store.round_of(connection, candidacy)
-    assessment = subjects.assess(await policies.pinned(connection, before.review.policy), subject)
     now = uow.clock.now()
+    assessment = subjects.assess(await policies.pinned(connection, before.review.policy), subject, now)
     if before.review.content_hash == subject.version.content_hash:
         after = reconsider(before, assessment, by=ASSENT, at=now)
         await store.save(uow, candidacy, after, after.since(before))
     else:
         changes = diff(await store.judged(connection, before.review.id), subject.version.content)
-        after = dismiss(before, assessment, diff=described(changes), by=ASSENT, at=now)
+        parts = parts_of(changes) or None
+        after = dismiss(before, assessment, diff=described(changes), by=ASSENT, at=now, parts=parts)
         await store.save(uow, candidacy, after, after.since(before), content=subject.version.content)
         details: dict[str, Any] = {
             "reason": after.candidacy.reason,

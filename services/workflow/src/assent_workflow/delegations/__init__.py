@@ -1,0 +1,1 @@
+"""People who stand in for others for a while."""

@@ -1,0 +1,1 @@
+"""Which person of the company a name elsewhere stands for."""
