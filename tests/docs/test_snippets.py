@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 from assent_sagemaker import sources
+from assent_workflow.policies.parse import parse
 
 from tests.docs import snippets
 from tests.docs.snippets import REPOSITORY, Snippet
@@ -78,6 +79,10 @@ def test_the_file_of_sources_is_one() -> None:
     (source,) = sources.parse(shown, name="sources.yaml")
     assert source.wants("customer-churn")
     assert not source.wants("sandbox-of-ada")
+
+
+def test_the_policy_is_one() -> None:
+    assert parse(snippets.one("docs/how-to/write-a-policy.md", "yaml", "# policy.yaml")).ref == "credit@1"
 
 
 def test_what_is_deployed_is_there() -> None:

@@ -18,7 +18,7 @@ from assent_common.signing import Signer
 from asyncpg import PostgresError
 from rich.console import Console
 
-from assent_local import asking, dead_letters, demo, events, rebuilding, sources, syncing, verifying
+from assent_local import asking, dead_letters, demo, events, policies, rebuilding, sources, syncing, verifying
 from assent_local import guardrail as fences
 from assent_local import up as runner
 from assent_local.broker import BrokerFailed
@@ -43,6 +43,7 @@ app.add_typer(sources_app, name="sources")
 app.add_typer(aws_app, name="aws")
 catalog_app = typer.Typer(help="The catalogue.", no_args_is_help=True)
 app.add_typer(catalog_app, name="catalog")
+app.add_typer(policies.app, name="policy")
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
