@@ -1,0 +1,60 @@
+"""Several things at once, on one candidacy."""
+
+import asyncio
+
+from tests.workflow.world import World, a_version
+
+HEAD = "name: own\nversion: 1\napplies_to: 'true'\nvalid_for: P30D\n"
+
+
+async def governed_by(world: World, text: str) -> None:
+    answer = await world.ask("POST", "/v1/policies", by="adam", role="admin", json={"text": HEAD + text})
+    assert answer.status_code == 201, answer.text
+
+
+async def test_a_hundred_people_decide_the_last_task_at_once_and_it_is_accepted_once(world: World) -> None:
+    await governed_by(world, "stages: [{name: one, approvals: [{role: legal, due_in: P1D}]}]\n")
+    candidacy = await world.put_forward()
+    task = (await world.tasks(candidacy["id"]))["legal"]
+    answers = await asyncio.gather(*(world.decide(task, by=f"lawyer-{n}") for n in range(100)))
+    codes = [answer.status_code for answer in answers]
+    assert (len(codes), codes.count(200), codes.count(409)) == (100, 1, 99)
+    told = [event.data["status"] for event in await world.told("assent.governance.candidacy.changed.v1")]
+    assert told == ["candidate", "under_review", "accepted"]
+
+
+async def test_a_policy_written_during_a_review_does_not_change_the_review(world: World) -> None:
+    stage = "stages: [{name: one, approvals: [{role: legal, due_in: P1D}]}]\n"
+    await governed_by(world, stage)
+    candidacy = await world.put_forward()
+    text = HEAD.replace("version: 1", "version: 2") + stage.replace("legal", "risk")
+    assert (await world.ask("POST", "/v1/policies", by="adam", role="admin", json={"text": text})).status_code == 201
+    tasks = await world.tasks(candidacy["id"])
+    assert set(tasks) == {"legal"}
+    assert (await world.decide(tasks["legal"])).status_code == 200
+    assert (await world.candidacy(candidacy["id"]))["policy"] == "own@1"
+    assert (await world.candidacy(candidacy["id"]))["status"] == "accepted"
+
+
+async def test_decision_withdrawal_and_content_change_at_once_end_in_one_order_or_another(world: World) -> None:
+    for number in range(6):
+        await world.hears(a_version(accuracy=0.91))
+        candidacy = await world.put_forward()
+        task = (await world.tasks(candidacy["id"]))["legal"]
+        path = f"/v1/candidacies/{candidacy['id']}/withdraw"
+        steps = [
+            world.decide(task),
+            world.ask("POST", path, by="ada", role="data_scientist"),
+            world.hears(a_version(accuracy=0.5 + number / 100)),
+        ]
+        turned = steps[number % 3 :] + steps[: number % 3]
+        answers = await asyncio.gather(*turned)
+        assert len(answers) == 3
+        assert (await world.candidacy(candidacy["id"]))["status"] == "withdrawn"
+        assert await world.tasks(candidacy["id"]) == {}
+        sequences = [
+            event.number
+            for event in await world.told("assent.governance.candidacy.changed.v1")
+            if event.subject == candidacy["id"]
+        ]
+        assert sequences == list(range(1, len(sequences) + 1))
