@@ -95,15 +95,15 @@ async def subject_of(connection: asyncpg.Connection, candidacy: Candidacy) -> Su
     use_case = await connection.fetchrow(USE_CASE, candidacy.use_case_id)
     assert version is not None
     assert use_case is not None
-    subject = await with_others(connection, _use_case(use_case), _version(version))
-    return subject._replace(findings=await findings.open_of_version(connection, candidacy.model_version))
+    return await with_others(connection, _use_case(use_case), _version(version))
 
 
 async def with_others(connection: asyncpg.Connection, use_case: UseCase, version: Version) -> Subject:
-    """With the champion, and with those whom the two name. None of these is held: what changes there comes too late."""
+    """With findings, the champion, and whom the two name. Those are not held: a change to them is seen next time."""
     champion = await connection.fetchrow(CHAMPION, use_case.id, version.urn)
     maker = await connection.fetchval(MAKER_OF_MODEL, version.record.get("model"))
-    alone = Subject(use_case, version, champion=_version(champion) if champion else None, model_created_by=maker)
+    found = await findings.open_of_version(connection, version.urn)
+    alone = Subject(use_case, version, found, champion=_version(champion) if champion else None, model_created_by=maker)
     named = {known.name for known in (*alone.makers, *alone.accountable.values())}
     return alone._replace(identities=await identities.of(connection, named))
 

@@ -7,7 +7,7 @@ from typing import Any
 from assent_common.canonical import ContentHash
 from assent_common.events.governance import CheckResult
 
-from assent_workflow.policies import cel
+from assent_workflow.policies import cel, evidence
 from assent_workflow.policies.model import Approval, Assessment, Check, Policy, Stage
 
 MAX_REASON_LENGTH = 1_000
@@ -32,9 +32,14 @@ def _is_asked(asked: Approval | Stage, facts: Mapping[str, Any]) -> bool:
 
 def _check(check: Check, facts: Mapping[str, Any]) -> CheckResult:
     answer = cel.evaluate(check.expression, facts)
-    if answer.is_true:
-        return CheckResult(name=check.name, passed=True, reason=check.description)
-    return CheckResult(name=check.name, passed=False, reason=_why_not(check, answer, facts)[:MAX_REASON_LENGTH])
+    reason = check.description if answer.is_true else _why_not(check, answer, facts)[:MAX_REASON_LENGTH]
+    return CheckResult(
+        name=check.name,
+        passed=answer.is_true,
+        reason=reason,
+        expression=check.expression,
+        seen=evidence.seen(check.expression, facts),
+    )
 
 
 def _why_not(check: Check, answer: cel.Answer, facts: Mapping[str, Any]) -> str:

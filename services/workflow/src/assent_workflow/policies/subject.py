@@ -10,6 +10,7 @@ from assent_common.canonical import ContentHash
 
 from assent_workflow.findings.rules import ENDED_BY_ACCEPTANCE
 from assent_workflow.identities.model import Identities, Known
+from assent_workflow.policies import frameworks
 
 #: `models` is not among them: it follows from candidacies, of which the one in question is one.
 FACETS = ("business_context", "legal", "data", "impact", "accountability")
@@ -78,6 +79,7 @@ def facts(subject: Subject, at: datetime | None = None) -> dict[str, Any]:
     missing = [gap for facet in FACETS for gap in _gaps(use_case, facet)]
     record = version.record
     champion = subject.champion
+    found = [_finding(each) for each in subject.findings]
     return {
         "use_case": {
             **use_case.facets,
@@ -88,9 +90,7 @@ def facts(subject: Subject, at: datetime | None = None) -> dict[str, Any]:
             "missing_text": ", ".join(missing),
         },
         "model": _known(urn=record.get("model"), name=record.get("name"), tags=record.get("tags")),
-        "version": _known(
-            **_judged(version), **_ages(version, at), findings=[_finding(each) for each in subject.findings]
-        ),
+        "version": _known(**{**_judged(version), **_ages(version, at), "findings": found}),
         "champion": _known(**_judged(champion)) if champion else {},
     }
 
@@ -100,6 +100,7 @@ def _judged(version: Version) -> dict[str, Any]:
         **version.record,
         "urn": version.urn,
         "metrics": _metrics(version.record.get("metrics") or {}),
+        "measured": version.record.get("metrics") or {},
     }
 
 
@@ -114,6 +115,7 @@ def _ages(version: Version, at: datetime | None) -> dict[str, Any]:
         if report.get("written_at") and not report.get("role", "").startswith("baseline_")
     ]
     return {
+        **frameworks.support(version.record.get("framework"), version.record.get("framework_version"), at),
         "age_days": (at - version.created_at) / timedelta(days=1),
         "evaluation_age_days": (at - min(written)) / timedelta(days=1) if written else None,
     }

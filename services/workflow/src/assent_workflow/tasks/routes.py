@@ -79,12 +79,20 @@ class TaskOut(BaseModel):
     put_forward_by: str
     stage: str
     role: str
+    #: Of several people of the role who are asked, the how-manieth.
+    seat: int
     status: TaskStatus
+    #: For whom it is meant, where the use case names somebody.
+    assignee: str | None
     opened_at: datetime
     due_at: datetime
     decided_by: str | None
     decided_at: datetime | None
+    #: For whom, where it was decided by one who stands in.
+    on_behalf_of: str | None
     comment: str | None
+    #: The task of an earlier round whose approval counts on here.
+    kept_from: UUID | None
     #: Why the approval last given here does not count any more.
     dismissed: str | None
 

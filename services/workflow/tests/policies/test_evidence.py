@@ -1,0 +1,50 @@
+"""What a check keeps of what it saw."""
+
+from datetime import UTC, datetime
+
+from assent_common.events.governance import Seen
+from assent_workflow.policies import frameworks
+from assent_workflow.policies.evidence import seen
+
+FACTS = {
+    "use_case": {"legal": {"risk_class": "high"}},
+    "version": {
+        "metrics": {"f1": 0.8, "equal-odds": 0.1},
+        "measured": {"f1": {"value": 0.8, "report": "s3://reports/quality.json"}},
+        "reports": [{"role": "model_quality", "uri": "s3://reports/quality.json", "digest": "sha256:q"}],
+    },
+    "champion": {"metrics": {"f1": 0.75}},
+}
+
+
+def test_a_metric_is_kept_with_its_threshold_and_with_the_report_that_holds_it() -> None:
+    assert seen("version.metrics.f1 >= 0.75", FACTS) == (
+        Seen(
+            name="version.metrics.f1",
+            value=0.8,
+            threshold=">= 0.75",
+            report="s3://reports/quality.json",
+            digest="sha256:q",
+        ),
+    )
+
+
+def test_a_challenger_is_kept_beside_its_champion() -> None:
+    found = {each.name: each.value for each in seen("version.metrics.f1 >= champion.metrics.f1 - 0.01", FACTS)}
+    assert found == {"version.metrics.f1": 0.8, "champion.metrics.f1": 0.75}
+
+
+def test_quoted_names_are_read_and_what_is_not_known_is_left_out() -> None:
+    expression = 'version.metrics["equal-odds"] < 0.2 && version.metrics.recall > 0.5 && has(use_case.legal.risk_class)'
+    found = {each.name: each.threshold for each in seen(expression, FACTS)}
+    assert found == {"version.metrics.equal-odds": "< 0.2", "use_case.legal.risk_class": None}
+
+
+def test_a_framework_is_looked_after_until_its_day_and_one_not_in_the_table_is_not_known() -> None:
+    before, after = datetime(2026, 10, 15, 23, tzinfo=UTC), datetime(2026, 10, 16, tzinfo=UTC)
+    assert frameworks.support("pytorch", "2.9.1", before)["framework_supported"] is True
+    assert frameworks.support("pytorch", "2.9.1", after) == {
+        "framework_end_of_life": "2026-10-15",
+        "framework_supported": False,
+    }
+    assert frameworks.support("pytorch", "99", after) == {}
