@@ -31,6 +31,9 @@ TYPE = "assent.audit.checkpoint.signed.v1"
 EVERY_S = 60.0
 AGAIN_AFTER_S = 3600.0
 RETRY_S = 5.0
+HELD_FOR_S = 30.0
+"""At least: longer than it takes to publish, topic and all, so that nobody else signs meanwhile."""
+
 STANDING = "select hash from audit where seq = $1"
 HEADERS = [("content-type", CONTENT_TYPE.encode())]
 
@@ -44,7 +47,7 @@ class Checkpoints:
         self._signer = signer
         self._every_s = every_s
         self._publisher = Publisher(settings, f"assent-{database.service}-audit")
-        self._lease = Lease("audit-checkpoints", ttl_s=2.5 * every_s)
+        self._lease = Lease("audit-checkpoints", ttl_s=max(2.5 * every_s, HELD_FOR_S))
         self._signed = chain.BEGINNING
         self._published_at = float("-inf")
         self._topic_is_there = False
