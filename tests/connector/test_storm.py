@@ -75,7 +75,8 @@ async def test_a_thousand_versions_in_a_storm_are_told_as_in_fair_weather(
         versions = await connector.versions()
         assert len(versions) == GROUPS * VERSIONS, "none is missing, whatever befell the calls"
         unreadable = [v for v in versions.values() if v.metrics_status is not MetricsStatus.COMPLETE]
-        assert unreadable
+        # A report that failed may have been read since: that some failed, the calls tell.
+        assert simulator.calls("GetObject") > GROUPS * VERSIONS
         assert all(v.metrics_reason for v in unreadable), "what could not be read says why"
         assert simulator.calls("Search") > 1 + 1 + GROUPS * VERSIONS / 100 + 1
         stormy = await connector.events()
