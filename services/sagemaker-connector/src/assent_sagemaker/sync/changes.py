@@ -142,12 +142,6 @@ def _fitted(observation: Observation) -> tuple[state.Row, Payload]:
     return row, payload
 
 
-def _addresses(observation: Observation) -> Sequence[str]:
-    if isinstance(observation.payload, ModelVersionObserved):
-        return [artifact.uri for artifact in observation.payload.artifacts]
-    return observation.unmatched
-
-
 def _books_differ(row: state.Row, known: state.Known | None) -> bool:
     return known is None or (row.document_hash, row.summary_hash or known.summary_hash, row.reports) != (
         known.document_hash,
