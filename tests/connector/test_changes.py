@@ -1,9 +1,16 @@
 """Polling: each change is told once, and a source that stands still costs next to nothing."""
 
+import asyncio
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from assent_common.clock import FrozenClock
+from assent_common.database import Database
+from assent_common.events.registry import Kind
 from assent_local.simulator import Simulator
+from assent_sagemaker import arns, state
+from assent_sagemaker.reports import Reports
 from assent_sagemaker.sync.rounds import GROUPS_EVERY
 
 from tests.connector import world
@@ -152,3 +159,36 @@ async def test_a_failing_poll_says_so_once_and_goes_on_where_it_was(
     await connector.poll()
     assert (await connector.versions())[urn].source_approval_status == "Rejected"
     assert connector.health.components["sources"].state == "working"
+
+
+async def test_who_keep_the_same_new_thing_at_once_keep_it_once(store: Database, clock: FrozenClock) -> None:
+    """As a first full sync and the reader of a hint do."""
+
+    async def keep(number: int) -> Mapping[str, int]:
+        arn = f"arn:aws:sagemaker:eu-central-1:123456789012:model-package-group/Churn{number}"
+        async with store.transaction() as uow:
+            return await state.upsert(await uow.sql(), "demo", [_a_model(arn, clock.now())], clock.now())
+
+    for number in range(100):
+        at_once = await asyncio.gather(*(keep(number) for _ in range(4)))
+        assert sorted(len(kept) for kept in at_once) == [0, 0, 0, 1]
+
+
+def _a_model(arn: str, at: datetime) -> state.Row:
+    return state.Row(
+        key=arns.key(arn),
+        urn=arn,
+        kind=Kind.MODEL,
+        model=None,
+        hash="1",
+        document={},
+        document_hash="1",
+        summary_hash=None,
+        content_hash=None,
+        tags={},
+        artifacts=[],
+        reports=Reports(),
+        created_at=at,
+        modified_at=None,
+        training_job=None,
+    )
