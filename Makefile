@@ -20,8 +20,9 @@ help:  ## Say what there is
 
 setup: $(READY)  ## Make .venv with everything in it
 
+# Compiled once here, not by each of the many processes that the tests start: some machines keep no bytecode.
 $(READY): uv.lock $(PROJECTS) | $(BIN)/uv
-	$(BIN)/uv sync --locked --quiet
+	$(BIN)/uv sync --locked --quiet --compile-bytecode
 	@touch $@
 
 $(BIN)/uv:
