@@ -1,7 +1,7 @@
 """`make bench-catalog`: the catalogue beside its floors in the same run.
 
-A real Postgres with so many versions, the service behind a real server. Floors: `COPY` into the same indexed tables,
-a bare FastAPI route with one asyncpg statement, the bare query, `COPY TO`.
+A real Postgres with so many versions, a real Apache Kafka, the service behind a real server. Floors: raw consumption
+and `COPY` into the same tables, a bare FastAPI route with one asyncpg statement, the bare query, `COPY TO`.
 """
 
 import argparse
@@ -15,26 +15,21 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import asyncpg
 import psutil
-from assent_catalog.projection.apply import apply
 from assent_common import migrations
 from assent_common.clock import SystemClock
 from assent_common.database import Database
-from assent_common.events import envelope
-from assent_common.events.envelope import CloudEvent
-from assent_common.events.registry import Metric, ModelVersionObserved
 from assent_local.ports import free_port
 from assent_local.postgres import Postgres
 
 from tests.bench import http
+from tests.bench.applying import NAMES, applied
 from tests.bench.http import Load
 from tests.bench.report import Row, Table
+from tests.support.kafka.server import Kafka
 from tests.support.wait import until
 
 ROLE = "viewer"
-BATCH = 500
-NAMES = ("churn", "credit-risk", "fraud", "pricing", "demand-forecast", "cv-screening", "chat-intent", "image-quality")
 SEED = f"""
 insert into model_versions (id, urn, source, model, model_id, name, version, description, type, framework, algorithm,
                             source_status, source_approval_status, metrics_status, content_hash, created_at, live,
@@ -72,26 +67,28 @@ select md5('u' || n)::uuid, 'use-case-' || n, 'Use case ' || n, 'development', '
 
 
 class Catalog:
-    """The catalogue's database, and servers on it."""
+    """The catalogue's database, the broker, and servers on them."""
 
-    def __init__(self, postgres: Postgres, database: Database) -> None:
+    def __init__(self, postgres: Postgres, database: Database, kafka: str) -> None:
         self._postgres = postgres
         self.database = database
+        self.kafka = kafka
 
     @classmethod
     @asynccontextmanager
     async def open(cls) -> "AsyncIterator[Catalog]":
         with tempfile.TemporaryDirectory(prefix="assent-bench-") as folder:
             postgres = Postgres(Path(folder) / "postgres", free_port(), durable=True)
-            await postgres.start()
+            kafka = Kafka(Path(folder) / "kafka")
+            await asyncio.gather(postgres.start(), kafka.start())
             try:
                 await postgres.create_database("catalog")
                 database = Database(postgres.url("catalog"), service="catalog-api", clock=SystemClock())
                 await migrations.upgrade(database, "assent_catalog")
-                yield cls(postgres, database)
+                yield cls(postgres, database, kafka.bootstrap_servers)
                 await database.close()
             finally:
-                await postgres.kill()
+                await asyncio.gather(postgres.kill(), kafka.kill())
 
     async def sow(self, versions: int) -> None:
         async with self.database.connection() as connection:
@@ -123,101 +120,6 @@ class Catalog:
         finally:
             process.kill()
             await process.wait()
-
-
-def an_event(number: int) -> CloudEvent:
-    name = NAMES[number % len(NAMES)]
-    version = ModelVersionObserved(
-        urn=f"arn:aws:sagemaker:eu-central-1:123456789012:model-package/{name}-applied/{number}",
-        source="bench",
-        model=f"arn:aws:sagemaker:eu-central-1:123456789012:model-package-group/{name}-applied",
-        name=f"{name}-applied",
-        version=number,
-        description=f"Candidate {number}",
-        type="binary_classification",
-        framework="XGBOOST",
-        metrics={each: Metric(value=0.9) for each in ("accuracy", "precision", "recall", "f1", "auc")},
-        source_status="Completed",
-        created_at=SystemClock().now(),
-        content_hash=f"sha256:{number}",
-        raw={"ModelPackageArn": "arn", "Filler": "x" * 500},
-    )
-    return envelope.create(
-        source="/bench",
-        type="assent.registry.model_version.observed.v1",
-        subject=version.urn,
-        sequence=1,
-        time=version.created_at,
-        data=version,
-    )
-
-
-async def applied(catalog: Catalog, table: Table, count: int) -> None:
-    """Events to rows, beside COPY of the same rows into the same indexed tables."""
-    events = [an_event(number) for number in range(count)]
-    bodies = [envelope.to_bytes(event) for event in events]
-    began = time.perf_counter()
-    for first in range(0, count, BATCH):
-        batch = [envelope.from_bytes(body) for body in bodies[first : first + BATCH]]
-        async with catalog.database.transaction() as uow:
-            await apply(uow, batch)
-    ours = time.perf_counter() - began
-    tables = ("model_versions", "metrics", "model_version_history", "outbox")
-    async with catalog.database.connection() as connection:
-        began = time.perf_counter()
-        for body in bodies:
-            envelope.from_bytes(body)
-        parsing = time.perf_counter() - began
-        copying = 0.0
-        for name in tables:
-            copying += await _copied(connection, name)
-    floor = parsing + copying
-    table.add(
-        Row(
-            f"{count:,} new versions applied, in batches of {BATCH}",
-            f"{count / ours:,.0f} a second",
-            f"{floor / ours:.0%} of parsing and COPY into the same tables ({count / floor:,.0f} a second); goal 50 %",
-        )
-    )
-
-
-async def _copied(connection: asyncpg.Connection, name: str) -> float:
-    """Seconds for COPY of what `apply` wrote into a table with the same indexes."""
-    which = {
-        "model_versions": "source = 'bench'",
-        "metrics": "model_version in (select id from model_versions where source = 'bench')",
-        "model_version_history": "urn like '%-applied/%'",
-        "outbox": "true",
-    }[name]
-    columns = [
-        row["column_name"]
-        for row in await connection.fetch(
-            """
-            select column_name from information_schema.columns
-             where table_name = $1 and table_schema = 'public' and column_name <> 'id' or table_name = $1
-               and table_name <> 'outbox' and table_schema = 'public' order by ordinal_position
-            """,
-            name,
-        )
-    ]
-    kept: list[bytes] = []
-
-    async def keep(chunk: bytes) -> None:
-        kept.append(bytes(chunk))
-
-    listed = ", ".join(columns)
-    await connection.copy_from_query(f"select {listed} from {name} where {which}", output=keep, format="binary")
-    await connection.execute(f"create table copied (like {name} including all)")
-    began = time.perf_counter()
-    await connection.copy_to_table("copied", source=_chunks(kept), columns=columns, format="binary")
-    took = time.perf_counter() - began
-    await connection.execute("drop table copied")
-    return took
-
-
-async def _chunks(kept: list[bytes]) -> AsyncIterator[bytes]:
-    for chunk in kept:
-        yield chunk
 
 
 async def answered(catalog: Catalog, table: Table, versions: int, seconds: float) -> None:
@@ -299,7 +201,7 @@ async def bench(versions: int, seconds: float, write_to: Path | None) -> None:
         await catalog.sow(versions)
         measurements: list[Callable[[], Awaitable[None]]] = [
             lambda: answered(catalog, table, versions, seconds),
-            lambda: applied(catalog, table, 20_000),
+            lambda: applied(catalog.database, catalog.kafka, table, count=20_000, repeat=3, profile=False),
         ]
         for measure in measurements:
             await measure()
