@@ -83,6 +83,7 @@ ALLOWED: dict[str, dict[str, frozenset[Role] | set[Role]]] = {
         "POST /v1/candidacies/{id}/suspend": GUARDIANS,
         "POST /v1/candidacies/{id}/retire": GUARDIANS,
         "GET /v1/reviews/{id}": ALL,
+        "GET /v1/reviews/{id}/changes": ALL,
         "GET /v1/tasks": ALL,
         "GET /v1/tasks/{id}": ALL,
         "POST /v1/tasks/{id}/decision": APPROVERS,

@@ -81,6 +81,30 @@ class CheckResult(Payload):
     since: UtcTime | None = None
 
 
+class MetricDifference(Payload):
+    """A metric that is not what it was; null where it was not measured on that side."""
+
+    #: By the role of its report: `model_quality.accuracy`.
+    name: str
+    before: float | None = None
+    after: float | None = None
+    difference: float | None = None
+
+
+class ContentDifference(Payload):
+    """What the content judged differs in from what another review judged."""
+
+    #: The other review, of this model version.
+    review: UUID
+    model_version: str
+    content_hash: str
+    #: The parts that differ: `artifacts`, `metrics`.
+    parts: tuple[str, ...] = ()
+    #: How many fields of them do.
+    fields: int = 0
+    metrics: tuple[MetricDifference, ...] = ()
+
+
 class ReviewRequested(Payload):
     """A round of judging, pinned to a policy version and to the content judged."""
 
@@ -96,6 +120,10 @@ class ReviewRequested(Payload):
     requested_by: str
     requested_at: UtcTime
     ended_at: UtcTime | None = None
+    #: Against what was last accepted for the use case; absent where nothing was.
+    since_accepted: ContentDifference | None = None
+    #: Against the candidacy's round before this one; absent for the first.
+    since_last_round: ContentDifference | None = None
 
 
 class TaskChanged(Payload):

@@ -22,6 +22,7 @@ from assent_common.uow import UnitOfWork
 from assent_workflow.candidacies.model import Candidacy, Person
 from assent_workflow.findings import look as findings
 from assent_workflow.policies import store as policies
+from assent_workflow.reviews.changes import Since, since_others
 from assent_workflow.reviews.model import Change, Review, ReviewStatus, Round, Task
 from assent_workflow.timers import model as timers
 from assent_workflow.timers import store as timer_rows
@@ -125,7 +126,7 @@ async def save(
         await save_candidacy(uow, before, change.candidacy)
     if change.review is not None:
         await connection.execute(SAVE_REVIEW, *_review_values(change.review, content))
-        _tell_review(uow, after.candidacy, change.review)
+        _tell_review(uow, after.candidacy, change.review, await since_others(connection, change.review.id))
     if change.tasks:
         rows = [_task_values(after.candidacy, task) for task in change.tasks]
         await connection.execute(SAVE_TASKS, *map(list, zip(*rows, strict=True)))
@@ -263,7 +264,7 @@ def _tell_candidacy(uow: UnitOfWork, candidacy: Candidacy) -> None:
     )
 
 
-def _tell_review(uow: UnitOfWork, candidacy: Candidacy, review: Review) -> None:
+def _tell_review(uow: UnitOfWork, candidacy: Candidacy, review: Review, since: Since) -> None:
     uow.emit(
         GOVERNANCE,
         "assent.governance.review.requested.v1",
@@ -281,6 +282,8 @@ def _tell_review(uow: UnitOfWork, candidacy: Candidacy, review: Review) -> None:
             requested_by=review.requested_by,
             requested_at=review.requested_at,
             ended_at=review.ended_at,
+            since_accepted=since.accepted.told if since.accepted else None,
+            since_last_round=since.last_round.told if since.last_round else None,
         ),
     )
 
