@@ -6,7 +6,9 @@ from assent_common.kafka import topics
 from assent_common.service import Parts, Runtime
 
 from assent_workflow.candidacies.routes import routes as candidacies
+from assent_workflow.comments.routes import routes as comments
 from assent_workflow.delegations.routes import routes as delegations
+from assent_workflow.evidence.routes import routes as evidence
 from assent_workflow.facts.routes import routes as facts
 from assent_workflow.facts.show import Dashboard
 from assent_workflow.findings.routes import routes as findings
@@ -26,7 +28,8 @@ from assent_workflow.webhooks.sign import Sealer
 
 PORT = 8082
 ROUTERS = (
-    *(candidacies, reviews, tasks, policies, identities, delegations, findings, webhooks, gate, facts),
+    *(candidacies, reviews, comments, evidence),
+    *(tasks, policies, identities, delegations, findings, webhooks, gate, facts),
     *(feed.routes, audit_log.routes),
 )
 

@@ -152,6 +152,44 @@ class TaskChanged(Payload):
     kept_from: UUID | None = None
 
 
+class EvidenceAttached(Payload):
+    """What a judgement rests on, named and not kept here: with its digest nobody can put another in its place."""
+
+    id: UUID
+    review: UUID
+    #: The task whose decision it was given with.
+    task: UUID | None = None
+    candidacy: UUID
+    use_case: str
+    model_version: str
+    name: str
+    uri: str
+    #: Of what is at `uri`, in hex.
+    sha256: str
+    media_type: str
+    note: str | None = None
+    attached_by: str
+    attached_at: UtcTime
+
+
+class CommentAdded(Payload):
+    """What somebody said of a review. It is never changed: who thinks otherwise later says so."""
+
+    id: UUID
+    review: UUID
+    #: The task that it is about.
+    task: UUID | None = None
+    candidacy: UUID
+    use_case: str
+    model_version: str
+    author: str
+    #: Markdown.
+    body: str
+    #: The decision that it gives the reason for: `approve`, `reject`, `request_changes`.
+    verdict: str | None = None
+    added_at: UtcTime
+
+
 class FindingChanged(Payload):
     """Something that breaks the rules."""
 
@@ -201,6 +239,8 @@ TYPES: dict[str, type[Payload]] = {
     "assent.governance.candidacy.changed.v1": CandidacyChanged,
     "assent.governance.review.requested.v1": ReviewRequested,
     "assent.governance.task.changed.v1": TaskChanged,
+    "assent.governance.comment.added.v1": CommentAdded,
+    "assent.governance.evidence.attached.v1": EvidenceAttached,
     "assent.governance.finding.changed.v1": FindingChanged,
     "assent.governance.timer.fired.v1": TimerFired,
 }

@@ -33,6 +33,14 @@ class NotYourTask(NotAllowed):
         self.role = role
 
 
+class NotTakingPart(NotAllowed):
+    """Only who takes part in a review adds to it."""
+
+    def __init__(self, review: UUID) -> None:
+        super().__init__("only who put this forward, whom the review asks, or whom the use case names adds to it")
+        self.review = review
+
+
 class NotOverridable(NotAllowed):
     """The policy, or what stands against it, lets this person not override it."""
 

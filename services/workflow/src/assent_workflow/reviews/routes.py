@@ -14,6 +14,8 @@ from assent_common.identity.roles import Reader
 from fastapi import Request, Response
 from pydantic import BaseModel
 
+from assent_workflow.evidence import store as evidence
+from assent_workflow.evidence.schemas import EvidenceOut
 from assent_workflow.reviews.changes import since_others
 from assent_workflow.reviews.compare import Comparison
 from assent_workflow.reviews.model import ReviewStatus
@@ -41,6 +43,8 @@ class ReviewOut(BaseModel):
     content: dict[str, Any]
     checks: list[CheckResult]
     tasks: list[TaskOut]
+    #: What it rests on, the oldest first.
+    evidence: list[EvidenceOut]
     requested_by: str
     requested_at: datetime
     ended_at: datetime | None
@@ -104,10 +108,12 @@ async def get_review(id: UUID, request: Request, response: Response, _: Reader) 
             raise NotFound(f"there is no review {id}")
         tasks = await tasks_of_review(connection, id)
         since = await since_others(connection, id)
+        attached = await evidence.of_review(connection, id)
     response.headers["ETag"] = etag(row["sequence"])
     members = {
         **row,
         "tasks": tasks,
+        "evidence": [EvidenceOut.model_validate(dict(each)) for each in attached],
         "since_accepted": since.accepted.told if since.accepted else None,
         "since_last_round": since.last_round.told if since.last_round else None,
     }

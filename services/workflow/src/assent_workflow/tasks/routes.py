@@ -18,6 +18,7 @@ from assent_common.identity.roles import Principal, Reader, Role, allow
 from fastapi import Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from assent_workflow.evidence.schemas import EvidenceIn
 from assent_workflow.problems import spoken
 from assent_workflow.reviews.decide import decide
 from assent_workflow.reviews.model import Verdict
@@ -66,6 +67,7 @@ class Decision(BaseModel):
 
     verdict: Verdict
     comment: Annotated[str | None, Field(max_length=4000)] = None
+    evidence: Annotated[list[EvidenceIn], Field(max_length=20, description="What the decision rests on")] = []
 
 
 class TaskOut(BaseModel):
@@ -161,7 +163,7 @@ async def decide_task(
                 telemetry.tracer.start_as_current_span("decide", links=telemetry.link_to(before["traceparent"])),
                 spoken(),
             ):
-                await decide(uow, id, decision.verdict, decision.comment, by=who)
+                await decide(uow, id, decision.verdict, decision.comment, by=who, evidence=decision.evidence)
             after = await _row(connection, id)
             task = TaskOut.model_validate(dict(after))
             headers = {"ETag": etag(after["sequence"])}
