@@ -49,7 +49,7 @@ async def service(request: pytest.FixtureRequest, database_url: str) -> AsyncIte
         stdout=DEVNULL,
     )
     url = f"http://127.0.0.1:{port}"
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=60) as client:
 
         async def answers() -> bool:
             try:
@@ -65,7 +65,7 @@ async def service(request: pytest.FixtureRequest, database_url: str) -> AsyncIte
 
 async def test_the_document_is_valid_and_every_operation_reads_well(service: tuple[str, str]) -> None:
     _, url = service
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=60) as client:
         document = (await client.get(f"{url}/openapi.json")).json()
     assert document["openapi"].startswith("3.1")
     validate(document)
