@@ -2,50 +2,28 @@
 
 import ipaddress
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
+from assent_workflow.outgoing.queue import RETRIES_S
 from assent_workflow.webhooks import store
 from assent_workflow.webhooks.deliver import Deliveries
 from assent_workflow.webhooks.sign import Sealer
-from fastapi import FastAPI, Request, Response
+from fastapi import Response
 from standardwebhooks.webhooks import Webhook
 
+from tests.support import certificates
+from tests.support.receiver import Receiver, a_receiver
+from tests.support.wait import until
+from tests.workflow.outgoing_process import a_process
 from tests.workflow.world import World
 
 LOOPBACK = [ipaddress.ip_network("127.0.0.0/8")]
 SEALER = Sealer("ab" * 32)
 TASKS = "assent.governance.task.*"
-
-
-@dataclass
-class Receiver:
-    """A real server that answers as it is told, and keeps what it was sent."""
-
-    url: str = ""
-    answers: list[Response] = field(default_factory=list)
-    got: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    receiver, app = Receiver(), FastAPI()
-
-    @app.post("/hook")
-    async def hook(request: Request) -> Response:
-        receiver.got.append((dict(request.headers), await request.body()))
-        return receiver.answers.pop(0) if receiver.answers else Response(status_code=204)
-
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, lifespan="off"))
-    config = server.config
-    config.load()
-    server.lifespan = config.lifespan_class(config)
-    await server.startup()
-    receiver.url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/hook"
-    yield receiver
-    await server.shutdown()
 
 
 async def create(world: World, url: str, types: Sequence[str] = (TASKS,)) -> dict[str, Any]:
@@ -81,6 +59,12 @@ async def log(world: World, webhook: dict[str, Any]) -> list[dict[str, Any]]:
     assert answer.status_code == 200, answer.text
     items: list[dict[str, Any]] = answer.json()["items"]
     return items
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    async with a_receiver() as receiver:
+        yield receiver
 
 
 @pytest.fixture
@@ -138,13 +122,13 @@ async def test_a_failure_is_tried_again_later_as_the_receiver_asks_and_given_up_
     async with world.database.connection() as connection:
         wait_s = await connection.fetchval("select extract(epoch from next_try_at - now()) from webhook_deliveries")
     assert 6_900 < wait_s <= 7_000
-    assert sum(store.RETRIES_S) * 1.25 >= 3 * 86_400
-    receiver.answers = [Response(status_code=500) for _ in store.RETRIES_S]
-    for _ in store.RETRIES_S:
+    assert sum(RETRIES_S) * 1.25 >= 3 * 86_400
+    receiver.answers = [Response(status_code=500) for _ in RETRIES_S]
+    for _ in RETRIES_S:
         await make_due(world)
         await drained(world, deliveries)
     [failed] = await log(world, webhook)
-    assert (failed["status"], failed["attempts"], failed["last_status"]) == ("failed", len(store.RETRIES_S) + 1, 500)
+    assert (failed["status"], failed["attempts"], failed["last_status"]) == ("failed", len(RETRIES_S) + 1, 500)
     again = f"/v1/webhook-deliveries/{failed['id']}/redeliver"
     assert (await world.ask("POST", again, by="root", role="admin")).status_code == 202
     await drained(world, deliveries)
@@ -209,9 +193,9 @@ async def test_a_worker_that_dies_over_a_delivery_leaves_it_to_another(
     webhook = await create(world, receiver.url)
     await happens(world)
     async with world.database.transaction() as uow:
-        await store.fan_out(await uow.sql())
+        await store.fan_out(uow)
     async with world.database.connection() as connection:
-        assert len(await store.claim(connection, 10)) == 5
+        assert len(await store.QUEUE.claim(connection, 10)) == 5
     await drained(world, deliveries)
     assert receiver.got == []
     await make_due(world)
@@ -228,3 +212,93 @@ async def test_without_a_key_there_are_no_webhooks_and_no_url_is_taken_on_trust(
         refused = await world.ask("POST", "/v1/webhooks", by="root", role="admin", json={"url": url})
         assert refused.status_code == 422
         assert refused.json()["errors"][0]["pointer"] == "/url"
+
+
+async def test_the_certificate_must_be_of_the_name_though_the_connection_goes_to_the_address(
+    world: World, tmp_path: Path
+) -> None:
+    authority = certificates.authority(tmp_path)
+    files = certificates.of("hooks.internal", authority, tmp_path)
+    world.app.state.webhook_sealer = SEALER
+
+    async def here(host: str, _: int) -> Sequence[str]:
+        return ["127.0.0.1"]
+
+    async with a_receiver(files) as receiver:
+        port = receiver.port
+        named = await create(world, f"https://hooks.internal:{port}/hook")
+        misnamed = await create(world, f"https://other.internal:{port}/hook")
+        by_address = await create(world, f"https://127.0.0.1:{port}/hook")
+        trusting = Deliveries(world.database, SEALER, LOOPBACK, resolve=here, cafile=str(authority.file))
+        wary = Deliveries(world.database, SEALER, LOOPBACK, resolve=here)
+        for webhook in (named, misnamed, by_address):
+            await world.ask("POST", f"/v1/webhooks/{webhook['id']}/ping", by="root", role="admin")
+        await drained(world, wary)
+        assert receiver.got == []
+        await make_due(world)
+        await drained(world, trusting)
+        assert [headers["host"] for headers, _ in receiver.got] == [f"hooks.internal:{port}"]
+        assert [each["status"] for each in await log(world, named)] == ["delivered"]
+        for webhook in (misnamed, by_address):
+            [refused] = await log(world, webhook)
+            assert (refused["status"], refused["last_error"]) == ("waiting", "ConnectError")
+
+
+async def test_a_receiver_may_name_a_date_before_which_it_wants_nothing(
+    world: World, deliveries: Deliveries, receiver: Receiver
+) -> None:
+    webhook = await create(world, receiver.url)
+    until_then = datetime.now(UTC) + timedelta(hours=2)  # noqa: TID251
+    receiver.answers = [Response(status_code=429, headers={"Retry-After": format_datetime(until_then, usegmt=True)})]
+    await world.ask("POST", f"/v1/webhooks/{webhook['id']}/ping", by="root", role="admin")
+    await drained(world, deliveries)
+    [delivery] = await log(world, webhook)
+    asked_for = datetime.fromisoformat(delivery["next_try_at"]) - until_then
+    assert timedelta(seconds=-2) < asked_for < timedelta(seconds=60)
+
+
+async def test_one_that_takes_nothing_for_days_is_disabled_and_its_owner_has_a_finding(
+    world: World, deliveries: Deliveries, receiver: Receiver
+) -> None:
+    webhook = await create(world, receiver.url)
+    path = f"/v1/webhooks/{webhook['id']}"
+    for _ in range(2):
+        await world.ask("POST", f"{path}/ping", by="root", role="admin")
+    receiver.answers = [Response(status_code=500) for _ in range(2)]
+    async with world.database.connection() as connection:
+        await connection.execute(
+            "update webhook_deliveries set attempts = $1, created_at = now() - interval '3 days'", len(RETRIES_S)
+        )
+    await drained(world, deliveries)
+    read = await world.ask("GET", path, by="root", role="admin")
+    assert read.json()["enabled"] is False
+    assert "500" in read.json()["disabled_reason"]
+    [finding] = (await world.ask("GET", "/v1/findings", params={"status": "open"})).json()["items"]
+    assert (finding["kind"], finding["owner"], finding["subject"]) == ("webhook_disabled", "root", webhook["id"])
+    assert receiver.url not in str(finding)
+    body = {"url": receiver.url, "enabled": True}
+    headers = {"If-Match": read.headers["ETag"]}
+    assert (await world.ask("PUT", path, by="root", role="admin", json=body, headers=headers)).status_code == 200
+    again = (await world.ask("GET", f"/v1/findings/{finding['id']}")).json()
+    assert again["status"] == "resolved"
+
+
+async def test_one_killed_before_it_could_put_an_answer_on_record_leaves_the_delivery_to_another(
+    world: World, deliveries: Deliveries, receiver: Receiver, database_url: str
+) -> None:
+    webhook = await create(world, receiver.url)
+    await world.ask("POST", f"/v1/webhooks/{webhook['id']}/ping", by="root", role="admin")
+    receiver.hold()
+    async with a_process("webhooks", database_url) as process:
+        await until(lambda: receiver.got, within_s=30)
+        process.kill()
+        await process.wait()
+    receiver.let_go()
+    await drained(world, deliveries)
+    # Whoever held it may be about it still.
+    assert len(receiver.got) == 1
+    await make_due(world)
+    await drained(world, deliveries)
+    assert [each["status"] for each in await log(world, webhook)] == ["delivered"]
+    assert len(receiver.got) == 2
+    assert len({headers["webhook-id"] for headers, _ in receiver.got}) == 1

@@ -40,7 +40,7 @@ def parts(made: Runtime, settings: Settings) -> Parts:
     )
     sealer = Sealer(settings.webhook_key.get_secret_value()) if settings.webhook_key else None
     if sealer is not None:
-        duties["webhooks"] = Deliveries(made.database, sealer, settings.networks).run
+        duties["webhooks"] = Deliveries(made.database, sealer, settings.networks, cafile=settings.outgoing_cafile).run
     return Parts(
         title="Assent workflow",
         description="Moves model versions from candidate to accepted, and answers whether one may be deployed.",

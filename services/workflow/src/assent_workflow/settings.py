@@ -18,6 +18,9 @@ class Settings(settings.Settings):
         description="Networks that are not public and that webhooks may reach all the same, CIDR,…; there http "
         "and every port are allowed, too",
     )
+    outgoing_cafile: str | None = Field(
+        default=None, description="CA certificates (PEM) that what is sent to trusts in, besides the public ones"
+    )
 
     @property
     def networks(self) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:

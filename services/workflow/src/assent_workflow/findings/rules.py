@@ -33,6 +33,8 @@ class Kind(StrEnum):
     OVERRIDDEN = "overridden"
     #: SageMaker was told to approve or reject what Assent did not decide.
     DECIDED_AT_SOURCE = "decided_at_source"
+    #: Internal systems are not told of anything any more.
+    WEBHOOK_DISABLED = "webhook_disabled"
 
 
 #: Things that happened, not states that last: somebody can look into them and close them. What lasts ends by itself.
@@ -53,7 +55,7 @@ class Found:
     """One thing that breaks a rule. `kind`, `subject` and `detail` say which one it is."""
 
     kind: Kind
-    #: `deployment`, `model_version` or `candidacy`.
+    #: `deployment`, `model_version`, `candidacy` or `webhook`.
     subject_kind: str
     subject: str
     #: Which of the subject's, where it can have several.

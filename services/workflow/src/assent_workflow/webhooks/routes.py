@@ -25,8 +25,9 @@ from assent_common.identity.roles import Principal, Role, allow
 from fastapi import Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from assent_workflow.outgoing.addresses import Refused, parsed
 from assent_workflow.webhooks import store
-from assent_workflow.webhooks.addresses import Refused, parsed
+from assent_workflow.webhooks.disable import seen_to
 from assent_workflow.webhooks.sign import Sealer, new_secret
 
 routes = router(tags=["webhooks"])
@@ -173,6 +174,7 @@ async def change_webhook(
         await connection.execute(UPDATE, id, given.url, given.types, given.description, given.enabled)
         if not given.enabled:
             await connection.execute(store.GIVE_UP, id, "the webhook was disabled")
+        await seen_to(uow, id)
         uow.audit(who.subject, "webhook.changed", str(id), given.model_dump())
         row = await _row(connection, ONE, id)
     response.headers["ETag"] = etag(row["sequence"])
@@ -187,6 +189,7 @@ async def delete_webhook(id: UUID, request: Request, who: Admin) -> None:
         connection = await uow.sql()
         await _row(connection, LOCK, id)
         await connection.execute(DELETE, id)
+        await seen_to(uow, id)
         uow.audit(who.subject, "webhook.deleted", str(id))
 
 
@@ -243,7 +246,7 @@ async def redeliver(id: UUID, request: Request, who: Admin) -> DeliveryOut:
     database: Database = request.app.state.database
     async with database.transaction() as uow:
         connection = await uow.sql()
-        if await connection.fetchval(store.AGAIN, id) is not None:
+        if await store.QUEUE.again(connection, id):
             uow.audit(who.subject, "webhook.redelivered", str(id))
         row = await connection.fetchrow("select * from webhook_deliveries where id = $1", id)
     if row is None:

@@ -1,4 +1,4 @@
-"""Where a webhook may lead: to what is public, and to what the operator allows; looked at before every request.
+"""Where what goes out may lead: to what is public, and to what the operator allows; looked at before every request.
 
 The name is resolved once, every address must be allowed, and the connection goes to one of those addresses: a name that
 means something else a moment later leads nowhere else.
@@ -22,7 +22,7 @@ _V4_COMPATIBLE = ipaddress.ip_network("::/96")
 
 
 class Refused(Exception):
-    """A webhook must not lead there."""
+    """Nothing must go there."""
 
 
 @dataclass(frozen=True)

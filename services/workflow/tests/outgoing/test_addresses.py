@@ -5,7 +5,7 @@ import socket
 from collections.abc import Sequence
 
 import pytest
-from assent_workflow.webhooks.addresses import Refused, look
+from assent_workflow.outgoing.addresses import Refused, look
 
 INWARD = [
     "127.0.0.1", "127.1", "127.0.1", "2130706433", "0x7f000001", "0x7f.0.0.1", "0177.0.0.1", "017700000001", "0",
