@@ -73,7 +73,7 @@ class World:
     clock: FrozenClock
     app: FastAPI
     _sequence: int = 0
-    _persons: dict[str, Principal] = field(default_factory=dict)
+    persons: dict[str, Principal] = field(default_factory=dict)
 
     async def hears(self, *payloads: Payload) -> list[CloudEvent]:
         events = [self.event(payload) for payload in payloads]
@@ -95,12 +95,12 @@ class World:
         self, method: str, path: str, *, by: str = "victor", role: str = "viewer", **kw: Any
     ) -> httpx.Response:
         token = f"{by}:{role}"
-        self._persons[token] = Principal("https://issuer", by, frozenset({Role(role)}), by)
+        self.persons[token] = Principal("https://issuer", by, frozenset({Role(role)}), by)
         headers = {"Authorization": f"Bearer {token}", **kw.pop("headers", {})}
         return await self.http.request(method, path, headers=headers, **kw)
 
     async def authenticate(self, token: str) -> Principal:
-        return self._persons[token]
+        return self.persons[token]
 
     async def put_forward(self, *, by: str = "ada", use_case: str = "retention", submit: bool = True) -> dict[str, Any]:
         body = {"use_case": use_case, "model_version": URN}
@@ -185,7 +185,7 @@ async def a_world(database_url: str) -> AsyncIterator[World]:
     )
     try:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://workflow") as http:
-            yield World(database, http, clock, app, _persons=persons)
+            yield World(database, http, clock, app, persons=persons)
     finally:
         await database.close()
 

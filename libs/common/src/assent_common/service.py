@@ -131,6 +131,7 @@ def _server(made: Runtime, parts: Parts, port: int, stopping: asyncio.Event) -> 
         issuer=settings.oidc_issuer,
         audience=settings.oidc_audience,
         roles_claim=settings.oidc_roles_claim,
+        groups_claim=settings.oidc_groups_claim,
         keys=keys,
         service_tokens=settings.service_tokens,
         clock=made.clock,

@@ -43,6 +43,9 @@ class Settings(BaseSettings):
         default=None, description="Where the keys are, if not where the issuer's discovery says"
     )
     oidc_roles_claim: str = Field(default="roles", description="The claim that lists roles; dots descend into objects")
+    oidc_groups_claim: str = Field(
+        default="groups", description="The claim that lists the company's groups, of which policies may ask approvals"
+    )
     service_tokens: dict[str, str] = Field(
         default_factory=dict,
         description="For machines without OIDC: name → SHA-256 (hex) of the token; the role is `service`",

@@ -169,6 +169,14 @@ async def test_a_roles_claim_of_another_shape_grants_nothing(issuer: Issuer, rea
     assert (await issuer.verifier.authenticate(issuer.token(realm=realm))).roles == frozenset()
 
 
+async def test_groups_are_those_that_the_token_lists_and_nothing_of_another_shape(issuer: Issuer) -> None:
+    assert (await issuer.verifier.authenticate(issuer.token())).groups == frozenset()
+    for groups in ("board", {"board": True}, None, 7):
+        assert (await issuer.verifier.authenticate(issuer.token(groups=groups))).groups == frozenset()
+    who = await issuer.verifier.authenticate(issuer.token(groups=["board", 7, ["risk"], "", "a\x00b", "x" * 256]))
+    assert who.groups == {"board"}
+
+
 async def test_a_key_given_twice_counts_as_the_verified_text_says(issuer: Issuer) -> None:
     """The last one, in the header as in the body: whoever signed it signed both."""
     body = json.dumps(issuer.claims())[:-1] + ', "sub": "bob"}'

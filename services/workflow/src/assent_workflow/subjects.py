@@ -5,6 +5,7 @@ nobody waits for somebody who waits for him.
 """
 
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -16,11 +17,11 @@ from assent_workflow.candidacies.model import Candidacy
 from assent_workflow.findings import store as findings
 from assent_workflow.identities import store as identities
 from assent_workflow.policies import evaluate
-from assent_workflow.policies.model import Assessment, Policy
+from assent_workflow.policies.model import Assessment, Assign, Policy
 from assent_workflow.policies.select import select as the_one
 from assent_workflow.policies.subject import Subject, UseCase, Version, facts
 
-__all__ = ["Subject", "assess", "select", "subject_of", "use_case_by_key", "version_by_name", "with_others"]
+__all__ = ["Subject", "assess", "assessed", "select", "subject_of", "use_case_by_key", "version_by_name", "with_others"]
 
 # Share-locked, all that follow: what is judged does not change while it is judged.
 USE_CASE_BY_KEY = "select * from use_cases where key = $1 for share"
@@ -106,6 +107,12 @@ async def with_others(connection: asyncpg.Connection, use_case: UseCase, version
     alone = Subject(use_case, version, found, champion=_version(champion) if champion else None, model_created_by=maker)
     named = {known.name for known in (*alone.makers, *alone.accountable.values())}
     return alone._replace(identities=await identities.of(connection, named))
+
+
+async def assessed(connection: asyncpg.Connection, policy: Policy, subject: Subject, at: datetime) -> Assessment:
+    """With what the policy needs to know beyond the subject."""
+    known = await identities.colleagues(connection) if policy.assign is Assign.LEAST_LOADED else ()
+    return replace(assess(policy, subject, at), colleagues=known)
 
 
 def assess(policy: Policy, subject: Subject, at: datetime) -> Assessment:

@@ -68,6 +68,7 @@ class Somebody:
     subject: str
     roles: frozenset[str] = frozenset(ROLES)
     issuer: str = ISSUER
+    groups: frozenset[str] = frozenset()
 
 
 def somebody(subject: str, *roles: str) -> Somebody:

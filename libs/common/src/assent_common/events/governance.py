@@ -143,6 +143,8 @@ class TaskChanged(Payload):
     due_at: UtcTime | None = None
     #: Who has taken it on, or was given it.
     assignee: str | None = None
+    #: Of which only members decide it.
+    group: str | None = None
     decided_by: str | None = None
     decided_at: UtcTime | None = None
     #: For whom, where it was decided by one who stands in.

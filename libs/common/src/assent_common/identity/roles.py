@@ -36,6 +36,8 @@ class Principal:
     subject: str
     roles: frozenset[Role]
     name: str | None = None
+    #: Of the company, as the token tells them: who may decide what a policy asks of a group.
+    groups: frozenset[str] = frozenset()
 
 
 def allow(*roles: Role) -> Any:

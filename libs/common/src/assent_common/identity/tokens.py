@@ -49,6 +49,7 @@ class Verifier:
         issuer: str | None,
         audience: str,
         roles_claim: str,
+        groups_claim: str = "groups",
         keys: Keys | None,
         service_tokens: Mapping[str, str],
         clock: Clock,
@@ -56,6 +57,7 @@ class Verifier:
         self._issuer = issuer
         self._audience = audience
         self._roles_claim = roles_claim.split(".")
+        self._groups_claim = groups_claim.split(".")
         self._keys = keys
         self._service_tokens = dict(service_tokens)
         self._clock = clock
@@ -89,7 +91,8 @@ class Verifier:
         except (JoseError, ValueError, TypeError, KeyError, RecursionError) as error:
             raise Refused("signature", "the token's signature cannot be verified") from error
         self._check(header, claims)
-        return Principal(self._issuer, claims["sub"], _roles(claims, self._roles_claim), _text(claims.get("name")))
+        roles, groups = _roles(claims, self._roles_claim), _groups(claims, self._groups_claim)
+        return Principal(self._issuer, claims["sub"], roles, _text(claims.get("name")), groups)
 
     def _check(self, header: Mapping[str, Any], claims: dict[str, Any]) -> None:
         now = int(self._clock.now().timestamp())
@@ -122,13 +125,21 @@ def _header(token: str) -> dict[str, Any]:
 
 
 def _roles(claims: Mapping[str, Any], path: list[str]) -> frozenset[Role]:
+    value = _listed(claims, path)
+    # `service` is for machines with a service token or a client of the issuer; other words are other systems' roles.
+    return frozenset(Role(role) for role in value if isinstance(role, str) and role in _ROLES)
+
+
+def _groups(claims: Mapping[str, Any], path: list[str]) -> frozenset[str]:
+    return frozenset(group for group in _listed(claims, path) if _text(group) is not None)
+
+
+def _listed(claims: Mapping[str, Any], path: list[str]) -> list[Any]:
+    """Of any other shape, nothing."""
     value: Any = claims
     for step in path:
         value = value.get(step) if isinstance(value, Mapping) else None
-    if not isinstance(value, list):
-        return frozenset()
-    # `service` is for machines with a service token or a client of the issuer; other words are other systems' roles.
-    return frozenset(Role(role) for role in value if isinstance(role, str) and role in _ROLES)
+    return value if isinstance(value, list) else []
 
 
 def _text(value: object) -> str | None:

@@ -65,10 +65,11 @@ on conflict (id) do update
 SAVE_TASKS = """
 insert into tasks (id, review, candidacy, stage, role, status, opened_at, due_at, decided_by, decided_by_issuer,
                    decided_at, comment, dismissed, seat, on_behalf_of, on_behalf_of_issuer, assignee, kept_from,
-                   sequence)
+                   asked_group, sequence)
 select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::timestamptz[],
                      $8::timestamptz[], $9::text[], $10::text[], $11::timestamptz[], $12::text[], $13::text[],
-                     $14::integer[], $15::text[], $16::text[], $17::text[], $18::uuid[], $19::bigint[])
+                     $14::integer[], $15::text[], $16::text[], $17::text[], $18::uuid[], $19::text[],
+                     $20::bigint[])
 on conflict (id) do update
    set status = excluded.status, opened_at = excluded.opened_at, due_at = excluded.due_at,
        decided_by = excluded.decided_by, decided_by_issuer = excluded.decided_by_issuer,
@@ -209,6 +210,7 @@ def _task(row: Mapping[str, Any]) -> Task:
         on_behalf_of=_person(row, "on_behalf_of"),
         comment=row["comment"],
         assignee=row["assignee"],
+        group=row["asked_group"],
         kept_from=row["kept_from"],
         dismissed=row["dismissed"],
         sequence=row["sequence"],
@@ -234,7 +236,7 @@ def _task_values(candidacy: Candidacy, task: Task) -> tuple[Any, ...]:
         *(task.id, task.review, candidacy.id, task.stage, task.role, task.status, task.opened_at, task.due_at),
         *(by.subject if by else None, by.issuer if by else None, task.decided_at, task.comment, task.dismissed),
         *(task.seat, behalf.subject if behalf else None, behalf.issuer if behalf else None),
-        *(task.assignee, task.kept_from, task.sequence),
+        *(task.assignee, task.kept_from, task.group, task.sequence),
     )
 
 
@@ -307,6 +309,7 @@ def _tell_task(uow: UnitOfWork, candidacy: Candidacy, task: Task) -> None:
             opened_at=task.opened_at,
             due_at=task.due_at,
             assignee=task.assignee,
+            group=task.group,
             decided_by=task.decided_by.subject if task.decided_by else None,
             decided_at=task.decided_at,
             on_behalf_of=task.on_behalf_of.subject if task.on_behalf_of else None,

@@ -27,6 +27,17 @@ class Known:
         return self.person == person if self.told else self.name == person.subject
 
 
+@dataclass(frozen=True)
+class Colleague:
+    """Somebody of whom an admin has said which roles and groups are theirs, and how much is given to them."""
+
+    person: Person
+    roles: frozenset[str] = frozenset()
+    groups: frozenset[str] = frozenset()
+    #: Open tasks.
+    load: int = 0
+
+
 class Identities:
     """As far as they were looked up."""
 

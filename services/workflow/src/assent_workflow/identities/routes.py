@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from assent_workflow.identities import store
 from assent_workflow.identities.model import Person
+from assent_workflow.policies.model import Role as ApproverRole
 
 routes = router(tags=["identities"])
 
@@ -30,12 +31,18 @@ class IdentityIn(BaseModel):
             "example": {
                 "name": "arn:aws:sagemaker:eu-central-1:123456789012:user-profile/d-1/ada",
                 "subject": "ada@example.com",
+                "roles": ["data_scientist"],
+                "groups": ["credit-models"],
             }
         },
     )
 
     name: Name
     subject: Annotated[str | None, Field(min_length=1, max_length=500)] = None
+    #: By which tasks are shared out; what the person may do is in the token alone.
+    roles: Annotated[list[ApproverRole], Field(max_length=10)] = []
+    #: Beside those in the token: who is in one decides what a policy asks of it.
+    groups: Annotated[list[Annotated[str, Field(min_length=1, max_length=200)]], Field(max_length=50)] = []
 
 
 class IdentityOut(BaseModel):
@@ -44,6 +51,8 @@ class IdentityOut(BaseModel):
     id: UUID
     name: str
     subject: str | None
+    roles: list[str]
+    groups: list[str]
     told_by: str
     told_at: datetime
 
@@ -72,7 +81,9 @@ async def put_identity(given: IdentityIn, request: Request, who: Admin) -> Ident
     person = Person(who.issuer, given.subject) if given.subject else None
     database: Database = request.app.state.database
     async with database.transaction() as uow:
-        row = await store.tell(uow, given.name, person, by=who.subject)
+        row = await store.tell(
+            uow, given.name, person, by=who.subject, roles=sorted(set(given.roles)), groups=sorted(set(given.groups))
+        )
     return IdentityOut.model_validate(dict(row))
 
 

@@ -11,7 +11,7 @@ from assent_common.canonical import ContentHash
 from assent_common.events.governance import CheckResult
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from assent_workflow.identities.model import Known
+from assent_workflow.identities.model import Colleague, Known
 
 MAX_EXPRESSION_LENGTH = 4_000
 
@@ -89,6 +89,8 @@ class Approval(_Part):
     when: Expression | None = None
     #: How many different people of the role must approve.
     people: int = Field(default=1, ge=1, le=10)
+    #: Only members of this group of the company decide, by their token or by `/v1/identities`.
+    group: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
     #: Only the person whom the use case's accountability facet names for the role decides.
     accountable: bool = False
     #: To holders of which other roles a holder of this one may delegate it.
@@ -154,6 +156,15 @@ class Stage(_Part):
                 return min(number, len(self.seats))
 
 
+class Assign(StrEnum):
+    """To whom a task is given when it is asked. Whoever else may decide it still may."""
+
+    #: To nobody: who wants it claims it.
+    NONE = "none"
+    #: To whom of the role, as far as `/v1/identities` knows them, the fewest open tasks are given.
+    LEAST_LOADED = "least_loaded"
+
+
 class SeparationOfDuties(_Part):
     #: Who put a version forward decides none of its tasks.
     proposer_decides_nothing: bool = True
@@ -211,6 +222,7 @@ class Policy(_Part):
     checks: tuple[Check, ...] = ()
     stages: tuple[Stage, ...] = Field(min_length=1)
     separation_of_duties: SeparationOfDuties = SeparationOfDuties()
+    assign: Assign = Assign.NONE
     #: How long an acceptance holds before it is looked at again.
     valid_for: Positive
     #: For every part alike, or part by part with `otherwise` for the rest (`suspend`, where that is absent, too).
@@ -267,6 +279,8 @@ class Assessment:
     makers: tuple[Known, ...] = ()
     #: Role → whom the use case names as accountable.
     accountable: Mapping[str, Known] = field(default_factory=dict)
+    #: Who is known to hold which role, where the policy shares tasks out.
+    colleagues: tuple[Colleague, ...] = ()
 
     @property
     def passed(self) -> bool:

@@ -9,6 +9,7 @@ from assent_common.events.governance import CheckResult, TaskStatus
 from assent_workflow.candidacies.model import Trigger, transition
 from assent_workflow.policies.model import Approval, Assessment, Stage
 from assent_workflow.policies.working_days import due_at
+from assent_workflow.reviews.assigning import Shares
 from assent_workflow.reviews.round import Review, ReviewStatus, Round, Task, changed, with_tasks
 
 
@@ -68,6 +69,7 @@ def kept(review: Review, assessment: Assessment, last: Round, parts: Collection[
                     decided_at=task.decided_at,
                     on_behalf_of=task.on_behalf_of,
                     comment=task.comment,
+                    group=task.group,
                     kept_from=task.kept_from or task.id,
                 )
 
@@ -104,19 +106,23 @@ def _is_done(stage: Stage, round_: Round) -> bool:
 
 def _next_tasks(round_: Round, assessment: Assessment, at: datetime) -> Iterator[Task]:
     """The tasks that are missing up to and with the first stage that is not done."""
+    shares = Shares(round_, assessment)
     for stage in assessment.stages:
         if _is_done(stage, round_):
             continue
         live = round_.live_in(stage.name)
         for approval, seat in stage.seats:
             if (approval.role, seat) not in live:
-                yield _ask(round_.review, stage, approval, seat, assessment, at)
+                yield _ask(round_.review, stage, approval, seat, assessment, at, shares)
         return
 
 
-def _ask(review: Review, stage: Stage, approval: Approval, seat: int, assessment: Assessment, at: datetime) -> Task:
+def _ask(
+    review: Review, stage: Stage, approval: Approval, seat: int, assessment: Assessment, at: datetime, shares: Shares
+) -> Task:
     accountable = assessment.accountable.get(approval.role) if approval.accountable else None
     person = accountable.person if accountable and accountable.told else None
+    named = person.subject if person else accountable.name if accountable else None
     return Task(
         id=ids.new(),
         review=review.id,
@@ -125,5 +131,6 @@ def _ask(review: Review, stage: Stage, approval: Approval, seat: int, assessment
         seat=seat,
         opened_at=at,
         due_at=due_at(at, approval.due_in, assessment.policy.calendar),
-        assignee=person.subject if person else accountable.name if accountable else None,
+        assignee=named if approval.accountable else shares.next_for(approval),
+        group=approval.group,
     )

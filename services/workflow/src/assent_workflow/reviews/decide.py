@@ -3,22 +3,17 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from assent_common.http.problems import NotFound
 from assent_common.identity.roles import Principal
 from assent_common.uow import UnitOfWork
 
-from assent_workflow import subjects
 from assent_workflow.candidacies import store
 from assent_workflow.comments import store as comments
-from assent_workflow.delegations import store as delegations
 from assent_workflow.evidence import store as evidence_rows
 from assent_workflow.evidence.schemas import EvidenceIn
 from assent_workflow.identities.model import Person
-from assent_workflow.policies import store as policies
 from assent_workflow.reviews import model
 from assent_workflow.reviews.model import Verdict
-
-PLACE = "select candidacy, review from tasks where id = $1"
+from assent_workflow.reviews.placed import placed
 
 
 async def decide(
@@ -30,29 +25,18 @@ async def decide(
     by: Principal,
     evidence: Sequence[EvidenceIn] = (),
 ) -> None:
-    """The comment is in the review's thread then, and the evidence beside it. Raises NotFound, or a `Refused`.
-
-    Two who decide at once: the second waits for the candidacy's row, and then sees what the first has done.
-    """
-    connection = await uow.sql()
-    place = await connection.fetchrow(PLACE, task_id)
-    if place is None:
-        raise NotFound(f"there is no task {task_id}")
-    await subjects.hold(connection, place["candidacy"])
-    [candidacy] = await store.lock(connection, [place["candidacy"]])
-    before = await store.round_of(connection, candidacy, place["review"])
-    subject = await subjects.subject_of(connection, candidacy)
-    policy = await policies.pinned(connection, before.review.policy)
-    now = uow.clock.now()
+    """The comment is in the review's thread then, and the evidence beside it. Raises NotFound, or a `Refused`."""
+    place = await placed(uow, task_id, by=by)
+    candidacy, before = place.candidacy, place.round
     after = model.decide(
         before,
         task_id,
         verdict,
         comment,
-        by=by,
-        assessment=subjects.assess(policy, subject, now),
-        at=now,
-        delegations=await delegations.given_to(connection, Person(by.issuer, by.subject), now),
+        by=place.by,
+        assessment=place.assessment,
+        at=place.at,
+        delegations=place.delegations,
     )
     await store.save(uow, candidacy, after, after.since(before))
     task, person = after.task(task_id), Person(by.issuer, by.subject)

@@ -92,6 +92,9 @@ def _entitled(
 ) -> Person | None:
     if "service" in by.roles:
         raise NotYourTask(task.id, task.role)
+    # Whoever stands in is a member, too: the group is asked for what its members know.
+    if approval.group is not None and approval.group not in by.groups:
+        raise NotYourTask(task.id, f"{task.role}, and is in the group {approval.group}")
     if task.role in by.roles and not approval.accountable:
         return None
     eligible = {task.role, *approval.substitutes} & {str(role) for role in by.roles}

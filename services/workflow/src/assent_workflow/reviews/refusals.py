@@ -41,6 +41,14 @@ class NotTakingPart(NotAllowed):
         self.review = review
 
 
+class NotYoursToGive(NotAllowed):
+    """Who leads gives tasks to people, and who has one gives it back."""
+
+
+class CannotTake(NotAllowed):
+    """The person could not decide the task."""
+
+
 class NotOverridable(NotAllowed):
     """The policy, or what stands against it, lets this person not override it."""
 
@@ -64,6 +72,22 @@ class AlreadyDecided(TooLate):
         super().__init__(f"this task was decided already: {status} by {by}")
         self.task = task
         self.status = status
+
+
+class Taken(TooLate):
+    """Somebody else has taken the task on."""
+
+    def __init__(self, task: UUID, by: str) -> None:
+        super().__init__(f"{by} has taken this task on, or was given it; who leads may give it to somebody else")
+        self.task = task
+
+
+class NotAsked(TooLate):
+    """The task is not open."""
+
+    def __init__(self, task: UUID, status: str) -> None:
+        super().__init__(f"the task is {status}, so nobody takes it on any more")
+        self.task = task
 
 
 class NotNeeded(TooLate):

@@ -42,6 +42,8 @@ class Approver(Protocol):
     def subject(self) -> str: ...
     @property
     def roles(self) -> Collection[str]: ...
+    @property
+    def groups(self) -> Collection[str]: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +66,8 @@ class Task:
     comment: str | None = None
     #: Who has taken it on, or was given it: a subject. Any other who may decide it still may.
     assignee: str | None = None
+    #: Of which only members decide it.
+    group: str | None = None
     #: The task of an earlier round whose approval counts on here.
     kept_from: UUID | None = None
     #: Why the approval last given here does not count any more.

@@ -19,7 +19,8 @@ from assent_workflow.evidence.schemas import EvidenceOut
 from assent_workflow.reviews.changes import since_others
 from assent_workflow.reviews.compare import Comparison
 from assent_workflow.reviews.model import ReviewStatus
-from assent_workflow.tasks.routes import TaskOut, tasks_of_review
+from assent_workflow.tasks.routes import tasks_of_review
+from assent_workflow.tasks.schemas import TaskOut
 
 routes = router(tags=["reviews"])
 

@@ -94,7 +94,9 @@ async def _go_on(uow: UnitOfWork, candidacy: Candidacy, subject: Subject) -> Non
     connection = await uow.sql()
     before = await store.round_of(connection, candidacy)
     now = uow.clock.now()
-    assessment = subjects.assess(await policies.pinned(connection, before.review.policy), subject, now)
+    assessment = await subjects.assessed(
+        connection, await policies.pinned(connection, before.review.policy), subject, now
+    )
     if before.review.content_hash == subject.version.content_hash:
         after = reconsider(before, assessment, by=ASSENT, at=now)
         await store.save(uow, candidacy, after, after.since(before))

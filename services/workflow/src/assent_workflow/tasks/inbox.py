@@ -1,0 +1,130 @@
+"""The inbox: which tasks a filter leaves, the most urgent first, and how many of what."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+from assent_common.events.governance import TaskStatus
+from assent_common.identity.roles import Principal
+
+from assent_workflow.tasks.schemas import TaskCounts
+
+SELECT = """
+select t.*, c.use_case, c.model_version, c.put_forward_by, v.traceparent
+  from tasks t
+  join candidacies c on c.id = t.candidacy
+  left join model_versions v on v.urn = c.model_version
+"""
+# A statement is made of the conditions that are asked for, so that each is planned for what it asks.
+# Index: tasks_open by role, tasks_given by assignee, tasks_due else; tasks_candidacy.
+CONDITIONS: Mapping[str, str] = {
+    "candidacy": "t.candidacy = {}::uuid",
+    "role": "t.role = {}::text",
+    "status": "t.status = {}::text",
+    "overdue": "(t.status = 'open' and t.due_at < now()) = {}::boolean",
+    "assignee": "t.assignee = {}::text",
+    "assigned": "(t.assignee is not null) = {}::boolean",
+    "stage": "t.stage = {}::text",
+    "use_case": "c.use_case = {}::text",
+    "model_version": "c.model_version = {}::text",
+    # Index: model_versions_model, model_versions_name.
+    "model": "c.model_version in (select urn from model_versions where record ->> 'model' = {0}::text"
+    " union all select urn from model_versions where record ->> 'name' = {0}::text)",
+    "due_before": "t.due_at < {}::timestamptz",
+}
+# What a person can decide now: of his roles and groups, and not put forward by him.
+MINE = (
+    "t.status = 'open' and t.role = any({}::text[]) and (t.asked_group is null or t.asked_group = any({}::text[]))"
+    " and (c.put_forward_by, c.put_forward_by_issuer) <> ({}::text, {}::text)"
+)
+COUNTS = """
+with chosen as materialized (
+  select t.status, t.role, t.stage, t.assignee, t.status = 'open' and t.due_at < now() as overdue, c.use_case,
+         c.model_version
+    from tasks t join candidacies c on c.id = t.candidacy
+   where {where}
+), of_versions as (select model_version, count(*) as number from chosen group by 1)
+select 'total' as what, '' as value, count(*)::bigint as number from chosen
+union all select 'overdue', '', count(*) from chosen where overdue
+union all select 'unassigned', '', count(*) from chosen where status = 'open' and assignee is null
+union all (select 'status', status, count(*) from chosen group by 2)
+union all (select 'role', role, count(*) from chosen group by 2 order by 3 desc, 2 limit 100)
+union all (select 'stage', stage, count(*) from chosen group by 2 order by 3 desc, 2 limit 100)
+union all (select 'assignee', assignee, count(*) from chosen where assignee is not null
+            group by 2 order by 3 desc, 2 limit 100)
+union all (select 'use_case', use_case, count(*) from chosen group by 2 order by 3 desc, 2 limit 100)
+union all (select 'model', coalesce(v.record ->> 'model', v.record ->> 'name'), sum(number)::bigint
+             from of_versions join model_versions v on v.urn = model_version
+            where coalesce(v.record ->> 'model', v.record ->> 'name') is not null
+            group by 2 order by 3 desc, 2 limit 100)
+"""
+_ALONE = frozenset({"total", "overdue", "unassigned"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """What is asked for; what is absent narrows nothing."""
+
+    candidacy: UUID | None = None
+    role: str | None = None
+    status: TaskStatus | None = None
+    overdue: bool | None = None
+    assignee: str | None = None
+    assigned: bool | None = None
+    stage: str | None = None
+    use_case: str | None = None
+    model_version: str | None = None
+    model: str | None = None
+    due_before: datetime | None = None
+    #: With the groups that are told of him.
+    mine: Principal | None = None
+
+    @property
+    def key(self) -> list[Any]:
+        """What a cursor belongs to."""
+        who = [self.mine.issuer, self.mine.subject] if self.mine else None
+        return [*(getattr(self, name) for name in CONDITIONS), who]
+
+    def where(self) -> tuple[str, list[Any]]:
+        """The conditions, and their values in the order of their numbers."""
+        said, values = ["true"], list[Any]()
+        for name, condition in CONDITIONS.items():
+            value = getattr(self, name)
+            if value is not None:
+                values.append(value)
+                said.append(condition.format(f"${len(values)}"))
+        if self.mine is not None:
+            first = len(values) + 1
+            said.append(MINE.format(*(f"${number}" for number in range(first, first + 4))))
+            roles = [role.value for role in self.mine.roles]
+            values += [roles, list(self.mine.groups), self.mine.subject, self.mine.issuer]
+        return " and ".join(said), values
+
+
+async def page(
+    connection: asyncpg.Connection, selection: Selection, *, after: tuple[datetime, UUID] | None, limit: int
+) -> list[Mapping[str, Any]]:
+    """By due time and id."""
+    where, values = selection.where()
+    if after is not None:
+        values += after
+        where += f" and (t.due_at, t.id) > (${len(values) - 1}::timestamptz, ${len(values)}::uuid)"
+    values.append(limit)
+    statement = f"{SELECT} where {where} order by t.due_at, t.id limit ${len(values)}"
+    return list(await connection.fetch(statement, *values))
+
+
+async def counts(connection: asyncpg.Connection, selection: Selection) -> TaskCounts:
+    """In one statement, so that they fit each other."""
+    where, values = selection.where()
+    found: dict[str, Any] = defaultdict(dict)
+    for row in await connection.fetch(COUNTS.format(where=where), *values):
+        if row["what"] in _ALONE:
+            found[row["what"]] = row["number"]
+        else:
+            found[row["what"]][row["value"]] = row["number"]
+    return TaskCounts(**{name: found[name] for name in TaskCounts.model_fields})
