@@ -48,10 +48,11 @@ bench-catalog: $(READY)  ## Measure the catalogue beside bare FastAPI, asyncpg a
 bench-gate: $(READY)  ## Measure the gate beside a bare route, and write docs/performance.md
 	$(BIN)/python -m tests.bench.gate --write docs/performance.md
 
-docs: $(READY)  ## Write the reference pages and the event schemas anew, from the code
+docs: $(READY)  ## Write the reference pages, the event schemas and the dashboards anew, from the code
 	$(BIN)/python -m assent_common.events.json_schemas
 	$(BIN)/python -m docs.generate
 	$(BIN)/python -m docs.client
+	$(BIN)/python -m deploy.grafana.generate
 
 lint: style types layers  ## Check style, types and layers
 

@@ -37,7 +37,7 @@ def pages() -> dict[Path, str]:
 
 def settings() -> str:
     sections = [("Every service", Settings, Settings.model_fields)]
-    for service, module in _modules("settings"):
+    for service, module in of_services("settings"):
         own = {name: field for name, field in module.Settings.model_fields.items() if name not in Settings.model_fields}
         sections.append((service, module.Settings, own))
     return _page(
@@ -84,7 +84,7 @@ def events() -> str:
 
 
 def problems() -> str:
-    modules = [import_module("assent_common.http.problems"), *(module for _, module in _modules("problems"))]
+    modules = [import_module("assent_common.http.problems"), *(module for _, module in of_services("problems"))]
     kinds = [
         kind
         for module in modules
@@ -107,7 +107,7 @@ def problems() -> str:
 
 
 def metrics() -> str:
-    sections = [("Every service", import_module("assent_common.metrics")), *_modules("metrics")]
+    sections = [("Every service", import_module("assent_common.metrics")), *of_services("metrics")]
     return _page(
         "Metrics",
         "Prometheus metrics at `/metrics` of every service: kind, meaning, and what to do when it rises.",
@@ -156,7 +156,7 @@ def _default(field: FieldInfo) -> str:
     return f"`{default}`"
 
 
-def _modules(name: str) -> Iterator[tuple[str, ModuleType]]:
+def of_services(name: str) -> Iterator[tuple[str, ModuleType]]:
     """The module of that name of each service that has one."""
     for service, package in SERVICES.items():
         if find_spec(f"{package}.{name}") is not None:

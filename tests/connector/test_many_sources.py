@@ -13,6 +13,7 @@ from assent_common.clock import Clock, FrozenClock
 from assent_common.database import Database
 from assent_common.health import Health
 from assent_local.simulator import Simulator
+from assent_sagemaker import metrics
 from assent_sagemaker.aws.account import Account
 from assent_sagemaker.aws.clients import Clients
 from assent_sagemaker.aws.limiter import Limiter
@@ -25,6 +26,7 @@ from assent_sagemaker.sync.turn import Standing
 from sqlalchemy import event
 
 from tests.connector import world
+from tests.connector.conftest import Connect
 from tests.connector.world import COMPLETED, REMOVED, Connector, register
 from tests.support.wait import until
 
@@ -215,6 +217,44 @@ async def test_a_source_that_fails_holds_nobody_back_and_is_named(
         assert "s-00" in detail
         assert "AccessDenied" in detail
         await until(lambda: _failed(store, 30), within_s=20)
+
+
+async def test_how_stale_a_source_is_shows_after_a_restart_though_it_cannot_be_read(
+    simulator: Simulator, sagemaker: Any, store: Database, clock: FrozenClock
+) -> None:
+    (source,), (new,) = some(1), some(1, name="new")
+    async with a_process(store, clock, [source]):
+        await until(lambda: rows(store, "select from sources where seen_until is not null"), within_s=60)
+    read_at = clock.now()
+    metrics.SEEN_UNTIL.clear()  # as in a process that has just begun
+    simulator.dial(denied=["Search", "ListModelPackageGroups", "ListModelPackages"])
+    clock.advance(timedelta(hours=3))
+    async with a_process(store, clock, [source, new]) as process:
+        begun_at = clock.now()
+        await until(lambda: _failed(store, 2), within_s=60)
+        assert _told() == {source.name: read_at.timestamp(), "new": begun_at.timestamp()}
+        # One that is in the file no more is nothing to be alarmed about.
+        process.roster.replace([new])
+        await until(lambda: set(_told()) == {"new"}, within_s=60)
+
+
+async def test_a_poll_without_its_search_has_seen_nothing(
+    simulator: Simulator, connect: Connect, clock: FrozenClock
+) -> None:
+    metrics.SEEN_UNTIL.clear()
+    connector = await connect()
+    (before,) = await connector.rows("select seen_until from sources")
+    simulator.dial(denied=["Search", "ListModelPackageGroups", "ListModelPackages"])
+    for _ in range(3):
+        await connector.poll()
+        await until(lambda: connector.rows("select from sources where last_error is not null"), within_s=60)
+    assert await connector.rows("select seen_until from sources") == [before]
+    assert _told() == {connector.source.name: before["seen_until"].timestamp()}
+
+
+def _told() -> dict[str, float]:
+    (family,) = metrics.SEEN_UNTIL.collect()
+    return {sample.labels["source"]: sample.value for sample in family.samples}
 
 
 async def _failed(store: Database, count: int) -> bool:

@@ -38,10 +38,13 @@ def test_it_is_a_compose_file(repository: Path) -> None:
 
 
 def test_it_runs_every_service_beside_postgres_and_kafka(compose: dict[str, Any]) -> None:
-    assert sorted(compose["services"]) == sorted([*OURS, "postgres", "kafka"])
+    started = [name for name, made in compose["services"].items() if "profiles" not in made]
+    assert sorted(started) == sorted([*OURS, "postgres", "kafka"])
+    watching = [name for name, made in compose["services"].items() if made.get("profiles") == ["observability"]]
+    assert sorted(watching) == ["grafana", "prometheus"]
 
 
-@pytest.mark.parametrize("service", [*OURS, "postgres", "kafka"])
+@pytest.mark.parametrize("service", [*OURS, "postgres", "kafka", "prometheus", "grafana"])
 def test_no_container_may_do_more_than_it_must(compose: dict[str, Any], service: str) -> None:
     made = compose["services"][service]
     assert made["cap_drop"] == ["ALL"]
@@ -108,7 +111,7 @@ def test_the_example_environment_names_all_that_is_asked_for_and_holds_no_secret
 def test_fresh_secrets_are_long_and_of_one_piece(repository: Path) -> None:
     first, second = (_environment(_output(repository / "deploy/compose/new-env.sh")) for _ in range(2))
     secrets = [name for name in first if name.endswith(("_PASSWORD", "_TOKEN", "_SHA256", "_KEY")) and first[name]]
-    assert len(secrets) == 7
+    assert len(secrets) == 8
     for name in secrets:
         assert len(first[name]) >= 48
         assert first[name] != second[name]

@@ -5,9 +5,11 @@ import signal
 import time
 
 import psutil
+from assent_local import up as runner
 from assent_local.demo import REPORT
 
 from tests.story.conftest import StartAssent
+from tests.support import metrics
 from tests.support.assent import Assent
 from tests.support.wait import until
 
@@ -20,6 +22,7 @@ async def test_it_stops_within_ten_seconds_leaves_no_process_and_keeps_its_state
     urn = await assent.register_version("customer-churn", REPORT)
     before = await assent.version(urn)
     await assent.describe_use_case("retention")
+    await _shows_every_metric_of_the_tables(assent)
 
     stopped_at = time.monotonic()
     assert await assent.stop() == 0
@@ -90,3 +93,16 @@ def _alive(process: psutil.Process) -> bool:
         return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
+
+
+async def _shows_every_metric_of_the_tables(assent: Assent) -> None:
+    """Dashboards and alerts are held against the tables: so the tables are held against a scrape."""
+    for service in runner.SERVICES:
+        scrape = await assent.request("GET", service, "/metrics", role=None)
+        shown = metrics.scraped(scrape.text)
+        told = {name: labels for name, (services, labels) in metrics.told().items() if service in services}
+        assert len(told) > 15
+        assert set(told) - set(shown) == {"up"}
+        ours = {name for name in shown if name.startswith("assent_")}
+        assert ours <= set(told)
+        assert {name: sorted(shown[name] - told[name]) for name in ours if shown[name] - told[name]} == {}

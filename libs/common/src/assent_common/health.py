@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from assent_common import telemetry
+from assent_common import metrics, telemetry
 from assent_common.clock import Clock
 
 
@@ -50,6 +50,7 @@ class Health:
         self._report(name, State.STOPPED, detail)
 
     def _report(self, name: str, state: State, detail: str | None) -> None:
+        metrics.COMPONENT_WORKING.labels(name).set(state is State.WORKING)
         before = self.components.get(name)
         if before is None or before.state is not state:
             self.components[name] = Component(state, detail, self._clock.now())

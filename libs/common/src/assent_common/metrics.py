@@ -33,6 +33,11 @@ DEAD_LETTERS = Counter(
 TASK_FAILURES = Counter(
     "assent_task_failures_total", "Times a background duty failed and was started again. Look in the log.", ["task"]
 )
+COMPONENT_WORKING = Gauge(
+    "assent_component_working",
+    "1 while something that the service depends on, or one of its duties, works. 0: `/health/ready` says what it is.",
+    ["component"],
+)
 TOKENS_REFUSED = Counter("assent_tokens_refused_total", "Bearer tokens not accepted.", ["reason"])
 AUDIT_UNSEALED = Gauge("assent_audit_unsealed_records", "Audit records not yet chained. Rising: no sealer runs.")
 AUDIT_CHECKPOINTED = Gauge(

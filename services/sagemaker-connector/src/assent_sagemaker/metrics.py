@@ -7,7 +7,8 @@ from prometheus_client import Counter, Gauge
 # the source by now. What else is to be known of a single source, `/v1/sources` and `/v1/sync-runs` say.
 SEEN_UNTIL = Gauge(
     "assent_source_seen_until_timestamp_seconds",
-    "When the last reading of a source began that got to its end; the highest of all processes counts. Freshness is "
+    "When the last reading of a source began that got to its end, or, of one never read, when its reading was taken "
+    "up; the highest of all processes counts. Freshness is "
     "`time() - max by (source) (…)`. Falling behind: `/v1/sources?failing=true` says why.",
     ["source"],
 )

@@ -22,9 +22,10 @@ update sources
    set plan = coalesce($3, plan), plan_reason = coalesce($4, plan_reason), notes = $5::jsonb,
        watermark_at = case when $6 > watermark or watermark is null then $2 else watermark_at end,
        watermark = greatest(watermark, $6),
-       seen_until = greatest(seen_until, $9), traffic = $10::jsonb,
+       seen_until = greatest(seen_until, $9::timestamptz), traffic = $10::jsonb,
        last_synced_at = $2, last_full_at = case when $7 then $2 else last_full_at end,
-       last_error = null, last_error_at = null, sequence = sequence + $8::int
+       last_error = case when $9::timestamptz is null then last_error end,
+       last_error_at = case when $9::timestamptz is null then last_error_at end, sequence = sequence + $8::int
  where name = $1
 returning sequence
 """
@@ -35,7 +36,7 @@ returning (select last_error is not distinct from $3 from before) as again
 """
 GROW = "update sources set sequence = sequence + 1 where name = $1 returning sequence"
 DUE = """
-select s.name, s.read_as, s.full_due_at, s.next_poll_at,
+select s.name, s.read_as, s.full_due_at, s.next_poll_at, s.seen_until,
        exists (select from sync_runs u where u.source = s.name and u.status = 'running') as is_interrupted
   from sources s where s.name = any($1::text[])
 """
@@ -89,11 +90,12 @@ class SourceState:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """When a source that was just taken over is to be read."""
+    """When a source that was just taken over is to be read: the columns of its statement."""
 
     read_as: str | None
     full_due_at: datetime | None
     next_poll_at: datetime | None
+    seen_until: datetime | None
     #: Whether who held it before ended in the middle of a reading.
     is_interrupted: bool
 
@@ -138,11 +140,14 @@ async def synced(
     plan_reason: str | None,
     notes: Sequence[str],
     watermark: datetime | None,
-    seen_until: datetime,
+    seen_until: datetime | None,
     traffic: Traffic,
     grow: bool,
 ) -> int:
-    """Read to its end. The sequence of its events, grown by one if there is to be one more."""
+    """Read to its end. The sequence of its events, grown by one if there is to be one more.
+
+    Without `seen_until` nothing was seen: it is as old as it was, and what failed before is not mended by it.
+    """
     sequence: int = await connection.fetchval(
         SYNCED,
         *(name, at, plan, plan_reason, orjson.dumps(list(notes)).decode(), watermark, full, int(grow)),
@@ -164,10 +169,7 @@ async def failed(connection: asyncpg.Connection, name: str, at: datetime, error:
 
 
 async def due(connection: asyncpg.Connection, names: Collection[str]) -> dict[str, Due]:
-    return {
-        row["name"]: Due(row["read_as"], row["full_due_at"], row["next_poll_at"], row["is_interrupted"])
-        for row in await connection.fetch(DUE, list(names))
-    }
+    return {row["name"]: Due(*row[1:]) for row in await connection.fetch(DUE, list(names))}
 
 
 async def begin(connection: asyncpg.Connection, name: str, read_as: str) -> None:

@@ -29,6 +29,9 @@ ACCEPTANCE_RATE = Gauge(
     "assent_workflow_acceptance_ratio", "Accepted, of the reviews that somebody judged in the last 90 days."
 )
 CANDIDACIES = Gauge("assent_workflow_candidacies", "Candidacies by status.", ["status"])
+GATE_ANSWERS = Counter(
+    "assent_workflow_gate_answers_total", "What the gate said to those who asked: `allow` or `deny`.", ["answer"]
+)
 FINDINGS = Gauge(
     "assent_workflow_findings",
     "Findings that are not resolved, by how old they are: `week`, `month`, `older`.",

@@ -10,6 +10,7 @@ from assent_common.database import Database, is_transient
 from assent_common.health import Health
 from assent_common.supervise import pause
 
+from assent_sagemaker import metrics as own
 from assent_sagemaker import sources_state
 from assent_sagemaker.aws.account import Account
 from assent_sagemaker.held import LeaseLost
@@ -108,6 +109,8 @@ class Scheduler:
                 self._holdings[name] = Holding(source, self._account(source), holding.held)
                 self._standings[name].heed(source, now)
                 self._put(name, now)
+        for name in (self._heeded or {}).keys() - roster.keys():
+            own.SEEN_UNTIL.remove(name)
         self._heeded = roster
         self._stirred.set()
 
@@ -122,6 +125,8 @@ class Scheduler:
             if source is not None and held is not None:
                 self._holdings[name] = Holding(source, self._account(source), held)
                 self._standings[name] = Standing.of(source, due[name])
+                # Told from here on: one that cannot be read any more shows after a restart, too.
+                own.SEEN_UNTIL.labels(name).set((due[name].seen_until or now).timestamp())
                 self._put(name, now)
         telemetry.logger().info("sources_taken", count=len(gained), held=len(self._holdings))
         self._stirred.set()

@@ -29,7 +29,7 @@ async def completed(run: Run, reason: str | None) -> None:
             plan_reason=reason,
             notes=run.notes,
             watermark=run.watermark,
-            seen_until=run.began_at,
+            seen_until=run.began_at if run.has_seen else None,
             traffic=run.traffic,
             grow=worth_telling,
         )

@@ -57,6 +57,8 @@ class Run:
         self.progress = Progress.left(record.progress, read_as)
         self.plan = record.plan
         self.phase = ""
+        #: Whether it has seen all that it was to see: a poll without its Search has seen nothing.
+        self.has_seen = True
         self.taken_up_at = clock.now()
         self.observer = Observer(
             source.name,

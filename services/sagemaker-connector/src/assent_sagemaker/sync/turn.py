@@ -132,6 +132,7 @@ class Turn:
             except SearchUseless as error:
                 # The next full run finds another way.
                 self._standing.full_at = None
+                run.has_seen = False
                 run.note(str(error))
 
         await self._read(run, read)
@@ -169,7 +170,8 @@ class Turn:
             self._standing.failures = 0
             self._troubles.over(self._source.name)
             metrics.SYNCS.labels(record.mode, "completed").inc()
-            metrics.SEEN_UNTIL.labels(self._source.name).set(run.began_at.timestamp())
+            if run.has_seen:
+                metrics.SEEN_UNTIL.labels(self._source.name).set(run.began_at.timestamp())
             counts = {name: count for name, count in run.counts.items() if count}
             quiet = record.mode == "incremental" and not (counts.get("changed") or counts.get("removed"))
             log = telemetry.logger().debug if quiet else telemetry.logger().info

@@ -14,6 +14,7 @@ from assent_common.signing import Signer
 from fastapi import Query, Request
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from assent_workflow import metrics
 from assent_workflow.gate import answer as gate
 from assent_workflow.gate import log
 from assent_workflow.gate.names import Question
@@ -110,6 +111,7 @@ async def ask_gate(asked: QuestionIn, request: Request, who: Reader) -> Verdict:
     async with database.connection() as connection:
         answered = await gate.answer(connection, question)
         await log.keep(connection, id_, question, answered, by=who)
+    metrics.GATE_ANSWERS.labels("allow" if answered.allow else "deny").inc()
     signer: Signer | None = request.app.state.signer
     signed = gate_answers.sign(signer, _claims(id_, question, answered), database.clock.now()) if signer else None
     return Verdict(
