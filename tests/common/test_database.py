@@ -6,6 +6,7 @@ from contextlib import suppress
 import asyncpg
 import pytest
 from assent_common import database
+from assent_common.clock import SystemClock
 from assent_common.database import Database, is_transient
 from assent_common.kafka import topics
 from assent_common.settings import Settings
@@ -107,3 +108,65 @@ async def test_a_connection_that_died_in_the_pool_is_not_handed_out(
 
 async def _is_gone(connection: asyncpg.Connection, pid: int) -> bool:
     return await connection.fetchval("select not exists (select from pg_stat_activity where pid = $1)", pid) is True
+
+
+async def test_bare_reads_and_transactions_share_the_pool(database_url: str) -> None:
+    """However they mix, nobody waits for a connection that lies idle, and there are never more than the pool has."""
+    narrow = Database(database_url, service="tests", clock=SystemClock(), pool_size=2)
+    seen: set[int] = set()
+
+    async def read() -> None:
+        async with narrow.connection() as connection:
+            seen.add(await connection.fetchval("select pg_backend_pid()"))
+
+    async def change_something() -> None:
+        async with narrow.transaction() as uow:
+            seen.add(await (await uow.sql()).fetchval("select pg_backend_pid()"))
+
+    async def look() -> None:
+        async with narrow.reading() as session:
+            seen.add((await session.execute(text("select pg_backend_pid()"))).scalar_one())
+
+    for _ in range(5):
+        async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
+            for number in range(60):
+                tasks.create_task((read, change_something, read, look)[number % 4]())
+    async with narrow.connection(), narrow.transaction() as uow:
+        await uow.sql()
+    assert 1 <= len(seen) <= 2
+    await narrow.close()
+
+
+async def test_one_who_goes_away_while_waiting_takes_no_connection_along(database_url: str) -> None:
+    narrow = Database(database_url, service="tests", clock=SystemClock(), pool_size=2)
+
+    async def read(hold: asyncio.Event | None = None) -> int:
+        async with narrow.connection() as connection:
+            if hold is not None:
+                await hold.wait()
+            return int(await connection.fetchval("select 1"))
+
+    for _ in range(20):
+        hold = asyncio.Event()
+        holding = [asyncio.create_task(read(hold)) for _ in range(2)]
+        waiting = [asyncio.create_task(read()) for _ in range(8)]
+        await asyncio.sleep(0)
+        hold.set()
+        for number, each in enumerate(waiting):
+            if number % 2:
+                await asyncio.sleep(0)
+                each.cancel()
+        await asyncio.gather(*holding, *waiting, return_exceptions=True)
+    async with asyncio.timeout(30):
+        assert sum(await asyncio.gather(read(), read(), read())) == 3
+    await narrow.close()
+
+
+async def test_a_bare_connection_that_died_between_two_uses_is_not_used(store: Database) -> None:
+    async with store.connection() as connection:
+        pid = await connection.fetchval("select pg_backend_pid()")
+    async with store.transaction() as uow:
+        await (await uow.sql()).execute("select pg_terminate_backend($1)", pid)
+        await until(lambda: connection.is_closed(), within_s=10)
+    async with store.connection() as again:
+        assert await again.fetchval("select 1") == 1

@@ -15,10 +15,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from assent_common import telemetry
+from assent_common.bare import IDLE_S, Bare
 from assent_common.clock import Clock
 from assent_common.uow import UnitOfWork
 
-IDLE_S = 1.0
 _TRANSIENT_STATES = ("08", "25006", "28", "3D", "40", "53", "55P03", "57014", "57P", "58")
 """Connection lost, a standby where the primary was, not let in, no such database (yet), rolled back in a conflict, out
 of resources, lock not to be had, cancelled, server going down, a disk that fails: the database's fault, never the
@@ -47,14 +47,14 @@ class Database:
             },
         )
         _ping_what_was_idle(self.engine)
-        self._autocommit = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._bare = Bare(self.engine)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False, autoflush=False)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[UnitOfWork]:
         """A unit of work: committed with its audit records and events when the block ends, undone when it raises."""
         with telemetry.one_cause():
-            async with self._sessions() as session, session.begin():
+            async with self._bare.beside_a_session(), self._sessions() as session, session.begin():
                 uow = UnitOfWork(session, service=self.service, clock=self.clock)
                 yield uow
                 wrote_events = await uow.flush()
@@ -64,22 +64,26 @@ class Database:
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:
         """A session for reading: nothing is committed."""
-        async with self._sessions() as session:
+        async with self._bare.beside_a_session(), self._sessions() as session:
             yield session
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[asyncpg.Connection]:
         """A bare asyncpg connection of the pool, each statement its own transaction: for duties and hot reads."""
-        async with self._autocommit.connect() as connection:
-            raw = await connection.get_raw_connection()
-            assert raw.driver_connection is not None
-            yield raw.driver_connection
+        taken = await self._bare.take()
+        try:
+            yield taken.driver
+        except BaseException:
+            await self._bare.put_back(taken)
+            raise
+        await self._bare.keep(taken)
 
     async def ping(self) -> None:
         async with asyncio.timeout(3), self.reading() as session:
             await session.execute(text("select 1"))
 
     async def close(self) -> None:
+        await self._bare.close()
         await self.engine.dispose()
 
 

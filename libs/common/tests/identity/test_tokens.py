@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from assent_common import metrics
@@ -12,6 +13,7 @@ from assent_common.identity.roles import Role
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from libs.common.tests.identity.issuer import URL, Issuer, b64
+from tests.support.wait import until
 
 pytestmark = pytest.mark.filterwarnings("ignore:EdDSA is deprecated")
 
@@ -191,3 +193,44 @@ async def test_a_service_token_is_a_service_and_nothing_else(issuer: Issuer) -> 
     for wrong in ("swordfish ", "Swordfish", hashlib.sha256(b"swordfish").hexdigest()):
         with pytest.raises(Unauthenticated):
             await issuer.verifier.authenticate(wrong)
+
+
+async def test_a_token_is_verified_once_for_the_keys_as_they_are(issuer: Issuer) -> None:
+    token = issuer.token(exp=issuer.at(hours=2))
+    first = await issuer.verifier.authenticate(token)
+    assert await issuer.verifier.authenticate(token) is first
+    assert await issuer.verifier.authenticate(issuer.token(exp=issuer.at(hours=2))) is not first
+    issuer.clock.advance(timedelta(minutes=11))
+    await issuer.verifier.authenticate(token)
+    await until(lambda: issuer.key_fetches == 2, within_s=5)
+    again = await issuer.verifier.authenticate(token)
+    assert again == first
+    assert again is not first
+
+
+@pytest.mark.parametrize("key", ["es", "rs", "ed"])
+async def test_one_that_was_taken_ends_when_it_expires(issuer: Issuer, key: str) -> None:
+    token = issuer.token(key=getattr(issuer, key), exp=issuer.at(seconds=60))
+    await issuer.verifier.authenticate(token)
+    issuer.clock.advance(timedelta(seconds=89))
+    await issuer.verifier.authenticate(token)
+    issuer.clock.advance(timedelta(seconds=1))
+    with pytest.raises(Unauthenticated):
+        await issuer.verifier.authenticate(token)
+
+
+async def test_one_that_was_taken_is_not_taken_before_its_time_where_the_clock_goes_back(issuer: Issuer) -> None:
+    token = issuer.token(nbf=issuer.at(seconds=0))
+    await issuer.verifier.authenticate(token)
+    issuer.clock.advance(timedelta(seconds=-31))
+    with pytest.raises(Unauthenticated):
+        await issuer.verifier.authenticate(token)
+
+
+async def test_what_was_taken_says_nothing_of_one_that_differs_by_a_letter(issuer: Issuer) -> None:
+    token = issuer.token()
+    await issuer.verifier.authenticate(token)
+    head, body, signature = token.split(".")
+    other = "A" if signature[0] != "A" else "B"
+    with pytest.raises(Unauthenticated):
+        await issuer.verifier.authenticate(f"{head}.{body}.{other}{signature[1:]}")

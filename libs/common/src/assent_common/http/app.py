@@ -16,7 +16,8 @@ from assent_common import strict_json
 from assent_common.database import Database, is_transient
 from assent_common.health import Health, State
 from assent_common.http import fields, problems
-from assent_common.http.etags import is_known
+from assent_common.http.etags import not_modified
+from assent_common.http.lane import Lane
 from assent_common.http.middleware import Edge
 from assent_common.http.rates import Rates
 from assent_common.identity.roles import Principal, Role
@@ -67,9 +68,7 @@ class StrictRoute(APIRoute):
             response = await handle(StrictRequest(request.scope, request.receive))
             if wanted is not None and response.status_code == 200:
                 response = fields.only(response, wanted)
-            if request.method == "GET" and is_known(request.headers.get("if-none-match"), response.headers.get("etag")):
-                return Response(status_code=304, headers={"ETag": response.headers["etag"]})
-            return response
+            return not_modified(request, response)
 
         return strict
 
@@ -127,6 +126,7 @@ def build(
     app.include_router(_operations(database, health))
     access_table(app)
     _describe_problems(app)
+    app.add_middleware(Lane, service=app)
     app.add_middleware(GZipMiddleware, minimum_size=1_000, compresslevel=4)
     app.add_middleware(Edge)
     return app

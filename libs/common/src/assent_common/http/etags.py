@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import Header
+from fastapi import Header, Request, Response
 
 from assent_common.http.problems import PreconditionRequired, Stale
 
@@ -20,6 +20,13 @@ def is_known(if_none_match: str | None, tag: str | None) -> bool:
         return False
     named = {each.strip().removeprefix("W/") for each in if_none_match.split(",")}
     return "*" in named or tag.removeprefix("W/") in named
+
+
+def not_modified(request: Request, response: Response) -> Response:
+    """304 for a GET of what the client has already (`If-None-Match`)."""
+    if request.method == "GET" and is_known(request.headers.get("if-none-match"), response.headers.get("etag")):
+        return Response(status_code=304, headers={"ETag": response.headers["etag"]})
+    return response
 
 
 def require_match(if_match: str | None, sequence: int) -> None:

@@ -1,5 +1,6 @@
 """Roles, and which of them a route takes."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any
@@ -21,6 +22,9 @@ class Role(StrEnum):
     ADMIN = "admin"
     SERVICE = "service"
 
+
+Admit = Callable[[Request, "str | None"], Awaitable["Principal"]]
+"""Who asks by this token, where a route takes him. Raises Unauthenticated, Forbidden, TooManyRequests, Unavailable."""
 
 EVERYBODY = frozenset(Role)
 """Every role reads, and asks the gate."""
@@ -44,19 +48,29 @@ def allow(*roles: Role) -> Any:
     """The dependency of a route that these roles may call. Every route has one: `http.app.build` refuses others."""
     allowed = frozenset(roles)
 
-    async def principal(
-        request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
-    ) -> Principal:
-        if credentials is None:
+    async def admit(request: Request, token: str | None) -> Principal:
+        if token is None:
             raise Unauthenticated("send `Authorization: Bearer …`")
-        who: Principal = await request.app.state.authenticate(credentials.credentials)
+        who: Principal = await request.app.state.authenticate(token)
         if not who.roles & allowed:
             raise Forbidden(f"this needs one of the roles {', '.join(sorted(allowed))}")
         request.state.standing = request.app.state.rates.take(who)
         return who
 
+    async def principal(
+        request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
+    ) -> Principal:
+        return await admit(request, credentials.credentials if credentials is not None else None)
+
     principal.roles = allowed  # type: ignore[attr-defined]
+    principal.admit = admit  # type: ignore[attr-defined]
     return Depends(principal)
+
+
+def bearer(authorization: str | None) -> str | None:
+    """The token, as FastAPI's HTTPBearer takes it out of the header."""
+    scheme, _, token = (authorization or "").partition(" ")
+    return token.strip() or None if scheme.lower() == "bearer" else None
 
 
 Reader = Annotated[Principal, allow(*EVERYBODY)]

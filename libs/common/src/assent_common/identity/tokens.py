@@ -2,11 +2,13 @@
 
 import hashlib
 import hmac
+from collections import OrderedDict
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from joserfc import jwt
 from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
 from joserfc.jws import JWSRegistry, extract_compact
 from joserfc.jwt import JWTClaimsRegistry
 
@@ -19,6 +21,8 @@ from assent_common.identity.roles import Principal, Role
 ALGORITHMS = ("RS256", "ES256", "EdDSA", "Ed25519")
 LEEWAY_S = 30
 MAX_BYTES = 8 * 1024
+MOST_REMEMBERED = 10_000
+"""Tokens; the one that was not seen for longest is verified again."""
 _ROLES = frozenset(role.value for role in Role)
 SERVICE_ISSUER = "assent:service-token"
 
@@ -40,8 +44,22 @@ class Refused(Exception):
         self.reason = reason
 
 
+class _Verified(NamedTuple):
+    """What a token was found to be, and what that rests on."""
+
+    who: Principal
+    kid: str | None
+    keys: KeySet
+    verified_at: float
+    expires_at: float
+
+
 class Verifier:
-    """Verifies JWTs (RFC 7519, 9068) of one issuer, and service tokens."""
+    """Verifies JWTs (RFC 7519, 9068) of one issuer, and service tokens.
+
+    A token is verified once for the issuer's keys as they are read: a signature costs more than most answers. It ends
+    when it expires, and with the keys: once they were read again it is verified anew.
+    """
 
     def __init__(
         self,
@@ -61,27 +79,42 @@ class Verifier:
         self._keys = keys
         self._service_tokens = dict(service_tokens)
         self._clock = clock
+        #: By the token's digest, the one that was seen last at the end.
+        self._verified: OrderedDict[str, _Verified] = OrderedDict()
 
     async def authenticate(self, token: str) -> Principal:
         """Raises Unauthenticated (401), or Unavailable (503) when the issuer's keys cannot be had."""
         try:
             if len(token) > MAX_BYTES:
                 raise Refused("size", "the token is too long")
-            return self._service(token) or await self._person(token)
+            digest = hashlib.sha256(token.encode(errors="replace")).hexdigest()
+            return self._service(digest) or await self._known(digest) or await self._person(token, digest)
         except Refused as refused:
             metrics.TOKENS_REFUSED.labels(refused.reason).inc()
             raise Unauthenticated(str(refused)) from refused
         except KeysUnavailable as error:
             raise Unavailable(str(error)) from error
 
-    def _service(self, token: str) -> Principal | None:
-        digest = hashlib.sha256(token.encode(errors="replace")).hexdigest()
+    def _service(self, digest: str) -> Principal | None:
         for name, expected in self._service_tokens.items():
             if hmac.compare_digest(digest, expected.lower()):
                 return Principal(SERVICE_ISSUER, name, frozenset({Role.SERVICE}), name)
         return None
 
-    async def _person(self, token: str) -> Principal:
+    async def _known(self, digest: str) -> Principal | None:
+        known = self._verified.get(digest)
+        if known is None or self._keys is None:
+            return None
+        if (
+            known.verified_at <= self._clock.now().timestamp() < known.expires_at
+            and await self._keys.find(known.kid) is known.keys
+        ):
+            self._verified.move_to_end(digest)
+            return known.who
+        self._verified.pop(digest, None)
+        return None
+
+    async def _person(self, token: str, digest: str) -> Principal:
         if self._keys is None or self._issuer is None:
             raise Refused("no_issuer", "no OIDC issuer is configured")
         header = _header(token)
@@ -90,12 +123,16 @@ class Verifier:
             claims = jwt.decode(token, keys, registry=_HEADERS).claims
         except (JoseError, ValueError, TypeError, KeyError, RecursionError) as error:
             raise Refused("signature", "the token's signature cannot be verified") from error
-        self._check(header, claims)
+        now = self._clock.now().timestamp()
+        self._check(header, claims, int(now))
         roles, groups = _roles(claims, self._roles_claim), _groups(claims, self._groups_claim)
-        return Principal(self._issuer, claims["sub"], roles, _text(claims.get("name")), groups)
+        who = Principal(self._issuer, claims["sub"], roles, _text(claims.get("name")), groups)
+        self._verified[digest] = _Verified(who, header.get("kid"), keys, now, claims["exp"] + LEEWAY_S)
+        if len(self._verified) > MOST_REMEMBERED:
+            self._verified.popitem(last=False)
+        return who
 
-    def _check(self, header: Mapping[str, Any], claims: dict[str, Any]) -> None:
-        now = int(self._clock.now().timestamp())
+    def _check(self, header: Mapping[str, Any], claims: dict[str, Any], now: int) -> None:
         registry = JWTClaimsRegistry(
             now=now,
             leeway=LEEWAY_S,

@@ -10,7 +10,7 @@ from assent_catalog.model_versions.filters import metric
 from assent_catalog.model_versions.store import Selection
 
 
-def selection(
+async def selection(
     q: Annotated[str | None, Query(max_length=200, description="Words, beginnings of words, parts of names")] = None,
     urn: Annotated[str | None, Query(max_length=2048)] = None,
     source: Annotated[list[str] | None, Query(description="One of these")] = None,

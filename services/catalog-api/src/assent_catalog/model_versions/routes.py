@@ -63,11 +63,11 @@ async def list_model_versions(
         )
     database: Database = request.app.state.database
     async with database.connection() as connection:
-        rows = await store.list_page(connection, selection, sort, after, limit + 1, as_of=as_of)
+        items = await store.list_page(connection, selection, sort, after, limit + 1, as_of=as_of)
     total, counts = await _counted(request, selection, wanted) if wanted else (None, None)
-    shown, next_cursor = page(rows, limit, key=lambda row: [key.of(row) for key in keys], of=of)
+    shown, next_cursor = page(items, limit, key=lambda item: store.key_of(sort, item), of=of)
     return written.page(
-        [row["item"] for row in shown],
+        shown,
         next_cursor=next_cursor,
         facets=counts,
         total=Count.of(total).model_dump() if total is not None else None,

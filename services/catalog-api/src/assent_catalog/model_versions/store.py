@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import asyncpg
+import orjson
 from assent_common import ids
 
 from assent_catalog import search
@@ -20,10 +21,8 @@ v.source_approval_status, v.metrics_status, v.content_hash, v.created_at, v.modi
 coalesce(v.record->'metrics', '{}') as metrics, v.record->'life_cycle' as life_cycle,
 coalesce(v.record->'tags', '{}') as tags
 """
-# What is sorted by, and the item as it is sent: Postgres writes JSON many times faster than we read and write it.
-ITEM = f"""
-v.id, v.created_at, v.modified_at, v.name, v.version, (select row_to_json(s)::text from (select {SUMMARY}) s) as item
-"""  # noqa: S608 - a constant
+# The item as it is sent: Postgres writes JSON many times faster than we read and write it.
+ITEM = f"(select row_to_json(s)::text from (select {SUMMARY}) s) as item"  # noqa: S608 - a constant
 STRENGTH = ("accepted", "suspended", "under_review", "candidate", "rejected", "retired", "withdrawn")
 # What was known at a moment, in place of what is known now: the last that was observed by then, whether it was removed
 # after that, and what the workflow had said of it. Index: the primary keys of the histories.
@@ -138,7 +137,7 @@ class Key(NamedTuple):
     type: str
     #: Back from a cursor.
     parse: Callable[[Any], Any]
-    #: What the expression is of a row that was read.
+    #: What the expression is of an item that was listed.
     of: Callable[[Mapping[str, Any]], Any]
 
 
@@ -163,6 +162,12 @@ _KEYS: Mapping[str, tuple[Key, ...]] = {
 
 def keys(sort: Sort) -> tuple[Key, ...]:
     return _KEYS[sort.removeprefix("-")]
+
+
+def key_of(sort: Sort, item: str) -> list[Any]:
+    """Where in the list an item stands, for a cursor."""
+    members = orjson.loads(item)
+    return [key.of(members) for key in keys(sort)]
 
 
 _FOUND = search.VERSIONS.format(query="{0}").replace("'{}'", "'{{}}'")
@@ -255,10 +260,10 @@ async def list_page(
     limit: int,
     *,
     as_of: datetime | None = None,
-) -> list[asyncpg.Record]:
-    """At most `limit` rows after the key."""
+) -> list[str]:
+    """At most `limit` items after the key, as JSON."""
     statement, values = page_statement(selection, sort, after, limit, as_of=as_of)
-    return list(await connection.fetch(statement, *values))
+    return [item for (item,) in await connection.fetch(statement, *values)]
 
 
 def page_statement(

@@ -153,8 +153,13 @@ async def list_versions_of_model(
     async with database.connection() as connection:
         model = await _found(connection, id)
         rows = await connection.fetch(VERSIONS, model["id"], *after, limit + 1)
-    items, next_cursor = page(rows, limit, key=lambda row: [row["version"] or 0, row["id"]], of=id)
-    return written.page([row["item"] for row in items], next_cursor=next_cursor)
+    items, next_cursor = page(
+        [row["item"] for row in rows],
+        limit,
+        key=lambda item: versions.key_of(versions.Sort.LATEST_VERSION, item),
+        of=id,
+    )
+    return written.page(items, next_cursor=next_cursor)
 
 
 @routes.get("/models/{id:path}/history", summary="List what was told of a model", responses=documented(NotYetKnown))
