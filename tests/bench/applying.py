@@ -10,9 +10,12 @@ import asyncio
 import cProfile
 import pstats
 import secrets
+import tempfile
 import time
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 
 import asyncpg
@@ -34,6 +37,7 @@ from assent_common.uow import UnitOfWork
 from pydantic import SecretStr
 
 from tests.bench.report import Row, Table
+from tests.support.kafka.server import Kafka
 
 BATCH = 500
 GROUP = "assent-bench"
@@ -246,6 +250,18 @@ async def _each(chunks: list[bytes]) -> AsyncIterator[bytes]:
         yield chunk
 
 
+@asynccontextmanager
+async def broker() -> AsyncIterator[str]:
+    """Apache Kafka for this alone: where it is asked."""
+    with tempfile.TemporaryDirectory(prefix="assent-bench-") as folder:
+        kafka = Kafka(Path(folder) / "kafka")
+        await kafka.start()
+        try:
+            yield kafka.bootstrap_servers
+        finally:
+            await kafka.kill()
+
+
 def _postgres_s() -> float:
     """Of all of its processes, those that are gone among them."""
     total = 0.0
@@ -276,17 +292,12 @@ async def _alone(given: argparse.Namespace) -> None:
     from tests.bench.catalog import Catalog
 
     telemetry.configure("bench", "WARNING")
-    async with Catalog.open() as catalog:
+    async with Catalog.open(None) as catalog, broker() as kafka:
         if given.versions:
             await catalog.sow(given.versions)
         table = Table("bench-applying", "Events applied")
         await applied(
-            catalog.database,
-            catalog.kafka,
-            table,
-            count=given.events,
-            repeat=given.repeat,
-            profile=given.profile,
+            catalog.database, kafka, table, count=given.events, repeat=given.repeat, profile=given.profile
         )
 
 

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from asyncio.subprocess import DEVNULL, Process
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -20,16 +20,16 @@ from assent_common import migrations
 from assent_common.clock import SystemClock
 from assent_common.database import Database
 from assent_local.ports import free_port
-from assent_local.postgres import Postgres
+from assent_local.postgres import Postgres, embedded
 
 from tests.bench import http
-from tests.bench.applying import NAMES, applied
+from tests.bench.applying import NAMES, applied, broker
 from tests.bench.http import Load
 from tests.bench.report import Row, Table
-from tests.support.kafka.server import Kafka
 from tests.support.wait import until
 
 ROLE = "viewer"
+PARTS = ("answered", "applied")
 SEED = f"""
 insert into model_versions (id, urn, source, model, model_id, name, version, description, type, framework, algorithm,
                             source_status, source_approval_status, metrics_status, content_hash, created_at, live,
@@ -67,31 +67,31 @@ select md5('u' || n)::uuid, 'use-case-' || n, 'Use case ' || n, 'development', '
 
 
 class Catalog:
-    """The catalogue's database, the broker, and servers on them."""
+    """The catalogue's database, and servers on it."""
 
-    def __init__(self, postgres: Postgres, database: Database, kafka: str) -> None:
+    def __init__(self, postgres: Postgres, database: Database) -> None:
         self._postgres = postgres
         self.database = database
-        self.kafka = kafka
 
     @classmethod
     @asynccontextmanager
-    async def open(cls) -> "AsyncIterator[Catalog]":
+    async def open(cls, kept: Path | None) -> "AsyncIterator[Catalog]":
         with tempfile.TemporaryDirectory(prefix="assent-bench-") as folder:
-            postgres = Postgres(Path(folder) / "postgres", free_port(), durable=True)
-            kafka = Kafka(Path(folder) / "kafka")
-            await asyncio.gather(postgres.start(), kafka.start())
-            try:
+            async with embedded((kept or Path(folder)) / "postgres") as postgres:
                 await postgres.create_database("catalog")
                 database = Database(postgres.url("catalog"), service="catalog-api", clock=SystemClock())
                 await migrations.upgrade(database, "assent_catalog")
-                yield cls(postgres, database, kafka.bootstrap_servers)
+                yield cls(postgres, database)
                 await database.close()
-            finally:
-                await asyncio.gather(postgres.kill(), kafka.kill())
 
     async def sow(self, versions: int) -> None:
+        """Nothing where so many are there already."""
         async with self.database.connection() as connection:
+            there = await connection.fetchval("select count(*) from model_versions where source <> 'bench'")
+            if there == versions:
+                return
+            if there:
+                raise SystemExit(f"the folder holds {there:,} versions, not {versions:,}: take another")
             for first in range(1, versions + 1, 50_000):
                 await connection.execute(SEED, first, min(first + 49_999, versions))
             for statement in (SEED_METRICS, SEED_HISTORY, SEED_USE_CASES):
@@ -195,16 +195,21 @@ def _said(load: Load) -> str:
     return f"{load.a_second:,.0f} a second, p50 {load.p50:.1f} ms, p99 {load.p99:.1f} ms"
 
 
-async def bench(versions: int, seconds: float, write_to: Path | None) -> None:
+async def beside_kafka(catalog: Catalog, table: Table) -> None:
+    async with broker() as kafka:
+        await applied(catalog.database, kafka, table, count=20_000, repeat=3, profile=False)
+
+
+async def bench(versions: int, seconds: float, parts: Sequence[str], kept: Path | None, write_to: Path | None) -> None:
     table = Table("bench-catalog", "The catalogue")
-    async with Catalog.open() as catalog:
+    async with Catalog.open(kept) as catalog:
         await catalog.sow(versions)
-        measurements: list[Callable[[], Awaitable[None]]] = [
-            lambda: answered(catalog, table, versions, seconds),
-            lambda: applied(catalog.database, catalog.kafka, table, count=20_000, repeat=3, profile=False),
-        ]
-        for measure in measurements:
-            await measure()
+        measurements: dict[str, Callable[[], Awaitable[None]]] = {
+            "answered": lambda: answered(catalog, table, versions, seconds),
+            "applied": lambda: beside_kafka(catalog, table),
+        }
+        for part in parts:
+            await measurements[part]()
     if write_to is not None:
         table.write(write_to)
 
@@ -214,8 +219,10 @@ def main() -> None:
     parser.add_argument("--versions", type=int, default=1_000_000)
     parser.add_argument("--seconds", type=float, default=10, help="Of load for each measurement")
     parser.add_argument("--write", type=Path, default=None, help="The Markdown page that keeps the table")
+    parser.add_argument("--folder", type=Path, default=None, help="Keep the filled database there, and use it again")
+    parser.add_argument("--parts", nargs="*", choices=PARTS, default=PARTS)
     given = parser.parse_args()
-    asyncio.run(bench(given.versions, given.seconds, given.write))
+    asyncio.run(bench(given.versions, given.seconds, given.parts, given.folder, given.write))
 
 
 if __name__ == "__main__":

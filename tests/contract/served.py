@@ -8,6 +8,7 @@ import os
 import sys
 
 import uvicorn
+import uvloop
 from assent_common import migrations, telemetry
 from assent_common.clock import SystemClock
 from assent_common.database import Database
@@ -24,4 +25,6 @@ async def main(name: str, port: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], int(sys.argv[2])))
+    # On uvloop, as the service itself.
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main(sys.argv[1], int(sys.argv[2])))
