@@ -98,6 +98,7 @@ ALLOWED: dict[str, dict[str, frozenset[Role] | set[Role]]] = {
         "POST /v1/policies": {Role.ADMIN},
         "GET /v1/policies/{name}": ALL,
         "POST /v1/policies/{name}/simulate": ALL,
+        "POST /v1/external-checks/secret": {Role.ADMIN},
         "GET /v1/identities": ALL,
         "PUT /v1/identities": {Role.ADMIN},
         "DELETE /v1/identities/{id}": {Role.ADMIN},

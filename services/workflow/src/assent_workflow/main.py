@@ -9,6 +9,10 @@ from assent_workflow.candidacies.routes import routes as candidacies
 from assent_workflow.comments.routes import routes as comments
 from assent_workflow.delegations.routes import routes as delegations
 from assent_workflow.evidence.routes import routes as evidence
+from assent_workflow.external.ask import ExternalChecks
+from assent_workflow.external.call import Caller
+from assent_workflow.external.routes import routes as external
+from assent_workflow.external.secrets import Secrets
 from assent_workflow.facts.routes import routes as facts
 from assent_workflow.facts.show import Dashboard
 from assent_workflow.findings.routes import routes as findings
@@ -29,7 +33,7 @@ from assent_workflow.webhooks.sign import Sealer
 PORT = 8082
 ROUTERS = (
     *(candidacies, reviews, comments, evidence),
-    *(tasks, policies, identities, delegations, findings, webhooks, gate, facts),
+    *(tasks, policies, external, identities, delegations, findings, webhooks, gate, facts),
     *(feed.routes, audit_log.routes),
 )
 
@@ -41,6 +45,10 @@ def parts(made: Runtime, settings: Settings) -> Parts:
     sealer = Sealer(settings.webhook_key.get_secret_value()) if settings.webhook_key else None
     if sealer is not None:
         duties["webhooks"] = Deliveries(made.database, sealer, settings.networks, cafile=settings.outgoing_cafile).run
+    secrets = Secrets(settings.webhook_key.get_secret_value()) if settings.webhook_key else None
+    if secrets is not None:
+        caller = Caller(secrets, settings.networks, cafile=settings.outgoing_cafile)
+        duties["external-checks"] = ExternalChecks(made.database, caller).run
     return Parts(
         title="Assent workflow",
         description="Moves model versions from candidate to accepted, and answers whether one may be deployed.",
@@ -53,7 +61,7 @@ def parts(made: Runtime, settings: Settings) -> Parts:
             "gate-log": Forgetting(made.database).run,
             "facts": Dashboard(made.database).run,
         },
-        state={"webhook_sealer": sealer},
+        state={"webhook_sealer": sealer, "external_secrets": secrets},
     )
 
 

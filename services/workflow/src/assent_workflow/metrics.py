@@ -9,6 +9,12 @@ TIMERS_PUT_OFF = Counter(
     "assent_workflow_timers_put_off_total",
     "Times a timer could not be fired and was put off. The reason is in the log and in its row's `failure`.",
 )
+EXTERNAL_CHECKS = Counter(
+    "assent_workflow_external_checks_total",
+    "Questions to other systems by what came of them: `passed`, `failed`, `unknown`. Where `unknown` rises, a system "
+    "that a policy asks does not answer, and nothing is accepted that waits for it.",
+    ["outcome"],
+)
 TASKS_WAITING = Gauge("assent_workflow_tasks_waiting", "Tasks that wait for a decision.", ["stage", "role"])
 TASKS_OVERDUE = Gauge(
     "assent_workflow_tasks_overdue", "Of those, past their due time. Rising: talk to the role.", ["stage", "role"]

@@ -7,6 +7,7 @@ nobody waits for somebody who waits for him.
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +15,8 @@ import asyncpg
 from assent_common.canonical import ContentHash
 
 from assent_workflow.candidacies.model import Candidacy
+from assent_workflow.external import store as external
+from assent_workflow.external.model import Answer
 from assent_workflow.findings import store as findings
 from assent_workflow.identities import store as identities
 from assent_workflow.policies import evaluate
@@ -109,17 +112,24 @@ async def with_others(connection: asyncpg.Connection, use_case: UseCase, version
     return alone._replace(identities=await identities.of(connection, named))
 
 
-async def assessed(connection: asyncpg.Connection, policy: Policy, subject: Subject, at: datetime) -> Assessment:
-    """With what the policy needs to know beyond the subject."""
+async def assessed(
+    connection: asyncpg.Connection, policy: Policy, subject: Subject, at: datetime, *, review: UUID | None
+) -> Assessment:
+    """With what the policy needs to know beyond the subject: whom to share among, what a review's other systems say."""
     known = await identities.colleagues(connection) if policy.assign is Assign.LEAST_LOADED else ()
-    return replace(assess(policy, subject, at), colleagues=known)
+    asked = any(check.external is not None for check in policy.checks)
+    answers = await external.answers(connection, review, subject.version.content_hash) if asked else {}
+    return replace(assess(policy, subject, at, answers), colleagues=known)
 
 
-def assess(policy: Policy, subject: Subject, at: datetime) -> Assessment:
+def assess(
+    policy: Policy, subject: Subject, at: datetime, answers: Mapping[str, Answer] = MappingProxyType({})
+) -> Assessment:
     return evaluate.assess(
         policy,
         facts(subject, at),
         content_hash=subject.version.content_hash,
+        answers=answers,
         makers=subject.makers,
         accountable=subject.accountable,
     )

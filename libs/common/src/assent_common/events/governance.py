@@ -79,6 +79,8 @@ class CheckResult(Payload):
     seen: tuple[Seen, ...] = ()
     #: Since when it comes out like this.
     since: UtcTime | None = None
+    #: Nobody has answered it yet: it does not pass until somebody does.
+    pending: bool = False
 
 
 class MetricDifference(Payload):

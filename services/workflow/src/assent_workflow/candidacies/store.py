@@ -20,6 +20,7 @@ from assent_common.kafka.topics import GOVERNANCE
 from assent_common.uow import UnitOfWork
 
 from assent_workflow.candidacies.model import Candidacy, Person
+from assent_workflow.external import store as external
 from assent_workflow.findings import look as findings
 from assent_workflow.policies import store as policies
 from assent_workflow.reviews.changes import Since, since_others
@@ -127,6 +128,9 @@ async def save(
         await save_candidacy(uow, before, change.candidacy)
     if change.review is not None:
         await connection.execute(SAVE_REVIEW, *_review_values(change.review, content))
+        if change.review.status is ReviewStatus.OPEN:
+            policy = await policies.pinned(connection, change.review.policy)
+            await external.ask(connection, policy, change.review, uow.clock.now())
         _tell_review(uow, after.candidacy, change.review, await since_others(connection, change.review.id))
     if change.tasks:
         rows = [_task_values(after.candidacy, task) for task in change.tasks]

@@ -46,7 +46,7 @@ async def submit_locked(
         changes = diff(await store.judged(connection, last.review.id), subject.version.content)
     opened = open_review(
         candidacy,
-        await subjects.assessed(connection, policy, subject, now),
+        await subjects.assessed(connection, policy, subject, now, review=None),
         requested_by=by,
         at=now,
         last=last if changes is not None else None,

@@ -65,18 +65,42 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+#: Where another system listens. What it may be is looked at before each question, too.
+WebAddress = Annotated[
+    str, StringConstraints(max_length=2048, pattern=r"^https?://[^\s/?#@\\\x00-\x1f]+(?:[/?][^\s#\x00-\x1f]*)?$")
+]
+
+
+class External(_Part):
+    """A question to another system of the company, signed as webhooks are."""
+
+    url: WebAddress
+    #: Within which it answers; asked again later where it does not.
+    timeout: Annotated[timedelta, Field(ge=timedelta(seconds=1), le=timedelta(seconds=30))] = timedelta(seconds=10)
+
+
 class Check(_Part):
-    """What has to be true, whoever approves."""
+    """What has to be true, whoever approves: by an expression, or by another system's answer."""
 
     name: Slug
     #: What is so when it passes.
     description: Sentence
     #: Passes where this is `true`, and only then.
-    expression: Expression
+    expression: Expression | None = None
+    #: Passes where it answers that it does.
+    external: External | None = None
     #: A string that says what is wrong when it does not pass.
     otherwise: Expression | None = None
     #: Whether an override gets past it.
     overridable: bool = True
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.expression is None) == (self.external is None):
+            raise ValueError("a check has an expression, or is external")
+        if self.external is not None and self.otherwise is not None:
+            raise ValueError("an external check gives its reason itself: leave out otherwise")
+        return self
 
 
 class Approval(_Part):

@@ -81,6 +81,9 @@ async def get_policy(name: str, request: Request, _: Reader) -> PolicyOut:
 async def create_policy(given: PolicyIn, request: Request, response: Response, who: Admin) -> PolicyOut:
     """Its number is the next one. Reviews under way stay with the version that they began with."""
     policy = _parsed(given.text)
+    asks = any(check.external is not None for check in policy.checks)
+    if asks and getattr(request.app.state, "external_secrets", None) is None:
+        raise Conflict("external checks are signed, and this service has no key for it (ASSENT_WEBHOOK_KEY)")
     database: Database = request.app.state.database
     async with database.transaction() as uow:
         expected = await store.next_version(await uow.sql(), policy.name)

@@ -26,7 +26,8 @@ async def override(uow: UnitOfWork, id_: UUID, reason: str, *, by: Principal) ->
     before = await store.round_of(connection, candidacy)
     policy = await policies.pinned(connection, before.review.policy)
     now = uow.clock.now()
-    assessment = subjects.assess(policy, await subjects.subject_of(connection, candidacy), now)
+    subject = await subjects.subject_of(connection, candidacy)
+    assessment = await subjects.assessed(connection, policy, subject, now, review=before.review.id)
     after = model.override(before, assessment, reason, by=by, at=now)
     await store.save(uow, candidacy, after, after.since(before))
     details = {

@@ -51,7 +51,7 @@ async def placed(uow: UnitOfWork, task_id: UUID, *, by: Principal) -> Placed:
     return Placed(
         candidacy=candidacy,
         round=round_,
-        assessment=await subjects.assessed(connection, policy, subject, now),
+        assessment=await subjects.assessed(connection, policy, subject, now, review=round_.review.id),
         by=await with_groups(connection, by),
         delegations=await delegations.given_to(connection, Person(by.issuer, by.subject), now),
         at=now,

@@ -52,7 +52,7 @@ async def _look_again(uow: UnitOfWork, causes: Mapping[UUID, CloudEvent]) -> Non
             elif candidacy.status is Status.ACCEPTED:
                 await _hold_to_content(uow, candidacy, subject)
             elif candidacy.status is Status.UNDER_REVIEW:
-                await _go_on(uow, candidacy, subject)
+                await go_on(uow, candidacy, subject)
 
 
 def _why_gone(candidacy: Candidacy, subject: Subject) -> str | None:
@@ -90,13 +90,13 @@ async def _let_hold(uow: UnitOfWork, candidacy: Candidacy, subject: Subject, wha
     uow.audit(ASSENT, "candidacy.kept", str(candidacy.id), {"reason": reason, "content_hash": content_hash})
 
 
-async def _go_on(uow: UnitOfWork, candidacy: Candidacy, subject: Subject) -> None:
+async def go_on(uow: UnitOfWork, candidacy: Candidacy, subject: Subject) -> None:
+    """For one that is under review and locked, by what is known now."""
     connection = await uow.sql()
     before = await store.round_of(connection, candidacy)
     now = uow.clock.now()
-    assessment = await subjects.assessed(
-        connection, await policies.pinned(connection, before.review.policy), subject, now
-    )
+    policy = await policies.pinned(connection, before.review.policy)
+    assessment = await subjects.assessed(connection, policy, subject, now, review=before.review.id)
     if before.review.content_hash == subject.version.content_hash:
         after = reconsider(before, assessment, by=ASSENT, at=now)
         await store.save(uow, candidacy, after, after.since(before))

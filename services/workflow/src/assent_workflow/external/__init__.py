@@ -1,0 +1,1 @@
+"""Checks that another system of the company answers."""
