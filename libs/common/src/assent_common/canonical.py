@@ -41,11 +41,15 @@ def _text(value: Any) -> str:
         case Mapping():
             if not all(isinstance(key, str) for key in value):
                 raise TypeError("a JSON object's keys are strings")
-            keys = sorted(value, key=lambda key: key.encode("utf-16-be"))
+            keys = sorted(value) if all(map(str.isascii, value)) else sorted(value, key=_utf16)
             return "{" + ",".join(f"{encode_basestring(key)}:{_text(value[key])}" for key in keys) + "}"
         case list() | tuple():
             return "[" + ",".join(map(_text, value)) + "]"
     raise TypeError(f"{type(value).__name__} is not JSON")
+
+
+def _utf16(key: str) -> bytes:
+    return key.encode("utf-16-be")
 
 
 def _number(value: float) -> str:

@@ -1,6 +1,7 @@
 """A service's life: settings, schema, server and duties up; SIGTERM; everything down within ten seconds."""
 
 import asyncio
+import gc
 import signal
 from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -57,6 +58,10 @@ class Parts:
     state: Mapping[str, Any] = field(default_factory=dict)
 
 
+COLLECT_EVERY = 10_000
+"""New objects that may hold others, less those that went."""
+
+
 def runtime(name: str, settings: Settings, clock: Clock | None = None) -> Runtime:
     telemetry.configure(name, settings.log_level)
     clock = clock or SystemClock()
@@ -68,7 +73,14 @@ def runtime(name: str, settings: Settings, clock: Clock | None = None) -> Runtim
 
 
 def start(serving: Coroutine[Any, Any, None]) -> None:
-    """Run a service to its end, on uvloop."""
+    """Run a service to its end, on uvloop.
+
+    What was imported is no garbage: the collector is told to leave it alone, and to look less often than Python's
+    default, made for scripts, has it. Reading thousands of documents, it took a quarter of the time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(COLLECT_EVERY)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serving)
 

@@ -11,7 +11,7 @@ from assent_sagemaker.mapping.metrics.read import Reading, Unreadable
 from assent_sagemaker.parsing import parse
 from assent_sagemaker.reports import Found, Reports, uris_of
 
-AT_ONCE = 32
+AT_ONCE = 64
 
 SOON_S = 5.0
 """So long what else is known of a batch of versions waits for its reports."""

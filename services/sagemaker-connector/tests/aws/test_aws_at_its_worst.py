@@ -11,7 +11,7 @@ from assent_sagemaker.aws.account import Account
 from assent_sagemaker.aws.clients import Clients
 from assent_sagemaker.aws.credentials import OwnChain
 from assent_sagemaker.aws.errors import Denied, TokenExpired, Unavailable
-from assent_sagemaker.aws.limiter import Family, Limiter
+from assent_sagemaker.aws.limiter import PACES, Family, Limiter
 from assent_sagemaker.aws.listing import list_model_package_groups
 from assent_sagemaker.aws.reports import File, fetch
 from assent_sagemaker.aws.tags import list_tags
@@ -105,8 +105,8 @@ async def test_a_token_that_comes_again_and_again_ends_in_an_error(account: Acco
 async def test_a_throttled_call_succeeds_and_slows_its_lane_alone(account: Account, script: Script) -> None:
     script.answers = [refuses("ThrottlingException"), groups("a")]
     assert await listed(account) == ["a"]
-    assert account.limiter.lane("own", "eu-central-1", Family.LIST).rate < 5
-    assert account.limiter.lane("own", "eu-central-1", Family.SEARCH).rate == 5
+    assert account.limiter.lane("own", "eu-central-1", Family.LIST).rate < PACES[Family.LIST].start
+    assert account.limiter.lane("own", "eu-central-1", Family.SEARCH).rate == PACES[Family.SEARCH].start
 
 
 async def test_credentials_that_ran_out_are_renewed_once(

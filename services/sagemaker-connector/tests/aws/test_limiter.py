@@ -141,13 +141,13 @@ async def test_lanes_do_not_slow_each_other() -> None:
     limiter = Limiter(time, time.sleep)
     throttled = limiter.lane("1", "eu-west-1", Family.SEARCH)
     throttled.was_throttled(await throttled.take())
-    assert limiter.lane("1", "eu-west-1", Family.SEARCH).rate == 2.5
+    assert limiter.lane("1", "eu-west-1", Family.SEARCH).rate == PACES[Family.SEARCH].start * FAR
     for account, region, family in (
         ("2", "eu-west-1", Family.SEARCH),
         ("1", "us-east-1", Family.SEARCH),
         ("1", "eu-west-1", Family.LIST),
     ):
-        assert limiter.lane(account, region, family).rate == 5
+        assert limiter.lane(account, region, family).rate == PACES[family].start
 
 
 def test_jobs_are_asked_a_tenth_as_often_as_search() -> None:

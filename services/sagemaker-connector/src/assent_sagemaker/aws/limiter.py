@@ -32,16 +32,17 @@ class Family(StrEnum):
 
 
 PACES: dict[Family, Pace] = {
-    # 2 to 5 a second is what AWS is reported to bear everywhere. The ceilings are for accounts that bear more: the
-    # company's own pipelines ask the same account, and are not to be crowded out.
-    Family.SEARCH: Pace(start=5, ceiling=60, floor=0.5),
-    Family.LIST: Pace(start=5, ceiling=60, floor=0.5),
+    # 2 to 5 a second is what AWS is reported to bear everywhere, for long; a first ten at once are the pages of a
+    # thousand versions, and what is too much costs one throttled call. The ceilings are for accounts that bear more:
+    # the company's own pipelines ask the same account, and are not to be crowded out.
+    Family.SEARCH: Pace(start=10, ceiling=60, floor=0.5),
+    Family.LIST: Pace(start=10, ceiling=60, floor=0.5),
     Family.DESCRIBE: Pace(start=10, ceiling=100, floor=1),
     Family.TAGS: Pace(start=10, ceiling=60, floor=1),
-    Family.JOBS: Pace(start=0.5, ceiling=6, floor=0.1),
+    Family.JOBS: Pace(start=1, ceiling=6, floor=0.1),
     Family.UPDATE: Pace(start=2, ceiling=5, floor=0.2),
-    # S3 bears thousands: the lane is only a brake for a store that is not S3.
-    Family.OBJECTS: Pace(start=100, ceiling=1000, floor=5),
+    # S3 bears 5,500 a second for each prefix: the lane is only a brake for a store that is not S3.
+    Family.OBJECTS: Pace(start=1000, ceiling=3000, floor=5),
     Family.EVENTS: Pace(start=50, ceiling=300, floor=1),
 }
 

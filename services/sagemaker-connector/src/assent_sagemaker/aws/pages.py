@@ -1,14 +1,16 @@
 """Pages as SageMaker really gives them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Hashable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Hashable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from assent_sagemaker.aws.account import Account, Document
 from assent_sagemaker.aws.errors import TokenExpired
 from assent_sagemaker.aws.limiter import Family
+
+T = TypeVar("T")
 
 #: Filters by time are by the second.
 _OVERLAP = timedelta(seconds=1)
@@ -70,17 +72,18 @@ async def stretch(pages: AsyncIterator[Page], reached: datetime | None) -> tuple
     return records, None
 
 
-async def ahead(pages: AsyncIterator[Page]) -> AsyncIterator[Page]:
+async def ahead(pages: AsyncIterator[T]) -> AsyncGenerator[T, None]:
     """The same pages, the next one always under way while one is worked on."""
+    end = object()
 
-    async def following() -> Page | None:
-        return await anext(pages, None)
+    async def following() -> T | object:
+        return await anext(pages, end)
 
     coming = asyncio.create_task(following())
     try:
-        while (page := await coming) is not None:
+        while (page := await coming) is not end:
             coming = asyncio.create_task(following())
-            yield page
+            yield cast(T, page)
     finally:
         coming.cancel()
         await asyncio.wait({coming})

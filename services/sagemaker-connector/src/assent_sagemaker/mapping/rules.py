@@ -2,8 +2,8 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
-from functools import cache, cached_property
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache, cached_property, lru_cache, wraps
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,6 +18,21 @@ class MappingInvalid(ValueError):
     """The company's mapping can't be used as it stands; says every fault with its place."""
 
 
+def _remembering(spelled: Callable[[str], str]) -> Callable[[str], str]:
+    """The same few hundred words come with every report; long ones come once, and are not kept."""
+    remembered = lru_cache(4096)(spelled)
+
+    @wraps(spelled)
+    def spell(text: str) -> str:
+        return remembered(text) if len(text) <= _A_WORD else spelled(text)
+
+    return spell
+
+
+_A_WORD = 80
+
+
+@_remembering
 def squash(text: str) -> str:
     """By what words are compared: letters and digits alone, so that `XGBoost`, `xg-boost` and `xg boost` are one."""
     return _NOISE.sub("", text.lower())
@@ -204,6 +219,7 @@ _BOUNDARY = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _SEPARATORS = re.compile(r"[\W_]+")
 
 
+@_remembering
 def snake(text: str) -> str:
     """`F1-Score`, `BalancedAccuracy` and `macro avg` as f1_score, balanced_accuracy and macro_avg."""
     return _SEPARATORS.sub("_", _BOUNDARY.sub("_", text).lower()).strip("_")

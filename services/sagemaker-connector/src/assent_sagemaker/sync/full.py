@@ -5,7 +5,8 @@ creation, and how far that got is committed with each batch.
 """
 
 import random
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from datetime import datetime
 from typing import Any
 
@@ -19,10 +20,10 @@ from assent_sagemaker.aws.pages import ahead
 from assent_sagemaker.aws.search import last_change, search
 from assent_sagemaker.sync import deployments, describe, listing, removals, rounds, views
 from assent_sagemaker.sync.listing import Inventory, Listed, Listing
-from assent_sagemaker.sync.observe import Seen, Tags
+from assent_sagemaker.sync.observe import Read, Seen, Tags
 from assent_sagemaker.sync.plan import Plan, SearchUseless, compare
 from assent_sagemaker.sync.rounds import Rounds
-from assent_sagemaker.sync.run import Run
+from assent_sagemaker.sync.run import Run, in_parallel
 
 SAMPLE = 3
 """So many packages of each full run are described, to see whether Search says the same."""
@@ -145,25 +146,36 @@ async def _search_groups(run: Run, listed: Listing, seen: set[str]) -> None:
 async def _search_packages(
     run: Run, listed: Listing, others: set[str], sample: Mapping[str, Document], seen: set[str]
 ) -> None:
-    """Of what Search shows that which is there: an index that lags shows what is deleted, too."""
-    async for page in ahead(search(run.account, "ModelPackage", created_since=run.progress.packages)):
-        batch = []
-        unlisted = []
-        for document in page.records:
-            arn = document["ModelPackageArn"]
-            key = arns.key(arn)
-            if key in sample:
-                compare(document, sample[key])
-            if key in listed:
-                if listed[key].is_of(document["CreationTime"]):
-                    seen.add(key)
-                    batch.append(Seen(document))
-            elif key not in others and listing.wants(run, arn):
-                unlisted.append(Listed(arn, arn, "", to_utc(document["CreationTime"])))
-        if page.records:
-            run.progress.packages = to_utc(page.records[-1]["CreationTime"])
-        await run.observer.packages(batch, confirmed=True)
-        seen |= await describe.packages(run, unlisted)
+    """Of what Search shows that which is there: an index that lags shows what is deleted, too.
+
+    The reports of a page are read while the page before is kept.
+    """
+
+    async def read() -> AsyncGenerator[tuple[Read, list[Listed], datetime | None], None]:
+        found = search(run.account, "ModelPackage", created_since=run.progress.packages)
+        async with aclosing(ahead(found)) as pages:
+            async for page in pages:
+                batch = []
+                unlisted = []
+                for document in page.records:
+                    arn = document["ModelPackageArn"]
+                    key = arns.key(arn)
+                    if key in sample:
+                        compare(document, sample[key])
+                    if key in listed:
+                        if listed[key].is_of(document["CreationTime"]):
+                            seen.add(key)
+                            batch.append(Seen(document))
+                    elif key not in others and listing.wants(run, arn):
+                        unlisted.append(Listed(arn, arn, "", to_utc(document["CreationTime"])))
+                reached = to_utc(page.records[-1]["CreationTime"]) if page.records else None
+                yield await run.observer.read(batch), unlisted, reached
+
+    async with aclosing(ahead(read())) as batches:
+        async for batch, unlisted, reached in batches:
+            run.progress.packages = reached or run.progress.packages
+            await run.observer.keep(batch, confirmed=True)
+            seen |= await describe.packages(run, unlisted)
 
 
 async def _search_shared(run: Run, listed: Listing, seen: set[str]) -> None:
@@ -201,8 +213,8 @@ async def _sample(
     chosen = random.SystemRandom().sample(among, min(SAMPLE, len(among)))
     if suspect is not None and arns.key(suspect) in among and arns.key(suspect) not in chosen:
         chosen.append(arns.key(suspect))
-    documents = {key: await describe.package(run, packages[key].arn) for key in chosen}
-    return {key: document for key, document in documents.items() if document is not None}
+    documents = await in_parallel(lambda key: describe.package(run, packages[key].arn), chosen)
+    return {key: document for key, document in zip(chosen, documents, strict=True) if document is not None}
 
 
 def _without(listed: Listing, keys: set[str]) -> Listing:

@@ -23,8 +23,8 @@ def canonical(measurements: Iterable[Measurement]) -> dict[str, Metric]:
     """The metrics by name. Does not depend on the order of the measurements."""
     best: dict[str, Metric] = {}
     others: dict[str, Metric] = {}
-    for measurement in sorted(measurements, key=_by_rank):
-        recognised = _recognise(measurement.way, measurement.dataset)
+    known = [(measurement, _recognise(measurement.way, measurement.dataset)) for measurement in measurements]
+    for measurement, recognised in sorted(known, key=_by_rank):
         if recognised.name and recognised.name not in best:
             best[recognised.name] = _metric(recognised.name, measurement, recognised)
         else:
@@ -68,9 +68,9 @@ class _Recognised(NamedTuple):
     better: Better | None
 
 
-def _by_rank(measurement: Measurement) -> tuple[tuple[int, int], int, Way, float]:
-    rank = _recognise(measurement.way, measurement.dataset).rank
-    return rank, len(measurement.way), measurement.way, measurement.value
+def _by_rank(known: tuple[Measurement, _Recognised]) -> tuple[tuple[int, int], int, Way, float]:
+    measurement, recognised = known
+    return recognised.rank, len(measurement.way), measurement.way, measurement.value
 
 
 def _recognise(way: Way, told: str | None) -> _Recognised:
