@@ -98,6 +98,8 @@ ALLOWED: dict[str, dict[str, frozenset[Role] | set[Role]]] = {
         "POST /v1/policies": {Role.ADMIN},
         "GET /v1/policies/{name}": ALL,
         "POST /v1/policies/{name}/simulate": ALL,
+        "POST /v1/policies/simulate": ALL,
+        "GET /v1/policies/{name}/diff": ALL,
         "POST /v1/external-checks/secret": {Role.ADMIN},
         "GET /v1/identities": ALL,
         "PUT /v1/identities": {Role.ADMIN},

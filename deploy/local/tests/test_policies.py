@@ -39,6 +39,18 @@ def test_a_mistake_is_named_with_its_line_and_column(tmp_path: Path, text: str, 
     assert f"{file}:{place}: " in result.output
 
 
+def test_two_policies_are_compared_in_words(tmp_path: Path) -> None:
+    before, after = tmp_path / "before.yaml", tmp_path / "after.yaml"
+    before.write_text(WRONG.replace("emperor", "legal"))
+    after.write_text(WRONG.replace("emperor", "legal").replace("P5D", "P9D"))
+    result = CliRunner().invoke(app, ["policy", "diff", str(before), str(after)])
+    assert (result.exit_code, result.output) == (0, "the stage all, legal: due_in is 9 days; before, 5 days\n")
+    assert CliRunner().invoke(app, ["policy", "diff", str(before), str(before)]).output == "no difference\n"
+    after.write_text(WRONG)
+    result = CliRunner().invoke(app, ["policy", "diff", str(before), str(after)])
+    assert (result.exit_code, f"{after}:6:16: " in result.output) == (1, True)
+
+
 def test_the_schema_for_editors_is_one() -> None:
     result = CliRunner().invoke(app, ["policy", "schema"])
     Draft202012Validator.check_schema(json.loads(result.output))

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -18,7 +19,7 @@ from assent_common.signing import Signer
 from asyncpg import PostgresError
 from rich.console import Console
 
-from assent_local import asking, dead_letters, demo, events, policies, rebuilding, sources, syncing, verifying
+from assent_local import asking, dead_letters, demo, events, policies, rebuilding, sources, syncing, trials, verifying
 from assent_local import guardrail as fences
 from assent_local import up as runner
 from assent_local.broker import BrokerFailed
@@ -119,6 +120,23 @@ def gate_ask(
     }
     keep = save.write_text if save else lambda _: None
     _end_with(lambda: asking.ask(out, err, where, token_, question, save=keep, as_json=json_))
+
+
+@policies.app.command(name="simulate")
+def simulate_policy(
+    file: Annotated[Path, typer.Argument(help="The policy's YAML", exists=True, dir_okay=False)],
+    since: Annotated[datetime | None, typer.Option(help="A year ago by default")] = None,
+    until: Annotated[datetime | None, typer.Option(help="Now by default")] = None,
+    url: Annotated[str, typer.Option(envvar="ASSENT_WORKFLOW_URL", help="The workflow service")] = "",
+    bearer: Annotated[str, typer.Option("--token", envvar="ASSENT_TOKEN", help="A bearer token")] = "",
+    state: StateOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Say what a policy would have decided of what was judged since, and where that is otherwise than it was."""
+    where, token_ = (url, bearer) if url else _local("workflow", bearer, state, Role.VIEWER)
+    text = file.read_text(encoding="utf-8")
+    begins, ends = (moment.replace(tzinfo=moment.tzinfo or UTC) if moment else None for moment in (since, until))
+    _end_with(lambda: trials.simulate(out, err, where, token_, text, since=begins, until=ends, as_json=json_))
 
 
 @gate_app.command(name="verify")

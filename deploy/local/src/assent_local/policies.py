@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from assent_workflow.policies.diff import differences
 from assent_workflow.policies.model import Policy
 from assent_workflow.policies.parse import PolicyInvalid, parse
 
@@ -33,6 +34,29 @@ def check(files: Annotated[list[Path], typer.Argument(help="YAML, one policy eac
         faulty += 1
     if faulty:
         raise typer.Exit(Exit.FAILED)
+
+
+@app.command()
+def diff(
+    before: Annotated[Path, typer.Argument(help="YAML")], after: Annotated[Path, typer.Argument(help="YAML")]
+) -> None:
+    """Say what one policy says otherwise than another, by check, stage and duration."""
+    found = differences(_read(before), _read(after))
+    for each in found:
+        typer.echo(each.words)
+    if not found:
+        typer.echo("no difference")
+
+
+def _read(file: Path) -> Policy:
+    try:
+        return parse(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        typer.echo(f"{file}: {error}", err=True)
+    except PolicyInvalid as error:
+        for fault in error.faults:
+            typer.echo(f"{file}:{fault.line}:{fault.column}: {fault.what}", err=True)
+    raise typer.Exit(Exit.FAILED)
 
 
 @app.command()

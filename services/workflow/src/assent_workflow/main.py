@@ -20,6 +20,7 @@ from assent_workflow.gate.log import Forgetting
 from assent_workflow.gate.routes import routes as gate
 from assent_workflow.identities.routes import routes as identities
 from assent_workflow.policies.routes import routes as policies
+from assent_workflow.policies.trials import routes as trials
 from assent_workflow.projection.apply import apply
 from assent_workflow.projection.versions import HELD
 from assent_workflow.reviews.routes import routes as reviews
@@ -33,7 +34,7 @@ from assent_workflow.webhooks.sign import Sealer
 PORT = 8082
 ROUTERS = (
     *(candidacies, reviews, comments, evidence),
-    *(tasks, policies, external, identities, delegations, findings, webhooks, gate, facts),
+    *(tasks, trials, policies, external, identities, delegations, findings, webhooks, gate, facts),
     *(feed.routes, audit_log.routes),
 )
 

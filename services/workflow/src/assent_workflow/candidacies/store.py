@@ -57,11 +57,12 @@ update candidacies
 """
 SAVE_REVIEW = """
 insert into reviews (id, candidacy, policy, content_hash, content, status, checks, requested_by, requested_at, ended_at,
-                     sequence)
-values ($1, $2, $3, $4, coalesce($5::jsonb, '{}'), $6, $7::jsonb, $8, $9, $10, $11)
+                     sequence, facts)
+values ($1, $2, $3, $4, coalesce($5::jsonb, '{}'), $6, $7::jsonb, $8, $9, $10, $11, $12::jsonb)
 on conflict (id) do update
    set content_hash = excluded.content_hash, content = coalesce($5::jsonb, reviews.content), status = excluded.status,
-       checks = excluded.checks, ended_at = excluded.ended_at, sequence = excluded.sequence
+       facts = coalesce(excluded.facts, reviews.facts), checks = excluded.checks, ended_at = excluded.ended_at,
+       sequence = excluded.sequence
 """
 SAVE_TASKS = """
 insert into tasks (id, review, candidacy, stage, role, status, opened_at, due_at, decided_by, decided_by_issuer,
@@ -120,14 +121,21 @@ async def judged(connection: asyncpg.Connection, review: UUID) -> dict[str, Any]
 
 
 async def save(
-    uow: UnitOfWork, before: Candidacy, after: Round, change: Change, *, content: Mapping[str, Any] | None = None
+    uow: UnitOfWork,
+    before: Candidacy,
+    after: Round,
+    change: Change,
+    *,
+    content: Mapping[str, Any] | None = None,
+    facts: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write what a step changed, and tell it. `content` where the review is pinned to another one than before."""
+    """Write what a step changed, and tell it. `content` where the review is pinned to another one than before, `facts`
+    where it was judged on those that stand now."""
     connection = await uow.sql()
     if change.candidacy is not None:
         await save_candidacy(uow, before, change.candidacy)
     if change.review is not None:
-        await connection.execute(SAVE_REVIEW, *_review_values(change.review, content))
+        await connection.execute(SAVE_REVIEW, *_review_values(change.review, content, facts))
         if change.review.status is ReviewStatus.OPEN:
             policy = await policies.pinned(connection, change.review.policy)
             await external.ask(connection, policy, change.review, uow.clock.now())
@@ -225,12 +233,14 @@ def _person(row: Mapping[str, Any], name: str) -> Person | None:
     return Person(row[f"{name}_issuer"], row[name]) if row[name] is not None else None
 
 
-def _review_values(review: Review, content: Mapping[str, Any] | None) -> tuple[Any, ...]:
+def _review_values(
+    review: Review, content: Mapping[str, Any] | None, facts: Mapping[str, Any] | None
+) -> tuple[Any, ...]:
     return (
         *(review.id, review.candidacy, review.policy, review.content_hash),
         *(_json(content) if content is not None else None, review.status),
         *(_json([check.model_dump() for check in review.checks]), review.requested_by, review.requested_at),
-        *(review.ended_at, review.sequence),
+        *(review.ended_at, review.sequence, _json(facts) if facts else None),
     )
 
 

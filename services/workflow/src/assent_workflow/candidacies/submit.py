@@ -44,16 +44,17 @@ async def submit_locked(
     # Suspended by hand or after its time, an acceptance is to be looked at anew, and so is what was rejected.
     if last is not None and changes is None and last.review.status is ReviewStatus.CHANGES_REQUESTED:
         changes = diff(await store.judged(connection, last.review.id), subject.version.content)
+    assessment = await subjects.assessed(connection, policy, subject, now, review=None)
     opened = open_review(
         candidacy,
-        await subjects.assessed(connection, policy, subject, now, review=None),
+        assessment,
         requested_by=by,
         at=now,
         last=last if changes is not None else None,
         parts=parts_of(changes or ()),
     )
     change = RoundChange(opened.candidacy, opened.review, opened.tasks)
-    await store.save(uow, candidacy, opened, change, content=subject.version.content)
+    await store.save(uow, candidacy, opened, change, content=subject.version.content, facts=assessment.facts)
     details = {
         "policy": policy.ref,
         "review": str(opened.review.id),

@@ -37,7 +37,9 @@ def assess(
         result(check, answers.get(check.name)) if check.external is not None else _check(check, facts)
         for check in policy.checks
     )
-    return Assessment(policy=policy, content_hash=content_hash, checks=checks, stages=tuple(stages), **known)
+    return Assessment(
+        policy=policy, content_hash=content_hash, checks=checks, stages=tuple(stages), facts=facts, **known
+    )
 
 
 def _is_asked(asked: Approval | Stage, facts: Mapping[str, Any]) -> bool:

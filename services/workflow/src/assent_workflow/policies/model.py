@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, available_timezones
 
 from assent_common.canonical import ContentHash
@@ -305,6 +305,8 @@ class Assessment:
     accountable: Mapping[str, Known] = field(default_factory=dict)
     #: Who is known to hold which role, where the policy shares tasks out.
     colleagues: tuple[Colleague, ...] = ()
+    #: What it was assessed on: kept with the review, so that another policy can be tried on it later.
+    facts: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     @property
     def passed(self) -> bool:

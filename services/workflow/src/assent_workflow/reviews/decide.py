@@ -38,7 +38,7 @@ async def decide(
         at=place.at,
         delegations=place.delegations,
     )
-    await store.save(uow, candidacy, after, after.since(before))
+    await store.save(uow, candidacy, after, after.since(before), facts=place.assessment.facts)
     task, person = after.task(task_id), Person(by.issuer, by.subject)
     if task.comment is not None:
         await comments.add(uow, candidacy, task.review, task.comment, by=person, task=task.id, verdict=verdict)

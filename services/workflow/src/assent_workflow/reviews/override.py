@@ -29,7 +29,7 @@ async def override(uow: UnitOfWork, id_: UUID, reason: str, *, by: Principal) ->
     subject = await subjects.subject_of(connection, candidacy)
     assessment = await subjects.assessed(connection, policy, subject, now, review=before.review.id)
     after = model.override(before, assessment, reason, by=by, at=now)
-    await store.save(uow, candidacy, after, after.since(before))
+    await store.save(uow, candidacy, after, after.since(before), facts=assessment.facts)
     details = {
         "policy": after.review.policy,
         "review": str(after.review.id),

@@ -99,12 +99,13 @@ async def go_on(uow: UnitOfWork, candidacy: Candidacy, subject: Subject) -> None
     assessment = await subjects.assessed(connection, policy, subject, now, review=before.review.id)
     if before.review.content_hash == subject.version.content_hash:
         after = reconsider(before, assessment, by=ASSENT, at=now)
-        await store.save(uow, candidacy, after, after.since(before))
+        await store.save(uow, candidacy, after, after.since(before), facts=assessment.facts)
     else:
         changes = diff(await store.judged(connection, before.review.id), subject.version.content)
         parts = parts_of(changes) or None
         after = dismiss(before, assessment, diff=described(changes), by=ASSENT, at=now, parts=parts)
-        await store.save(uow, candidacy, after, after.since(before), content=subject.version.content)
+        content = subject.version.content
+        await store.save(uow, candidacy, after, after.since(before), content=content, facts=assessment.facts)
         details: dict[str, Any] = {
             "reason": after.candidacy.reason,
             "content_hash": after.review.content_hash,
