@@ -183,6 +183,19 @@ async def test_each_kind_of_change_has_its_own_consequence(world: World, part: d
     assert (await world.gate())["allow"] is (expected == "accepted")
 
 
+async def test_an_acceptance_that_holds_through_a_change_holds_when_it_is_taken_back(world: World) -> None:
+    await rules(world, LEGAL, on_content_change={"description": "keep", "otherwise": "suspend"})
+    judged = changed(description="as judged")
+    await world.hears(judged)
+    candidacy = await world.put_forward()
+    await approve(world, candidacy, "legal")
+    await world.hears(changed(description="better words"))
+    await world.hears(judged)
+    assert await status(world, candidacy) == "accepted"
+    assert (await world.candidacy(candidacy["id"]))["content_hash"] == judged.content_hash
+    assert (await world.gate())["allow"] is True
+
+
 async def test_of_several_changes_the_strictest_consequence_counts(world: World) -> None:
     await rules(world, LEGAL, on_content_change={"description": "keep", "otherwise": "suspend"})
     candidacy = await world.put_forward()

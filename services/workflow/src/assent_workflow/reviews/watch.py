@@ -73,7 +73,12 @@ async def _hold_to_content(uow: UnitOfWork, candidacy: Candidacy, subject: Subje
     policy = await policies.pinned(connection, candidacy.policy)
     follows = policy.what_follows(parts_of(changes)) if changes else OnContentChange.SUSPEND
     if follows is OnContentChange.KEEP:
-        await _let_hold(uow, candidacy, subject, described(changes))
+        what = f"{candidacy.policy} lets it hold though the content changed: {described(changes)}"
+        await _let_hold(uow, candidacy, subject, what)
+        return
+    judged = await store.round_of(connection, candidacy)
+    if judged.review.content_hash == subject.version.content_hash:
+        await _let_hold(uow, candidacy, subject, "the content is again what was judged")
         return
     reason = "the content changed: " + described(changes)
     suspended = await end_locked(uow, candidacy, Trigger.CONTENT_CHANGED, by=ASSENT, reason=reason)
@@ -81,10 +86,9 @@ async def _hold_to_content(uow: UnitOfWork, candidacy: Candidacy, subject: Subje
         await submit_locked(uow, suspended, by=ASSENT, because_of=changes)
 
 
-async def _let_hold(uow: UnitOfWork, candidacy: Candidacy, subject: Subject, what: str) -> None:
+async def _let_hold(uow: UnitOfWork, candidacy: Candidacy, subject: Subject, reason: str) -> None:
     """What was judged stays what the next change is compared with, so that many small ones add up."""
     content_hash = subject.version.content_hash
-    reason = f"{candidacy.policy} lets it hold though the content changed: {what}"
     after = hold_on(candidacy, content_hash, by=ASSENT, at=uow.clock.now(), reason=reason)
     await store.save_candidacy(uow, candidacy, after)
     uow.audit(ASSENT, "candidacy.kept", str(candidacy.id), {"reason": reason, "content_hash": content_hash})
