@@ -1,6 +1,6 @@
 """The workflow on a real database, spoken to over HTTP, told of the world by events."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 from assent_common import canonical, ids, migrations
-from assent_common.clock import FrozenClock
+from assent_common.clock import Clock, FrozenClock
 from assent_common.database import Database
 from assent_common.events import envelope
 from assent_common.events.catalog import FacetState, Stage, UseCaseChanged
@@ -86,7 +86,7 @@ class World:
 
     def event(self, payload: Payload) -> CloudEvent:
         self._sequence += 1
-        type_, subject = _type_and_subject(payload)
+        type_, subject = type_and_subject(payload)
         return envelope.create(
             source="/tests", type=type_, subject=subject, sequence=self._sequence, time=self.clock.now(), data=payload
         )
@@ -173,7 +173,16 @@ async def a_world(database_url: str) -> AsyncIterator[World]:
     async def authenticate(token: str) -> Principal:
         return persons[token]
 
-    app = http_app.build(
+    app = an_app(database, clock, authenticate)
+    try:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://workflow") as http:
+            yield World(database, http, clock, app, persons=persons)
+    finally:
+        await database.close()
+
+
+def an_app(database: Database, clock: Clock, authenticate: Callable[[str], Awaitable[Principal]]) -> FastAPI:
+    return http_app.build(
         title="workflow",
         version="0",
         description="",
@@ -183,14 +192,9 @@ async def a_world(database_url: str) -> AsyncIterator[World]:
         authenticate=authenticate,
         state={"signer": SIGNER},
     )
-    try:
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://workflow") as http:
-            yield World(database, http, clock, app, persons=persons)
-    finally:
-        await database.close()
 
 
-def _type_and_subject(payload: Payload) -> tuple[str, str]:
+def type_and_subject(payload: Payload) -> tuple[str, str]:
     match payload:
         case ModelVersionObserved():
             return "assent.registry.model_version.observed.v1", payload.urn
