@@ -112,14 +112,14 @@ def test_a_runbook_says_what_it_means_how_to_see_it_and_what_to_do(page: Path) -
 def test_the_commands_of_the_runbooks_are_commands() -> None:
     """Those of ours, down to their options; prose in backticks counts, too."""
     seen = set()
-    for page in PAGES:
+    for page in [*PAGES, RUNBOOKS / "README.md"]:
         text = page.read_text()
         lines = [line for snippet in of(page) for line in snippet.text.splitlines()]
         lines += re.findall(r"`(assent [^`\n]*)`", text)
         for line in lines:
             if line.startswith("assent "):
                 seen.add(_command(line, page.name))
-    assert {"sources test", "dlq redrive", "audit verify", "sync"} <= seen
+    assert {"doctor", "sources test", "dlq redrive", "audit verify", "sync"} <= seen
 
 
 def test_the_paths_of_the_runbooks_are_routes() -> None:

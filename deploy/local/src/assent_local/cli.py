@@ -24,6 +24,7 @@ from assent_local import guardrail as fences
 from assent_local import up as runner
 from assent_local.broker import BrokerFailed
 from assent_local.connector import Connector, ConnectorUnavailable, NotAllowed, Refused, connected
+from assent_local.doctor.examine import Patient, examine
 from assent_local.exits import Exit
 from assent_local.guardrail import DEFAULT_ROLE, Fence, GuardrailInvalid, Policy
 from assent_local.guardrail_formats import Format, rendered
@@ -262,6 +263,28 @@ def catalog_rebuild(
 ) -> None:
     """Make the catalogue's records anew from the topics, while the service runs. Histories stay as they are."""
     _run(rebuilding.catalog(out, database_url, _kafka(kafka), prefix=prefix))
+
+
+@app.command(name="doctor")
+def doctor_(
+    service: Annotated[list[str], typer.Option(help="A service, as SERVICE=URL; may be repeated")] = [],  # noqa: B006
+    database: Annotated[list[str], typer.Option(help="A service's database, as SERVICE=URL; may be repeated")] = [],  # noqa: B006
+    kafka: Annotated[str | None, typer.Option(envvar="ASSENT_KAFKA_BOOTSTRAP_SERVERS", help="Brokers")] = None,
+    prefix: Annotated[str, typer.Option(envvar="ASSENT_KAFKA_TOPIC_PREFIX", help="Before every topic's name")] = "",
+    issuer: Annotated[str | None, typer.Option(envvar="ASSENT_OIDC_ISSUER", help="Whose tokens are taken")] = None,
+    state: StateOption = None,
+    all_: Annotated[bool, typer.Option("--all", help="Say what is fine, too")] = False,
+    json_: JsonOption = False,
+) -> None:
+    """Look at everything, and say of what is wrong what to do. Exit 1 if something is. Without a service or a database:
+    the `assent up` that runs here. Changes nothing."""
+    try:
+        patient = Patient.named(service, database, kafka, prefix, issuer)
+    except ValueError as error:
+        _end(Exit.USAGE, str(error))
+    if not service and not database:
+        patient = patient.at_home(_state(state))
+    _end_with(lambda: examine(out, patient, as_json=json_, all_=all_))
 
 
 @audit_app.command(name="verify")

@@ -1,16 +1,16 @@
 """`assent dlq`: look at what a service put aside, and send it again once the reason is gone."""
 
-import asyncio
 import json
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from assent_common.kafka.connection import options
+from aiokafka import ConsumerRecord
 from assent_common.kafka.producer import Message, Publisher
 from assent_common.kafka.topics import dead_letters_of
 from assent_common.settings import Settings
 from pydantic import SecretStr
 from rich.console import Console
 from rich.markup import escape
+
+from assent_local import records
 
 PREFIX = "assent.error."
 
@@ -54,23 +54,7 @@ async def redrive(out: Console, kafka: str, consumer: str, *, prefix: str) -> No
 
 async def _read(settings: Settings, consumer: str) -> list[ConsumerRecord]:
     topic = dead_letters_of(consumer).full_name(settings.kafka_topic_prefix)
-    reader = AIOKafkaConsumer(**options(settings, "assent-cli"), auto_offset_reset="earliest")
-    letters: list[ConsumerRecord] = []
-    await reader.start()
-    try:
-        if topic not in await reader.topics():
-            return letters
-        partitions = [TopicPartition(topic, p) for p in reader.partitions_for_topic(topic) or ()]
-        reader.assign(partitions)
-        await reader.seek_to_beginning()
-        async with asyncio.timeout(60):
-            for partition, end in (await reader.end_offsets(partitions)).items():
-                while await reader.position(partition) < end:
-                    for records in (await reader.getmany(partition, timeout_ms=500)).values():
-                        letters += records
-    finally:
-        await reader.stop()
-    return letters
+    return [letter async for letter in records.of_topic(settings, topic)]
 
 
 def _settings(kafka: str, prefix: str) -> Settings:

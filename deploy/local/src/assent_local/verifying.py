@@ -1,6 +1,5 @@
 """`assent audit`: hold the logs against themselves and against what was signed, and write them out for an auditor."""
 
-import asyncio
 import hashlib
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -9,13 +8,11 @@ from typing import NamedTuple
 
 import asyncpg
 import orjson
-from aiokafka import AIOKafkaConsumer, TopicPartition
 from assent_common import audit, http_client
 from assent_common.audit import Fault, Head, Walk, checkpoints
 from assent_common.events import envelope
 from assent_common.events.audit import AuditCheckpoint
 from assent_common.events.envelope import UnreadableEvent
-from assent_common.kafka.connection import options
 from assent_common.kafka.topics import AUDIT
 from assent_common.settings import Settings
 from assent_common.signing import BadSignature, trusted
@@ -23,6 +20,7 @@ from joserfc.jwk import KeySet
 from pydantic import SecretStr
 from rich.console import Console
 
+from assent_local import records
 from assent_local.exits import Exit
 
 UNSEALED = "select count(*) from audit where seq is null"
@@ -120,7 +118,7 @@ def _of_lines(lines: Sequence[bytes], walk: Walk) -> list[Fault]:
 async def _witnesses(kafka: str, prefix: str, keys: KeySet) -> Witnesses:
     heads: dict[str, list[Head]] = {}
     false: list[str] = []
-    async for where, body in _bodies(kafka, prefix):
+    async for where, body in bodies(kafka, prefix):
         try:
             payload = envelope.from_bytes(body).payload
             if not isinstance(payload, AuditCheckpoint):
@@ -133,36 +131,14 @@ async def _witnesses(kafka: str, prefix: str, keys: KeySet) -> Witnesses:
     return Witnesses(heads, false)
 
 
-async def _bodies(kafka: str, prefix: str) -> AsyncIterator[tuple[str, bytes | None]]:
+async def bodies(kafka: str, prefix: str) -> AsyncIterator[tuple[str, bytes | None]]:
     """All that the topic has now, and where."""
     settings = Settings(
         database_url=SecretStr("postgresql://unused"), kafka_bootstrap_servers=kafka, kafka_topic_prefix=prefix
     )
     topic = AUDIT.full_name(prefix)
-    if not await _is_there(settings, topic):
-        return
-    reader = AIOKafkaConsumer(topic, **options(settings, "assent-cli"), auto_offset_reset="earliest")
-    await reader.start()
-    try:
-        partitions = [TopicPartition(topic, p) for p in reader.partitions_for_topic(topic) or ()]
-        async with asyncio.timeout(60):
-            for partition, end in (await reader.end_offsets(partitions)).items():
-                while await reader.position(partition) < end:
-                    for records in (await reader.getmany(partition, timeout_ms=500)).values():
-                        for record in records:
-                            yield f"{topic} {record.partition}/{record.offset}", record.value
-    finally:
-        await reader.stop()
-
-
-async def _is_there(settings: Settings, topic: str) -> bool:
-    """Asked first: to read from a topic can be to make it."""
-    reader = AIOKafkaConsumer(**options(settings, "assent-cli"))
-    await reader.start()
-    try:
-        return topic in await reader.topics()
-    finally:
-        await reader.stop()
+    async for record in records.of_topic(settings, topic):
+        yield f"{topic} {record.partition}/{record.offset}", record.value
 
 
 def _say(out: Console, as_json: bool, *, service: str | None, fault: str) -> None:
