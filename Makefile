@@ -13,7 +13,7 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 	$$python -c 'import sys, ensurepip, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null \
 	&& echo $$python && break; done)
 
-.PHONY: help setup test demo bench-sync bench-catalog bench-gate docs lint style types layers format clean
+.PHONY: help setup test demo bench-sync bench-catalog bench-gate docs lint style types layers audit sbom format clean
 
 help:  ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 15
@@ -72,6 +72,15 @@ types: $(READY)
 
 layers: $(READY)
 	$(BIN)/lint-imports
+
+# Asks osv.dev about every package of uv.lock: without a way there it fails, so CI does not wait for it.
+audit: $(READY)  ## Ask whether a known vulnerability is in a library that we lock
+	$(BIN)/uv audit --locked --preview-features audit-command
+
+SBOM ?= sbom.cdx.json
+sbom: $(READY)  ## Write what Assent is made of, as CycloneDX, to sbom.cdx.json
+	$(BIN)/uv export --quiet --locked --no-dev --all-packages --format cyclonedx1.5 --preview-features sbom-export \
+		--output-file $(SBOM)
 
 format: $(READY)  ## Put the code in shape
 	$(BIN)/ruff check --fix
