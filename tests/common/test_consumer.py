@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 import time
+from collections import defaultdict
 from collections.abc import Sequence
 
 import orjson
@@ -208,6 +209,39 @@ async def test_of_two_members_one_is_killed_and_nothing_is_lost(
         await until(lambda: _applied(store, 300), within_s=60)
     await member.wait()
     assert await _letters(settings) == []
+
+
+async def test_batches_of_different_partitions_are_applied_side_by_side_each_in_order(
+    settings: Settings, store: Database, health: Health
+) -> None:
+    seen: dict[str, list[int]] = defaultdict(list)
+    inside = 0
+    met = asyncio.Event()
+
+    async def apply(uow: UnitOfWork, events: Sequence[CloudEvent]) -> None:
+        nonlocal inside
+        inside += 1
+        if inside > 1:
+            met.set()
+        await world.apply(uow, events)
+        for event in events:
+            seen[event.subject].append(event.number)
+        inside -= 1
+
+    async def met_at_last() -> bool:
+        """Whatever else the machine does, some fetch brings more than one partition."""
+        await send(settings, topics.REGISTRY, [good(f"later-{number}") for number in range(50)], by_key=True)
+        return met.is_set()
+
+    told = [good(f"model-{number}", sequence) for sequence in range(1, 6) for number in range(40)]
+    await send(settings, topics.REGISTRY, [*told[:100], (b"k", b"{"), *told[100:]], by_key=True)
+    async with running(a_consumer(settings, store, health, apply, lanes=3).run):
+        await until(
+            lambda: sum(key.startswith("model-") and len(of) == 5 for key, of in seen.items()) == 40, within_s=60
+        )
+        await until(met_at_last, within_s=60)
+    assert {tuple(of) for key, of in seen.items() if key.startswith("model-")} == {(1, 2, 3, 4, 5)}
+    assert [letter.value for letter in await _letters(settings)] == [b"{"]
 
 
 async def test_it_stops_when_too_many_in_a_row_cannot_be_applied(

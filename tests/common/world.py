@@ -99,9 +99,18 @@ async def apply(uow: UnitOfWork, events: Sequence[CloudEvent]) -> None:
     await (await uow.sql()).execute(APPLY, keys, sequences)
 
 
-def a_consumer(settings: Settings, database: Database, health: Health, apply: Apply = apply) -> Consumer:
+def a_consumer(
+    settings: Settings, database: Database, health: Health, apply: Apply = apply, *, lanes: int = 1
+) -> Consumer:
     return Consumer(
-        settings, database, health, group=GROUP, topics=[topics.REGISTRY], apply=apply, service_version="9.9.9"
+        settings,
+        database,
+        health,
+        group=GROUP,
+        topics=[topics.REGISTRY],
+        apply=apply,
+        service_version="9.9.9",
+        lanes=lanes,
     )
 
 
@@ -186,13 +195,21 @@ async def records_of(settings: Settings, topic: str) -> list[ConsumerRecord]:
         await consumer.stop()
 
 
-async def send(settings: Settings, topic: topics.Topic, messages: Sequence[tuple[bytes | None, bytes | None]]) -> None:
-    """Put bytes on a topic, whatever they are. All of one call go to one partition."""
+async def send(
+    settings: Settings,
+    topic: topics.Topic,
+    messages: Sequence[tuple[bytes | None, bytes | None]],
+    *,
+    by_key: bool = False,
+) -> None:
+    """Put bytes on a topic, whatever they are. All of one call go to one partition, or each where its key leads."""
     producer = AIOKafkaProducer(bootstrap_servers=settings.kafka_bootstrap_servers, max_request_size=4_000_000)
     await producer.start()
     try:
         for key, body in messages:
-            await producer.send(topic.full_name(settings.kafka_topic_prefix), body, key=key, partition=0)
+            await producer.send(
+                topic.full_name(settings.kafka_topic_prefix), body, key=key, partition=None if by_key else 0
+            )
         await producer.flush()
     finally:
         await producer.stop()

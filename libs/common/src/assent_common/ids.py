@@ -4,8 +4,9 @@ import os
 import threading
 import time
 from datetime import datetime
+from hashlib import sha1
 from typing import NewType
-from uuid import UUID, uuid5
+from uuid import UUID
 
 Urn = NewType("Urn", str)
 
@@ -36,4 +37,6 @@ def least_at(moment: datetime) -> UUID:
 
 def of_urn(urn: str) -> UUID:
     """The id by which every service knows the entity of this urn: a UUIDv5, so that nobody has to be asked for it."""
-    return uuid5(_URN_NAMESPACE, urn)
+    # As `uuid.uuid5` does it, in a third of the time: batches ask for thousands.
+    value = int.from_bytes(sha1(_URN_NAMESPACE.bytes + urn.encode(), usedforsecurity=False).digest()[:16])
+    return UUID(int=value & ~(0xF000 << 64) & ~(0xC000 << 48) | 5 << 76 | 0b10 << 62)

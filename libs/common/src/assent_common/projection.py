@@ -9,14 +9,23 @@ from assent_common.service import VERSION, Runtime
 from assent_common.supervise import Duty
 
 
-def duties(made: Runtime, *, group: str, topics: Sequence[Topic], apply: Apply, held: str) -> dict[str, Duty]:
+def duties(
+    made: Runtime, *, group: str, topics: Sequence[Topic], apply: Apply, held: str, lanes: int = 1
+) -> dict[str, Duty]:
     """`held` is a statement that answers with source, kind, live, sequences of what the service holds.
 
     Without `ASSENT_SERVICE_TOKEN` the connector cannot be asked for what is lacking, and nobody watches.
     """
     settings = made.settings
     consumer = Consumer(
-        settings, made.database, made.health, group=group, topics=topics, apply=apply, service_version=VERSION
+        settings,
+        made.database,
+        made.health,
+        group=group,
+        topics=topics,
+        apply=apply,
+        service_version=VERSION,
+        lanes=lanes,
     )
     if settings.service_token is None:
         return {"consumer": consumer.run}

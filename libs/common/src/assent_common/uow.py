@@ -42,25 +42,35 @@ class UnitOfWork:
         return raw.driver_connection
 
     def emit(
-        self, topic: Topic, type: str, subject: str, sequence: int, data: Payload, *, scope: str | None = None
+        self,
+        topic: Topic,
+        type: str,
+        subject: str,
+        sequence: int,
+        data: Payload,
+        *,
+        scope: str | None = None,
+        cause: telemetry.Cause | None = None,
     ) -> None:
         """Tell the world the whole state of one entity, once this transaction is committed.
 
         The caller holds the entity's row lock, taken when its `sequence` grew: rows are written when the block ends,
         so that per entity the order of rows is the order of commits. `scope` names what a replay can be limited to
-        (a source's name). Raises EventTooLarge for more than the broker takes.
+        (a source's name). `cause` is what it is told in the name of, where not of all that goes on here. Raises
+        EventTooLarge for more than the broker takes.
         """
-        event = envelope.create(
+        correlation_id, traceparent = cause or (telemetry.correlation_id(), telemetry.traceparent())
+        body = envelope.body(
             source=f"/assent/{self._service}",
             type=type,
             subject=subject,
             sequence=sequence,
             time=self.clock.now(),
             data=data,
-            correlation_id=telemetry.correlation_id(),
-            traceparent=telemetry.traceparent(),
+            correlation_id=correlation_id,
+            traceparent=traceparent,
         )
-        self._events.append(append.Row.of(topic, event, scope))
+        self._events.append(append.Row.of(topic, type, subject, sequence, body, scope))
 
     def audit(self, actor: str, action: str, subject: str, details: Mapping[str, Any] | None = None) -> None:
         """Keep who did what to what, for ever. Raises ValueError or TypeError where `details` is not canonical JSON."""

@@ -89,6 +89,37 @@ def test_it_comes_back_as_it_went(what: tuple[str, Payload], sequence: int, subj
     assert oracle.get_data() == event.data
 
 
+@given(payloads(), st.integers(0, 10**18 - 1), texts.filter(bool), moments, st.none() | texts.filter(bool))
+def test_what_is_written_at_once_is_what_would_be_made_first(
+    what: tuple[str, Payload], sequence: int, subject: str, time: datetime, correlation: str | None
+) -> None:
+    type_, payload = what
+    parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01" if correlation else None
+    written = envelope.body(
+        source="/assent/tests",
+        type=type_,
+        subject=subject,
+        sequence=sequence,
+        time=time,
+        data=payload,
+        correlation_id=correlation,
+        traceparent=parent,
+    )
+    event = envelope.create(
+        source="/assent/tests",
+        type=type_,
+        subject=subject,
+        sequence=sequence,
+        time=time,
+        data=payload,
+        correlation_id=correlation,
+        traceparent=parent,
+    )
+    back = envelope.from_bytes(written)
+    assert back.model_copy(update={"id": event.id}) == event
+    assert written == envelope.to_bytes(event.model_copy(update={"id": back.id}))
+
+
 def an_event(**changes: Any) -> bytes:
     document = {
         "specversion": "1.0",

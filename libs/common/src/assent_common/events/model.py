@@ -8,14 +8,14 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, PlainSerializer
 from assent_common.clock import to_utc
 
 
-def _rfc3339(moment: datetime) -> str:
+def rfc3339(moment: datetime) -> str:
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 UtcTime = Annotated[
     datetime,
     AfterValidator(to_utc),
-    PlainSerializer(_rfc3339, return_type=str, when_used="json"),
+    PlainSerializer(rfc3339, return_type=str, when_used="json"),
 ]
 """A moment, aware, in UTC; RFC 3339 with microseconds and `Z` on the wire. A time without a zone is refused."""
 

@@ -1,6 +1,7 @@
 """The loop that applies events: in batches, each batch one transaction, offsets committed after it."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
@@ -23,13 +24,15 @@ from assent_common.uow import UnitOfWork
 Apply = Callable[[UnitOfWork, Sequence[CloudEvent]], Awaitable[None]]
 """Bring events to rows, within one transaction.
 
-They come in order per entity, any of them perhaps for the second time or overtaken by a later one that was seen
-before: `sequence` decides. To raise means that nothing of this batch happens; a batch that raises is tried again one
-by one, and what raises alone goes to the dead letters, but for a database that is not there, which is waited for.
-What is emitted for one of them belongs inside `telemetry.caused_by(event)`: so it carries on its trace.
+They come in order per entity, for that is the order of its partition, any of them perhaps for the second time or
+overtaken by a later one that was seen before: `sequence` decides. To raise means that nothing of this batch happens; a
+batch that raises is tried again in halves, and what raises alone goes to the dead letters, but for a database that is
+not there, which is waited for. What is emitted for one of them belongs inside `telemetry.caused_by(event)`, or takes
+`telemetry.passed_on(event)` as its cause: so it carries on its trace.
 """
 
 COMMIT_WITHIN_S = 10.0
+READ_AT_A_TIME = 50
 
 
 class _Stopping(Exception):
@@ -39,6 +42,11 @@ class _Stopping(Exception):
 class _Readable(NamedTuple):
     record: ConsumerRecord
     event: CloudEvent
+
+
+class _Done(NamedTuple):
+    applied: int
+    letters: list[DeadLetter]
 
 
 class Consumer:
@@ -55,7 +63,10 @@ class Consumer:
         apply: Apply,
         service_version: str,
         batch: int = 500,
+        lanes: int = 1,
     ) -> None:
+        """`lanes`: how many batches, of different partitions, are applied side by side, so that one is read while
+        Postgres writes another. `apply` must stand that."""
         self._settings = settings
         self._database = database
         self._health = health
@@ -63,6 +74,7 @@ class Consumer:
         self._topics = topics
         self._apply = apply
         self._batch = batch
+        self._lanes = lanes
         self._name = f"kafka:{self._group}"
         self._health.starting(self._name)
         self._positions: dict[TopicPartition, int] = {}
@@ -107,7 +119,7 @@ class Consumer:
                 await consumer.start()
             self._health.working(self._name)
             while not stopping.is_set():
-                fetched = await consumer.getmany(timeout_ms=250, max_records=self._batch)
+                fetched = await consumer.getmany(timeout_ms=250, max_records=self._batch * self._lanes)
                 records = [record for batch in fetched.values() for record in batch]
                 if records:
                     await self._process(records, stopping)
@@ -120,13 +132,24 @@ class Consumer:
             await stop_consumer(consumer)
 
     async def _process(self, records: Sequence[ConsumerRecord], stopping: asyncio.Event) -> None:
-        readable, letters = _read(records)
-        failed = await self._apply_all(readable, stopping)
-        applied = len(readable) - len(failed)
+        lanes = [self._process_lane(lane, stopping) for lane in _lanes(records, self._lanes)]
+        done = await asyncio.gather(*lanes, return_exceptions=True)
+        applied, letters = 0, []
+        # Each lane has ended by now: none goes on beside what comes next.
+        for outcome in done:
+            if isinstance(outcome, BaseException):
+                raise outcome
+            applied += outcome.applied
+            letters += outcome.letters
         if applied:
             self._dead_letters.applied()
-        await self._dead_letters.put_aside(letters + failed)
+        await self._dead_letters.put_aside(letters)
         metrics.CONSUMED.labels(self._group).inc(applied)
+
+    async def _process_lane(self, records: Sequence[ConsumerRecord], stopping: asyncio.Event) -> "_Done":
+        readable, letters = await _read(records)
+        failed = await self._apply_all(readable, stopping)
+        return _Done(len(readable) - len(failed), letters + failed)
 
     async def _apply_all(self, readable: list[_Readable], stopping: asyncio.Event) -> list[DeadLetter]:
         """Apply as one batch; where that fails, in halves, down to the one that is at fault. Waits for the database.
@@ -153,9 +176,7 @@ class Consumer:
         while not stopping.is_set():
             begun = False
             try:
-                with telemetry.tracer.start_as_current_span(
-                    f"apply {self._group}", links=[link for e in events for link in telemetry.link_to(e.traceparent)]
-                ):
+                with telemetry.tracer.start_as_current_span(f"apply {self._group}", links=telemetry.links_to(events)):
                     async with self._database.transaction() as uow:
                         await uow.sql()
                         begun = True
@@ -197,9 +218,23 @@ class Consumer:
             metrics.CONSUMER_LAG.labels(topic).set(behind)
 
 
-def _read(records: Sequence[ConsumerRecord]) -> tuple[list[_Readable], list[DeadLetter]]:
-    readable, letters = [], []
+def _lanes(records: Sequence[ConsumerRecord], wanted: int) -> list[list[ConsumerRecord]]:
+    """About as much in each, and each partition in one of them: an entity's events stay in order."""
+    partitions: dict[tuple[str, int], list[ConsumerRecord]] = defaultdict(list)
     for record in records:
+        partitions[record.topic, record.partition].append(record)
+    lanes: list[list[ConsumerRecord]] = [[] for _ in range(wanted)]
+    for partition in sorted(partitions.values(), key=len, reverse=True):
+        min(lanes, key=len).extend(partition)
+    return [lane for lane in lanes if lane]
+
+
+async def _read(records: Sequence[ConsumerRecord]) -> tuple[list[_Readable], list[DeadLetter]]:
+    readable, letters = [], []
+    for number, record in enumerate(records, 1):
+        if number % READ_AT_A_TIME == 0:
+            # Whoever asks this process something meanwhile need not wait for the whole batch.
+            await asyncio.sleep(0)
         try:
             event = envelope.from_bytes(record.value)
             _ = event.payload

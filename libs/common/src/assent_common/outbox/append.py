@@ -7,7 +7,6 @@ from typing import NamedTuple
 import asyncpg
 
 from assent_common.events import envelope
-from assent_common.events.envelope import CloudEvent
 from assent_common.kafka.topics import Topic
 
 RANGES = 16
@@ -32,12 +31,13 @@ class Row(NamedTuple):
     body: bytes
 
     @classmethod
-    def of(cls, topic: Topic, event: CloudEvent, scope: str | None) -> "Row":
-        body = envelope.to_bytes(event)
-        size = len(body) + len(event.subject.encode())
+    def of(cls, topic: Topic, type: str, key: str, sequence: int, body: bytes, scope: str | None) -> "Row":
+        """Raises EventTooLarge."""
+        bytes_of_key = key.encode()
+        size = len(body) + len(bytes_of_key)
         if size > envelope.MAX_BYTES:
-            raise EventTooLarge(f"{event.type} of {event.subject[:200]} has {size} bytes")
-        return cls(topic.name, event.subject, zlib.crc32(event.subject.encode()) % RANGES, scope, event.number, body)
+            raise EventTooLarge(f"{type} of {key[:200]} has {size} bytes")
+        return cls(topic.name, key, zlib.crc32(bytes_of_key) % RANGES, scope, sequence, body)
 
 
 async def insert(connection: asyncpg.Connection, rows: Sequence[Row]) -> None:
