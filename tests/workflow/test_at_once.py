@@ -2,7 +2,7 @@
 
 import asyncio
 
-from tests.workflow.world import World, a_version
+from tests.workflow.world import URN, World, a_use_case, a_version
 
 HEAD = "name: own\nversion: 1\napplies_to: 'true'\nvalid_for: P30D\n"
 
@@ -58,3 +58,13 @@ async def test_decision_withdrawal_and_content_change_at_once_end_in_one_order_o
             if event.subject == candidacy["id"]
         ]
         assert sequences == list(range(1, len(sequences) + 1))
+
+
+async def test_who_hear_of_the_same_new_things_at_once_keep_them_once(world: World) -> None:
+    for number in range(15):
+        key = f"use-case-{number}"
+        batch = [world.event(a_version(f"{URN}-{number}")), world.event(a_use_case(key))]
+        await asyncio.gather(*(world.apply(*batch) for _ in range(4)))
+    async with world.database.connection() as connection:
+        for table in ("model_versions", "use_cases"):
+            assert await connection.fetchval(f"select count(*) from {table}") == 16, table

@@ -28,7 +28,7 @@ select v.urn, v.live, v.content_hash as content_now, v.created_at as created_now
   left join candidacies c on c.model_version = v.urn and ($1::text is null or c.use_case = $1)
  order by (c.status = 'accepted') desc nulls last, v.live desc, c.changed_at desc, v.urn
 """
-# Index: model_versions primary key or model_versions_id_key, then candidacies_model_version.
+# Index: model_versions primary key or model_versions_id, then candidacies_model_version.
 BY_NAME = _ASK.format(versions="(select * from model_versions where urn = $3 or id = $4)")
 # Index: model_versions_artifacts.
 BY_ARTIFACT = _ASK.format(
