@@ -20,7 +20,9 @@ from statistics import median
 
 import asyncpg
 import psutil
+import uvloop
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from assent_catalog.main import LANES
 from assent_catalog.projection.apply import apply
 from assent_common import ids, telemetry
 from assent_common.clock import SystemClock
@@ -169,6 +171,7 @@ async def _ours(settings: Settings, database: Database, count: int, profile: boo
         apply=apply_and_count,
         service_version="bench",
         batch=BATCH,
+        lanes=LANES,
     )
     profiler = cProfile.Profile()
     with Watch() as watch:
@@ -307,7 +310,8 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=20_000)
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--profile", action="store_true", help="Where this process's time goes")
-    asyncio.run(_alone(parser.parse_args()))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_alone(parser.parse_args()))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from assent_common import ids
 from assent_common.events.envelope import CloudEvent
 from assent_common.events.governance import CandidacyStatus
 from assent_common.events.model import Payload
-from assent_common.events.registry import Kind
+from assent_common.events.registry import DatasetRole, DatasetUse, Kind
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -60,7 +60,12 @@ def _states(*payloads: Payload) -> st.SearchStrategy[list[Payload]]:
 
 
 HISTORIES: st.SearchStrategy[list[list[Payload]]] = st.tuples(
-    _states(a_version(), a_version(accuracy=0.5), a_version(accuracy=None, description="x"), gone()),
+    _states(
+        a_version(datasets=[DatasetUse(urn="s3://data/1", role=DatasetRole.TRAINING)], training_job="job-1"),
+        a_version(datasets=[DatasetUse(urn="s3://data/2", role=DatasetRole.TEST)], accuracy=0.5),
+        a_version(accuracy=None, description="x"),
+        gone(),
+    ),
     _states(
         a_version(OTHER, version=8),
         a_version(OTHER, version=8, created_at=MADE_AT + timedelta(days=2)),

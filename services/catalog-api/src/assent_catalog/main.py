@@ -29,6 +29,8 @@ from assent_catalog.use_cases.custom import CustomFields, SchemaInvalid
 from assent_catalog.use_cases.routes import routes as use_cases
 
 PORT = 8081
+#: Batches that are applied side by side, each in a transaction of its own.
+LANES = 2
 TITLE = "Assent catalog-api"
 DESCRIPTION = "AI use cases and model versions: what exists, what it is for, how good it is, who agreed to it."
 # Lineage first: an urn has slashes, so that the routes by urn take whatever follows.
@@ -49,7 +51,12 @@ def parts(made: Runtime, custom_fields: CustomFields) -> Parts:
         routers=ROUTERS,
         publishes=[topics.CATALOG],
         duties=projection.duties(
-            made, group=topics.CATALOG_API, topics=[topics.REGISTRY, topics.GOVERNANCE], apply=apply, held=HELD
+            made,
+            group=topics.CATALOG_API,
+            topics=[topics.REGISTRY, topics.GOVERNANCE],
+            apply=apply,
+            held=HELD,
+            lanes=LANES,
         ),
         state=state(custom_fields),
     )

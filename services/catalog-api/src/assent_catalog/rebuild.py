@@ -25,6 +25,12 @@ _TABLES = ("models", "model_versions", "deployments", "candidacies")
 AGE = [f"update {table} set sequence = -sequence - 1 where sequence >= 0" for table in _TABLES]  # noqa: S608
 RESTORE = [f"update {table} set sequence = -sequence - 1 where sequence < 0" for table in _TABLES]  # noqa: S608
 FORGET_REMOVALS = "delete from removals"
+# What a version that is not there would be given anew, and finds still there.
+FORGET_STRAYS = """
+delete from lineage_edges e
+ where to_kind <> 'use_case' and not exists (select from model_versions v where v.urn = e.owner)
+   and not exists (select from deployments d where d.urn = e.owner)
+"""
 
 
 class Rebuilt(NamedTuple):
@@ -44,7 +50,7 @@ async def rebuild(settings: Settings, database: Database) -> Rebuilt:
         last.update(((r.topic, r.partition, r.key), r.offset) for r in records)
     async with database.transaction() as uow:
         connection = await uow.sql()
-        for statement in (ALONE, *AGE, FORGET_REMOVALS):
+        for statement in (ALONE, *AGE, FORGET_REMOVALS, FORGET_STRAYS):
             await connection.execute(statement)
     applied = 0
     async for records in _read(settings):

@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any
 
 from assent_common import census
 from assent_common.events.envelope import CloudEvent
@@ -48,7 +47,6 @@ async def apply(uow: UnitOfWork, events: Sequence[CloudEvent]) -> None:
         match event.payload:
             case ModelVersionObserved() as version:
                 observations.append(model_versions.Observation(event, version))
-                causes[version.urn] = event
             case ModelObserved() as model:
                 models.append((event, model))
             case DeploymentObserved() as deployment:
@@ -65,18 +63,18 @@ async def apply(uow: UnitOfWork, events: Sequence[CloudEvent]) -> None:
     await removals.keep(connection, [removal for removed in gone.values() for removal in removed])
     await histories.keep(connection, Kind.MODEL, [*models, *gone[Kind.MODEL]])
     await histories.keep(connection, Kind.DEPLOYMENT, [*deployments, *gone[Kind.DEPLOYMENT]])
-    await histories.keep(connection, Kind.MODEL_VERSION, [*observations, *gone[Kind.MODEL_VERSION]])
+    await histories.keep(connection, Kind.MODEL_VERSION, gone[Kind.MODEL_VERSION])
     await others.models(connection, models)
     await others.deployments(connection, deployments)
     await others.removed(connection, gone[Kind.MODEL], others.REMOVE_MODELS)
     await others.removed(connection, gone[Kind.DEPLOYMENT], others.REMOVE_DEPLOYMENTS)
-    changed: set[Any] = await model_versions.observed(connection, observations)
-    changed |= await model_versions.removed(connection, gone[Kind.MODEL_VERSION])
+    # Before the versions, whose status follows from them.
     candidates = await candidacies.changed(connection, standing)
-    await lineage.versions(connection, changed)
+    tell.observed(uow, await model_versions.observed(connection, observations))
+    no_more = await model_versions.removed(connection, gone[Kind.MODEL_VERSION])
     touched = {deployment.urn for _, deployment in deployments} | {removed.urn for _, removed in gone[Kind.DEPLOYMENT]}
     await lineage.deployments(connection, touched)
     await monitors.deployments(connection, touched)
     await lineage.candidacies(connection, {candidacy.id for _, candidacy in standing})
-    await tell.settle(uow, changed, candidates, causes)
+    await tell.settle(uow, no_more, candidates, causes)
     await candidacies_changed(uow, {candidacy.use_case: event for event, candidacy in standing})

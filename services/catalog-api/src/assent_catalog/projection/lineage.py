@@ -12,28 +12,6 @@ insert into datasets (id, urn) select id, urn from unnest($1::uuid[], $2::text[]
 on conflict do nothing
 """
 FORGET = "delete from lineage_edges where owner = any($1::text[])"
-FORGET_VERSIONS = """
-delete from lineage_edges where owner in (select urn from model_versions where id = any($1::uuid[]))
-"""
-DATASETS_OF_VERSIONS = """
-select distinct d->>'urn' as urn from model_versions v, jsonb_array_elements(v.record->'datasets') d
- where v.id = any($1::uuid[]) and jsonb_typeof(v.record->'datasets') = 'array'
-"""
-# Data goes through the training job where there is one; what a version was measured against goes to the version.
-OF_VERSIONS = """
-insert into lineage_edges (owner, from_kind, from_urn, to_kind, to_urn, relation)
-with v as (
-    select urn, coalesce(record->'training'->>'urn', record->>'training_job') as job, record->'datasets' as datasets
-      from model_versions where id = any($1::uuid[])
-)
-select urn, 'training_job', job, 'model_version', urn, 'trained' from v where job is not null
-union
-select v.urn, 'dataset', d->>'urn',
-       case when through_job then 'training_job' else 'model_version' end,
-       case when through_job then v.job else v.urn end, d->>'role'
-  from v, jsonb_array_elements(case when jsonb_typeof(v.datasets) = 'array' then v.datasets else '[]' end) d,
-       lateral (select v.job is not null and d->>'role' in ('training', 'validation') as through_job) t
-"""
 OF_DEPLOYMENTS = """
 insert into lineage_edges (owner, from_kind, from_urn, to_kind, to_urn, relation)
 select urn, 'model_version', served, 'deployment', urn, 'deployed'
@@ -54,16 +32,6 @@ select $1, 'dataset', urn, 'use_case', $2, 'described' from unnest($3::text[]) u
 """
 
 
-async def versions(connection: asyncpg.Connection, changed: Collection[UUID]) -> None:
-    """Of versions that are not what they were. Their rows are written."""
-    if not changed:
-        return
-    datasets = [row["urn"] for row in await connection.fetch(DATASETS_OF_VERSIONS, list(changed))]
-    await _keep_datasets(connection, datasets)
-    await connection.execute(FORGET_VERSIONS, list(changed))
-    await connection.execute(OF_VERSIONS, list(changed))
-
-
 async def deployments(connection: asyncpg.Connection, urns: Collection[str]) -> None:
     """Of deployments that may have changed or gone."""
     await _replace(connection, list(urns), OF_DEPLOYMENTS, list(urns))
@@ -76,7 +44,7 @@ async def candidacies(connection: asyncpg.Connection, changed: Collection[UUID])
 async def use_case(connection: asyncpg.Connection, id_: UUID, key: str, datasets: Collection[str]) -> None:
     """Of the data that somebody named for a use case."""
     named = sorted(set(datasets))
-    await _keep_datasets(connection, named)
+    await keep_datasets(connection, named)
     await _replace(connection, [str(id_)], OF_USE_CASE, str(id_), key, named)
 
 
@@ -86,6 +54,7 @@ async def _replace(connection: asyncpg.Connection, owners: list[str], statement:
         await connection.execute(statement, *values)
 
 
-async def _keep_datasets(connection: asyncpg.Connection, urns: Collection[str]) -> None:
+async def keep_datasets(connection: asyncpg.Connection, urns: Collection[str]) -> None:
+    """Whatever was ever named."""
     if urns:
         await connection.execute(KEEP_DATASETS, [ids.of_urn(urn) for urn in urns], list(urns))

@@ -1,7 +1,8 @@
 """What the registry says of model versions, as rows: batches in, guarded by sequence."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
+from uuid import UUID
 
 import asyncpg
 import orjson
@@ -9,37 +10,65 @@ from assent_common import ids
 from assent_common.events.envelope import CloudEvent
 from assent_common.events.registry import ModelVersionObserved, Removed
 
-# Names are searched whole and by their parts: `churn-xgb-v2` by `xgb`, too.
-UPSERT = """
-insert into model_versions as v
-       (id, urn, source, model, model_id, name, version, description, type, framework, algorithm, source_status,
-        source_approval_status, metrics_status, content_hash, created_at, modified_at, live, record, raw, search,
-        sequence, changed_at)
-select id, urn, source, model, model_id, name, version, description, type, framework, algorithm, source_status,
-       source_approval_status, metrics_status, content_hash, created_at, modified_at,
-       not exists (select from removals r where r.urn = e.urn and r.sequence > e.sequence), record::jsonb, raw::jsonb,
-       to_tsvector('simple', concat_ws(' ', name, regexp_replace(name, '[-_./]', ' ', 'g'), description, type,
-                                       framework, algorithm, words)),
-       sequence, changed_at
-  from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::int[], $7::text[], $8::text[], $9::text[],
-              $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::timestamptz[], $16::timestamptz[],
-              $17::text[], $18::text[], $19::text[], $20::bigint[], $21::timestamptz[], $22::uuid[])
-       as e(id, urn, source, model, name, version, description, type, framework, algorithm, source_status,
-            source_approval_status, metrics_status, content_hash, created_at, modified_at, record, raw, words, sequence,
-            changed_at, model_id)
- order by id
-on conflict (id) do update
-   set source = excluded.source, model = excluded.model, model_id = excluded.model_id, name = excluded.name,
-       version = excluded.version,
-       description = excluded.description, type = excluded.type, framework = excluded.framework,
-       algorithm = excluded.algorithm, source_status = excluded.source_status,
-       source_approval_status = excluded.source_approval_status, metrics_status = excluded.metrics_status,
-       content_hash = excluded.content_hash, created_at = excluded.created_at, modified_at = excluded.modified_at,
-       live = excluded.live, record = excluded.record, raw = excluded.raw, search = excluded.search,
-       sequence = excluded.sequence, changed_at = excluded.changed_at
- where excluded.sequence > v.sequence
-returning v.id, v.xmax <> 0 as was_there
-"""
+from assent_catalog.projection import derived, lineage
+from assent_catalog.projection.status import OF_CANDIDACIES
+
+# A batch in one statement: every state into the history, the newest of each version into its row, with the status that
+# follows from what is known of its candidacies, and for those that were not there their metrics and edges as well.
+# What was there may have metrics and edges that this statement does not see, written by another transaction that it
+# waited for: those are replaced by statements of their own. In the order of ids, so that two batches never wait for
+# each other. Names are searched whole and by their parts: `churn-xgb-v2` by `xgb`, too.
+OBSERVE = f"""
+with told as materialized (
+    select id, urn, source, model, model_id, name, version, description, type, framework, algorithm, source_status,
+           source_approval_status, metrics_status, content_hash, created_at, modified_at, record::jsonb as record,
+           raw, words, sequence, at, newest
+      from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::uuid[], $6::text[], $7::int[], $8::text[],
+                  $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[],
+                  $16::timestamptz[], $17::timestamptz[], $18::text[], $19::text[], $20::text[], $21::bigint[],
+                  $22::timestamptz[], $23::bool[])
+           as e(id, urn, source, model, model_id, name, version, description, type, framework, algorithm,
+                source_status, source_approval_status, metrics_status, content_hash, created_at, modified_at, record,
+                raw, words, sequence, at, newest)
+), kept as (
+    insert into model_version_history (urn, sequence, at, state) select urn, sequence, at, record from told
+    on conflict do nothing
+), written as (
+    insert into model_versions as v
+           (id, urn, source, model, model_id, name, version, description, type, framework, algorithm, source_status,
+            source_approval_status, metrics_status, content_hash, created_at, modified_at, live, record, raw, search,
+            sequence, changed_at, status, candidacies, changed_sequence)
+    select id, urn, source, model, model_id, name, version, description, type, framework, algorithm, source_status,
+           source_approval_status, metrics_status, content_hash, created_at, modified_at, live, record, raw::jsonb,
+           to_tsvector('simple', concat_ws(' ', name, translate(name, '-_./', '    '), description, type, framework,
+                                           algorithm, words)),
+           sequence, at, case when live then coalesce(c.strongest, 'registered') else 'missing_from_source' end,
+           coalesce(c.by_use_case, '{{}}'), 1
+      from (select e.*, r.urn is null as live
+              from told e left join removals r on r.urn = e.urn and r.sequence > e.sequence where newest) t
+      left join lateral ({OF_CANDIDACIES}) c on true
+     order by id
+    on conflict (id) do update
+       set source = excluded.source, model = excluded.model, model_id = excluded.model_id, name = excluded.name,
+           version = excluded.version, description = excluded.description, type = excluded.type,
+           framework = excluded.framework, algorithm = excluded.algorithm, source_status = excluded.source_status,
+           source_approval_status = excluded.source_approval_status, metrics_status = excluded.metrics_status,
+           content_hash = excluded.content_hash, created_at = excluded.created_at,
+           modified_at = excluded.modified_at, live = excluded.live, record = excluded.record, raw = excluded.raw,
+           search = excluded.search, sequence = excluded.sequence, changed_at = excluded.changed_at,
+           status = excluded.status, candidacies = excluded.candidacies, changed_sequence = v.changed_sequence + 1
+     where excluded.sequence > v.sequence
+    returning v.id, v.urn, v.status, v.candidacies, v.changed_sequence
+), fresh as (
+    select t.id, t.urn, t.metrics_status, t.record
+      from written w join told t on t.id = w.id and t.newest where w.changed_sequence = 1
+), measured as (
+    {derived.METRICS.format(versions="fresh")}
+), led as (
+    {derived.EDGES.format(versions="fresh")}
+)
+select id, urn, status, candidacies::text as candidacies, changed_sequence from written
+"""  # noqa: S608 - made of constants
 # Kept as it was last seen, but gone.
 REMOVE = """
 update model_versions v set live = false
@@ -47,19 +76,7 @@ update model_versions v set live = false
  where r.urn = any($1::text[]) and v.urn = r.urn and v.sequence < r.sequence and v.live
 returning v.id
 """
-FORGET_METRICS = "delete from metrics where model_version = any($1::uuid[])"
-KEEP_METRICS = """
-insert into metrics (model_version, name, value, standard_deviation, dataset, slice, kind, source_name, report, better,
-                     unreadable_because)
-select v.id, m.key, (m.value->>'value')::float8, (m.value->>'standard_deviation')::float8, m.value->>'dataset',
-       m.value->>'slice', coalesce(m.value->>'kind', 'measured'), m.value->>'source_name', m.value->>'report',
-       m.value->>'better',
-       case when v.metrics_status <> 'complete' then (
-           select coalesce(r->>'reason', 'not read yet') from jsonb_array_elements(v.record->'reports') r
-            where r->>'uri' = m.value->>'report' and r->>'status' <> 'complete' limit 1) end
-  from model_versions v, jsonb_each(v.record->'metrics') m
- where v.id = any($1::uuid[])
-"""
+#: The source's own document is kept as it stands now alone.
 _NOT_KEPT = {"raw"}
 
 
@@ -68,47 +85,50 @@ class Observation(NamedTuple):
     version: ModelVersionObserved
 
 
-async def observed(connection: asyncpg.Connection, observations: Sequence[Observation]) -> set[Any]:
-    """The ids of those that are not what they were."""
+class Written(NamedTuple):
+    """A version that is not what it was, and what was worked out for it."""
+
+    observation: Observation
+    id: UUID
+    status: str
+    #: Use case → status of the candidacy.
+    candidacies: Mapping[str, str]
+    changed_sequence: int
+
+
+async def observed(connection: asyncpg.Connection, observations: Sequence[Observation]) -> list[Written]:
+    """Those that are not what they were. What is known of candidacies and removals is written before."""
     if not observations:
-        return set()
+        return []
     newest = {o.version.urn: o for o in sorted(observations, key=lambda o: o.event.number)}
-    rows = [_values(observation) for observation in newest.values()]
-    written = await connection.fetch(UPSERT, *_columns(rows))
-    changed = {row["id"] for row in written}
-    if had_metrics := [row["id"] for row in written if row["was_there"]]:
-        await connection.execute(FORGET_METRICS, had_metrics)
-    if changed:
-        await connection.execute(KEEP_METRICS, list(changed))
-    return changed
+    rows = [_values(observation, newest[observation.version.urn] is observation) for observation in observations]
+    await lineage.keep_datasets(connection, {data.urn for _, version in observations for data in version.datasets})
+    written = await connection.fetch(OBSERVE, *map(list, zip(*rows, strict=True)))
+    if were_there := [row["id"] for row in written if row["changed_sequence"] > 1]:
+        for statement in derived.REPLACE:
+            await connection.execute(statement, were_there)
+    return [
+        Written(newest[urn], id_, status, orjson.loads(candidacies), changed_sequence)
+        for id_, urn, status, candidacies, changed_sequence in written
+    ]
 
 
-async def removed(connection: asyncpg.Connection, events: Sequence[tuple[CloudEvent, Removed]]) -> set[Any]:
+async def removed(connection: asyncpg.Connection, events: Sequence[tuple[CloudEvent, Removed]]) -> set[UUID]:
     """The ids of those that are gone now."""
     if not events:
         return set()
     return {row["id"] for row in await connection.fetch(REMOVE, [gone.urn for _, gone in events])}
 
 
-def _values(observation: Observation) -> tuple[Any, ...]:
+def _values(observation: Observation, newest: bool) -> tuple[Any, ...]:
     event, version = observation
     words = " ".join([version.urn, *version.tags.values(), *version.properties.values()])
-    raw = orjson.dumps(version.raw).decode() if version.raw is not None else None
     return (
-        *(ids.of_urn(version.urn), version.urn, version.source, version.model, version.name, version.version),
-        *(version.description, version.type, version.framework, version.algorithm, version.source_status),
-        *(version.source_approval_status, version.metrics_status, version.content_hash, version.created_at),
-        *(
-            version.modified_at,
-            version.model_dump_json(exclude=_NOT_KEPT),
-            raw,
-            words[:20_000],
-            event.number,
-            event.time,
-        ),
-        ids.of_urn(version.model) if version.model else None,
+        *(ids.of_urn(version.urn), version.urn, version.source, version.model),
+        *(ids.of_urn(version.model) if version.model else None, version.name, version.version, version.description),
+        *(version.type, version.framework, version.algorithm, version.source_status, version.source_approval_status),
+        *(version.metrics_status, version.content_hash, version.created_at, version.modified_at),
+        version.model_dump_json(exclude=_NOT_KEPT),
+        orjson.dumps(version.raw).decode() if newest and version.raw is not None else None,
+        *(words[:20_000], event.number, event.time, newest),
     )
-
-
-def _columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
-    return [list(column) for column in zip(*rows, strict=True)]
