@@ -299,9 +299,7 @@ async def _alone(given: argparse.Namespace) -> None:
         if given.versions:
             await catalog.sow(given.versions)
         table = Table("bench-applying", "Events applied")
-        await applied(
-            catalog.database, kafka, table, count=given.events, repeat=given.repeat, profile=given.profile
-        )
+        await applied(catalog.database, kafka, table, count=given.events, repeat=given.repeat, profile=given.profile)
 
 
 def main() -> None:

@@ -6,6 +6,15 @@ from assent_common import migrations
 from assent_common.events.governance import CandidacyStatus
 
 from tests.catalog.world import World, a_candidacy, a_deployment, a_model, a_monitor, a_version
+from tests.support.migrating import down_and_up_while
+
+WRITE_OF_THE_FIRST = """
+insert into model_versions (id, urn, source, name, source_status, metrics_status, content_hash, created_at, live,
+                            record, search, sequence, changed_at)
+select gen_random_uuid(), urn || '/' || $1::int, source, name, source_status, metrics_status, content_hash, created_at,
+       live, record, search, sequence, changed_at
+  from model_versions where urn not like '%/7/%'
+"""
 
 
 async def test_what_was_laid_is_taken_away_whole_and_laid_again(world: World) -> None:
@@ -50,13 +59,29 @@ async def test_it_goes_down_and_up_on_filled_tables_while_others_write(world: Wo
 
     writing = asyncio.create_task(write())
     try:
-        await migrations.upgrade(world.database, "assent_catalog", revision="-1")
+        await migrations.upgrade(world.database, "assent_catalog", revision="-2")
         await migrations.upgrade(world.database, "assent_catalog")
     finally:
         done.set()
     written = await writing
     assert len(await world.everything("/v1/use-cases")) == written
     assert await world.get("/v1/monitors") == monitors
+
+
+async def test_every_step_goes_down_and_up_while_a_process_of_the_first_schema_writes(world: World) -> None:
+    await world.create_use_case()
+    await world.hears(a_model(), a_version(), a_deployment(monitors=[a_monitor()]), a_candidacy())
+
+    async def write(number: int) -> None:
+        async with world.database.connection() as connection:
+            await connection.execute(WRITE_OF_THE_FIRST, number)
+
+    written = await down_and_up_while(world.database, "assent_catalog", write)
+
+    await migrations.upgrade(world.database, "assent_catalog")
+    versions = await world.everything("/v1/model-versions")
+    assert len(versions) == written + 1
+    assert {version["name"] for version in versions} == {"customer-churn"}
 
 
 async def test_a_process_of_before_goes_on_beside_the_new_tables(world: World) -> None:

@@ -2,7 +2,14 @@
 
 from assent_common import migrations
 
+from tests.support.migrating import down_and_up_while
 from tests.workflow.world import World
+
+WRITE_OF_THE_FIRST = """
+insert into model_versions (urn, id, source, live, created_at, content_hash, content, record, sequence)
+select urn || '/' || $1::int, gen_random_uuid(), source, live, created_at, content_hash, content, record, sequence
+  from model_versions where urn not like '%/7/%'
+"""
 
 SCHEMA = """
 select table_name, column_name, data_type, is_nullable from information_schema.columns where table_schema = 'public'
@@ -33,6 +40,21 @@ async def test_what_was_asked_and_accepted_before_there_were_timers_gets_its_tim
     await migrations.upgrade(world.database, "assent_workflow", revision="0001")
     await migrations.upgrade(world.database, "assent_workflow")
     assert await _rows(world, TIMERS) == accepted
+
+
+async def test_every_step_goes_down_and_up_while_a_process_of_the_first_schema_writes(world: World) -> None:
+    candidacy = await world.put_forward()
+    await world.approve_all(candidacy["id"])
+
+    async def write(number: int) -> None:
+        async with world.database.connection() as connection:
+            await connection.execute(WRITE_OF_THE_FIRST, number)
+
+    written = await down_and_up_while(world.database, "assent_workflow", write)
+
+    await migrations.upgrade(world.database, "assent_workflow")
+    assert await _rows(world, "select count(*) from model_versions") == [(written + 1,)]
+    assert (await world.candidacy(candidacy["id"]))["status"] == "accepted"
 
 
 async def _rows(world: World, statement: str) -> list[tuple[object, ...]]:
