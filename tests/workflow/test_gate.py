@@ -180,3 +180,31 @@ async def test_questions_are_let_go_after_ninety_days_and_not_before(world: Worl
     assert await forgotten() == "DELETE 0"
     world.clock.advance(timedelta(minutes=1))
     assert await forgotten() == "DELETE 1"
+
+
+async def test_what_is_accepted_for_some_environments_is_allowed_in_no_other(world: World) -> None:
+    text = """
+name: staging
+version: 1
+applies_to: "true"
+environments: [staging, sandbox]
+stages: [{name: one, approvals: [{role: legal, due_in: P1D}]}]
+valid_for: P30D
+"""
+    assert (await world.ask("POST", "/v1/policies", role="admin", json={"text": text})).status_code == 201
+    candidacy = await world.put_forward()
+    assert (await world.decide((await world.tasks(candidacy["id"]))["legal"])).status_code == 200
+    stands = await world.candidacy(candidacy["id"])
+    assert (stands["status"], stands["environments"]) == ("accepted", ["staging", "sandbox"])
+    allowed = await world.ask_gate(model_version=URN, use_case="retention", environment="staging")
+    assert (allowed["allow"], "in staging, sandbox until" in allowed["reasons"][0]) == (True, True)
+    for environment in ("production", "Staging", None):
+        named = {"environment": environment} if environment else {}
+        denied = await world.ask_gate(model_version=URN, **named)
+        assert denied["allow"] is False, environment
+        assert "accepted for staging, sandbox alone" in denied["reasons"][0]
+        assert "say so (`environment`)" in denied["what_to_do"][0]
+    told = await world.told("assent.governance.candidacy.changed.v1")
+    assert [event.data.get("environments") for event in told] == [None, None, ["staging", "sandbox"]]
+    suspended = await world.ask("POST", f"/v1/candidacies/{candidacy['id']}/suspend", role="risk")
+    assert suspended.json()["environments"] is None

@@ -21,21 +21,24 @@ def described(**changes: dict[str, Any]) -> dict[str, Any]:
     return {name: {**facet, **changes.get(name, {})} for name, facet in FACETS.items()}
 
 
-def measured(world: World) -> Any:
+def measured(world: World, **bias: float) -> Any:
     report = Report(
         role="model_quality",
         uri=REPORT,
         status=MetricsStatus.COMPLETE,
         written_at=world.clock.now() - timedelta(days=10),
     )
-    return a_version(created_by=MAKER, metrics={"accuracy": Metric(value=0.91, report=REPORT)}, reports=[report])
+    # As Clarify's `analysis.json` tells them: by facet, group and metric.
+    found = {f"post_training_bias.{name.replace('_', '.')}.di": Metric(value=value) for name, value in bias.items()}
+    metrics = {"accuracy": Metric(value=0.91, report=REPORT), **found}
+    return a_version(created_by=MAKER, metrics=metrics, reports=[report])
 
 
 async def under(world: World, name: str, **facets: dict[str, Any]) -> dict[str, Any]:
     """A candidacy under review for a use case that this policy is meant for."""
     text = (FOLDER / f"{name}.yaml").read_text()
     assert (await world.ask("POST", "/v1/policies", role="admin", json={"text": text})).status_code == 201
-    await world.hears(a_use_case("for-it", facets=described(**facets)), measured(world))
+    await world.hears(a_use_case("for-it", facets=described(**facets)), measured(world, age_65=0.93, gender_1=1.1))
     told = {"name": MAKER, "subject": "martin"}
     assert (await world.ask("PUT", "/v1/identities", role="admin", json=told)).status_code == 200
     candidacy = await world.put_forward(use_case="for-it")
@@ -90,6 +93,19 @@ async def test_high_risk_waits_until_oversight_is_written_down(world: World) -> 
     waiting = await world.candidacy(candidacy["id"])
     assert waiting["status"] == "under_review"
     assert any(reason.startswith("human_oversight") for reason in waiting["blocked_by"])
+
+
+async def test_high_risk_is_held_back_by_a_group_that_fares_worse_and_by_none_having_been_looked_at(
+    world: World,
+) -> None:
+    candidacy = await under(world, "eu-ai-act-high-risk", legal={"risk_class": "high"})
+    assert (await world.candidacy(candidacy["id"]))["blocked_by"] == []
+    for bias in ({"age_65": 0.71, "gender_1": 1.0}, {"age_65": 1.3}, {}):
+        await world.hears(measured(world, **bias))
+        blocked = (await world.candidacy(candidacy["id"]))["blocked_by"]
+        assert [reason.partition(":")[0] for reason in blocked] == ["bias_within_limits"], bias
+    await world.hears(measured(world, age_65=0.8))
+    assert (await world.candidacy(candidacy["id"]))["blocked_by"] == []
 
 
 async def test_model_risk_is_validated_by_two_and_decided_by_the_owner_that_the_use_case_names(world: World) -> None:

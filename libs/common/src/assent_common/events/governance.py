@@ -50,6 +50,8 @@ class CandidacyChanged(Payload):
     expires_at: UtcTime | None = None
     #: Who accepted it past its policy, in an emergency and until `expires_at`.
     overridden_by: str | None = None
+    #: Where alone an acceptance holds; everywhere, where absent.
+    environments: tuple[str, ...] | None = None
 
 
 class Seen(Payload):

@@ -120,6 +120,8 @@ class Candidacy:
     expires_at: datetime | None = None
     #: Who accepted it past its policy, in an emergency; of such an acceptance only.
     overridden_by: str | None = None
+    #: Where alone it holds; everywhere, where absent. Of an acceptance only.
+    environments: tuple[str, ...] | None = None
     sequence: int = 1
 
     def __post_init__(self) -> None:
@@ -133,6 +135,8 @@ class Candidacy:
             raise ValueError("an acceptance has an end, and nothing else has")
         if self.overridden_by is not None and self.status is not Status.ACCEPTED:
             raise ValueError("an acceptance is overridden, and nothing else is")
+        if self.environments is not None and self.status is not Status.ACCEPTED:
+            raise ValueError("an acceptance holds somewhere, and nothing else does")
 
     def allows(self, trigger: Trigger) -> bool:
         return (self.status, trigger) in TRANSITIONS
@@ -170,6 +174,7 @@ def transition(
     at: datetime,
     reason: str | None = None,
     expires_at: datetime | None = None,
+    environments: tuple[str, ...] | None = None,
 ) -> Candidacy:
     """The candidacy after it. Raises ImpossibleTransition. Where a review is open, `reviews.model` calls this."""
     status = TRANSITIONS.get((candidacy.status, trigger))
@@ -183,6 +188,7 @@ def transition(
         changed_at=at,
         expires_at=expires_at,
         overridden_by=by if trigger is Trigger.OVERRIDE else None,
+        environments=environments,
         sequence=candidacy.sequence + 1,
     )
 

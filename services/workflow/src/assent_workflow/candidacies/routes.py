@@ -104,6 +104,8 @@ class CandidacyOut(BaseModel):
     changed_at: datetime
     #: Until when an acceptance holds.
     expires_at: datetime | None
+    #: Where alone an acceptance holds; everywhere, where null.
+    environments: list[str] | None
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> "CandidacyOut":

@@ -52,8 +52,8 @@ on conflict (use_case_id, model_version) where status not in ('retired', 'withdr
 UPDATE_CANDIDACY = """
 update candidacies
    set status = $2, reason = $3, content_hash = $4, review = $5, policy = $6, changed_by = $7, changed_at = $8,
-       expires_at = $9, overridden_by = $10, sequence = $11
- where id = $1 and sequence = $12 and status = $13
+       expires_at = $9, overridden_by = $10, environments = $11, sequence = $12
+ where id = $1 and sequence = $13 and status = $14
 """
 SAVE_REVIEW = """
 insert into reviews (id, candidacy, policy, content_hash, content, status, checks, requested_by, requested_at, ended_at,
@@ -153,7 +153,8 @@ async def save_candidacy(uow: UnitOfWork, before: Candidacy, after: Candidacy) -
     status = await connection.execute(
         UPDATE_CANDIDACY,
         *(after.id, after.status, after.reason, after.content_hash, after.review, after.policy, after.changed_by),
-        *(after.changed_at, after.expires_at, after.overridden_by, after.sequence, before.sequence, before.status),
+        *(after.changed_at, after.expires_at, after.overridden_by, after.environments, after.sequence),
+        *(before.sequence, before.status),
     )
     if not status.endswith(" 1"):
         raise Overtaken(str(after.id))
@@ -188,6 +189,7 @@ def _candidacy(row: Mapping[str, Any]) -> Candidacy:
         changed_at=row["changed_at"],
         expires_at=row["expires_at"],
         overridden_by=row["overridden_by"],
+        environments=tuple(row["environments"]) if row["environments"] is not None else None,
         sequence=row["sequence"],
     )
 
@@ -276,6 +278,7 @@ def _tell_candidacy(uow: UnitOfWork, candidacy: Candidacy) -> None:
             changed_at=candidacy.changed_at,
             expires_at=candidacy.expires_at,
             overridden_by=candidacy.overridden_by,
+            environments=candidacy.environments,
         ),
     )
 

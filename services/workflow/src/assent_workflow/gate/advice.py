@@ -13,6 +13,12 @@ NAME_THE_VERSION = "Name the model version, too: its ARN or its id (`model_versi
 DEPLOY_WHAT_WAS_JUDGED = (
     "Deploy the very artifact and image that were judged; or register what you have, and have that judged."
 )
+#: Part of a reason: it is accepted, but not there.
+ELSEWHERE = "accepted for"
+SAY_WHERE = (
+    "Deploy it where it is accepted for, and say so (`environment`); for elsewhere it has to be accepted by a policy "
+    "that allows it there."
+)
 REGISTER_ANEW = "Register it anew in the source, then put that version forward."
 
 Row = Mapping[str, Any]
@@ -27,6 +33,8 @@ def steps(question: Question, row: Row, reasons: Sequence[str]) -> list[str]:
         key = question.use_case or "KEY"
         forward = f'{{"use_case": "{key}", "model_version": "{row["urn"]}"}}'
         return [*found, f"A data scientist puts it forward (POST /v1/candidacies {forward}) and submits it."]
+    if row["status"] == "accepted" and any(f"it is {ELSEWHERE}" in reason for reason in reasons):
+        found.append(SAY_WHERE)
     if row["status"] == "accepted" and found and len(reasons) == len(found):
         return found
     return [*found, _NEXT[row["status"]](row)]

@@ -9,6 +9,7 @@ import asyncpg
 import orjson
 
 from assent_workflow.gate import advice
+from assent_workflow.gate.advice import ELSEWHERE
 from assent_workflow.gate.names import Question, image_digest, mismatches, spellings
 
 #: More versions than that are not told apart by a name that they share.
@@ -21,6 +22,7 @@ select v.urn, v.live, v.content_hash as content_now, v.created_at as created_now
            'artifacts', v.record->'artifacts', 'image', v.record->'image', 'image_digest', v.record->'image_digest',
            'images', v.content->'images') end as known,
        c.id, c.use_case, c.status, c.reason, c.content_hash, c.version_created_at, c.expires_at, c.review,
+       c.environments,
        case c.status when 'under_review' then array(
            select t.role from tasks t where t.candidacy = c.id and t.status = 'open' order by t.due_at, t.id
        ) end as open_to
@@ -77,7 +79,8 @@ def _best(question: Question, rows: Sequence[asyncpg.Record], asked_at: datetime
         found = [*mismatches(question, row["known"] or {}), *_objections(question, row)]
         if not found:
             until = row["expires_at"].date().isoformat()
-            allowed = [f"accepted for the use case {row['use_case']} until {until}"]
+            where = f" in {', '.join(row['environments'])}" if row["environments"] is not None else ""
+            allowed = [f"accepted for the use case {row['use_case']}{where} until {until}"]
             return Answer(True, allowed, [], row["urn"], row["id"], asked_at)
         objections.append((row, found))
     first, reasons = objections[0]
@@ -145,4 +148,7 @@ def _objections(question: Question, row: asyncpg.Record) -> list[str]:
         objections.append("it is another version under the name of the accepted one")
     if row["expires_at"] <= asked_at:
         objections.append(f"the acceptance expired at {row['expires_at'].isoformat()}")
+    if row["environments"] is not None and question.environment not in row["environments"]:
+        asked = f"not in {question.environment}" if question.environment else "and it was not said where it is to run"
+        objections.append(f"it is {ELSEWHERE} {', '.join(row['environments'])} alone, {asked}")
     return objections

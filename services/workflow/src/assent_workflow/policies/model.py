@@ -19,6 +19,7 @@ Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
 #: CEL, as written. `policies.parse` lets no policy in with one that does not compile.
 Expression = Annotated[str, StringConstraints(min_length=1, max_length=MAX_EXPRESSION_LENGTH)]
 Sentence = Annotated[str, StringConstraints(min_length=1, max_length=500)]
+Environment = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Positive = Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(days=3660))]
 
 
@@ -247,6 +248,8 @@ class Policy(_Part):
     stages: tuple[Stage, ...] = Field(min_length=1)
     separation_of_duties: SeparationOfDuties = SeparationOfDuties()
     assign: Assign = Assign.NONE
+    #: Where alone an acceptance holds, as those name it who ask the gate; everywhere, where absent.
+    environments: Annotated[tuple[Environment, ...], Field(min_length=1, max_length=20)] | None = None
     #: How long an acceptance holds before it is looked at again.
     valid_for: Positive
     #: For every part alike, or part by part with `otherwise` for the rest (`suspend`, where that is absent, too).

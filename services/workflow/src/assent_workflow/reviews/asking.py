@@ -33,6 +33,7 @@ def advance(round_: Round, assessment: Assessment, *, by: str, at: datetime) -> 
         at=at,
         reason=f"accepted under {policy.ref}, approved by {roles}",
         expires_at=at + policy.valid_for,
+        environments=policy.environments,
     )
     return Round(accepted, changed(review, status=ReviewStatus.ACCEPTED, ended_at=at), round_.tasks)
 

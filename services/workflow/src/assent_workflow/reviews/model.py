@@ -159,7 +159,8 @@ def override(round_: Round, assessment: Assessment, reason: str, *, by: Approver
         if not check.passed and check.name not in overridable:
             raise NotOverridable(f"{check.name} cannot be overridden: {check.reason}")
     why = f"{assessment.policy.ref} overridden by {by.subject}: {worded(reason, what='an override')}"
-    overridden = _end(round_, ReviewStatus.OVERRIDDEN, Trigger.OVERRIDE, by.subject, at, why, at + allowed.valid_for)
+    until, where = at + allowed.valid_for, assessment.policy.environments
+    overridden = _end(round_, ReviewStatus.OVERRIDDEN, Trigger.OVERRIDE, by.subject, at, why, until, where)
     checks = as_of(assessment.checks, round_.review.checks, at)
     return replace(overridden, review=replace(overridden.review, checks=checks))
 
@@ -199,8 +200,11 @@ def _end(
     at: datetime,
     reason: str | None,
     expires_at: datetime | None = None,
+    environments: tuple[str, ...] | None = None,
 ) -> Round:
-    candidacy = transition(round_.candidacy, trigger, by=by, at=at, reason=reason, expires_at=expires_at)
+    candidacy = transition(
+        round_.candidacy, trigger, by=by, at=at, reason=reason, expires_at=expires_at, environments=environments
+    )
     is_open(round_.review)
     unasked = [changed(task, status=TaskStatus.CANCELLED) for task in round_.tasks if task.status is TaskStatus.OPEN]
     ended = changed(round_.review, status=status, ended_at=at)
