@@ -41,25 +41,29 @@ MINE = (
     "t.status = 'open' and t.role = any({}::text[]) and (t.asked_group is null or t.asked_group = any({}::text[]))"
     " and (c.put_forward_by, c.put_forward_by_issuer) <> ({}::text, {}::text)"
 )
+# One pass over what is left. Of the six, `grouping` has a bit for each that a row is not about.
 COUNTS = """
-with chosen as materialized (
-  select t.status, t.role, t.stage, t.assignee, t.status = 'open' and t.due_at < now() as overdue, c.use_case,
-         c.model_version
+with sets as materialized (
+  select grouping(t.status, t.role, t.stage, t.assignee, c.use_case, c.model_version) as bits,
+         t.status, t.role, t.stage, t.assignee, c.use_case, c.model_version, count(*) as number,
+         count(*) filter (where t.status = 'open' and t.due_at < now()) as overdue,
+         count(*) filter (where t.status = 'open' and t.assignee is null) as unassigned
     from tasks t join candidacies c on c.id = t.candidacy
    where {where}
-), of_versions as (select model_version, count(*) as number from chosen group by 1)
-select 'total' as what, '' as value, count(*)::bigint as number from chosen
-union all select 'overdue', '', count(*) from chosen where overdue
-union all select 'unassigned', '', count(*) from chosen where status = 'open' and assignee is null
-union all (select 'status', status, count(*) from chosen group by 2)
-union all (select 'role', role, count(*) from chosen group by 2 order by 3 desc, 2 limit 100)
-union all (select 'stage', stage, count(*) from chosen group by 2 order by 3 desc, 2 limit 100)
-union all (select 'assignee', assignee, count(*) from chosen where assignee is not null
-            group by 2 order by 3 desc, 2 limit 100)
-union all (select 'use_case', use_case, count(*) from chosen group by 2 order by 3 desc, 2 limit 100)
+   group by grouping sets ((), (t.status), (t.role), (t.stage), (t.assignee), (c.use_case), (c.model_version))
+)
+select 'total' as what, '' as value, number::bigint as number from sets where bits = 63
+union all select 'overdue', '', overdue from sets where bits = 63
+union all select 'unassigned', '', unassigned from sets where bits = 63
+union all select 'status', status, number from sets where bits = 31
+union all (select 'role', role, number from sets where bits = 47 order by 3 desc, 2 limit 100)
+union all (select 'stage', stage, number from sets where bits = 55 order by 3 desc, 2 limit 100)
+union all (select 'assignee', assignee, number from sets where bits = 59 and assignee is not null
+            order by 3 desc, 2 limit 100)
+union all (select 'use_case', use_case, number from sets where bits = 61 order by 3 desc, 2 limit 100)
 union all (select 'model', coalesce(v.record ->> 'model', v.record ->> 'name'), sum(number)::bigint
-             from of_versions join model_versions v on v.urn = model_version
-            where coalesce(v.record ->> 'model', v.record ->> 'name') is not null
+             from sets join model_versions v on v.urn = model_version
+            where bits = 62 and coalesce(v.record ->> 'model', v.record ->> 'name') is not null
             group by 2 order by 3 desc, 2 limit 100)
 """
 _ALONE = frozenset({"total", "overdue", "unassigned"})

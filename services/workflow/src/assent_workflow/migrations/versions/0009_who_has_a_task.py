@@ -12,8 +12,8 @@ alter table identities
 create index identities_person on identities (issuer, subject);
 
 alter table tasks add column asked_group text;
-create index tasks_due on tasks (due_at, id) where status = 'open';
-create index tasks_given on tasks (assignee, due_at, id) where status = 'open' and assignee is not null;
+create index tasks_due on tasks (due_at, id);
+create index tasks_given on tasks (assignee, due_at, id) where assignee is not null;
 
 create index model_versions_model on model_versions ((record ->> 'model'));
 create index model_versions_name on model_versions ((record ->> 'name'));
