@@ -116,6 +116,7 @@ ALLOWED: dict[str, dict[str, frozenset[Role] | set[Role]]] = {
         "POST /v1/webhooks/{id}/ping": {Role.ADMIN},
         "GET /v1/webhooks/{id}/deliveries": {Role.ADMIN},
         "POST /v1/webhook-deliveries/{id}/redeliver": {Role.ADMIN},
+        "GET /v1/use-cases/{key}/serving": ALL,
         "GET /v1/findings": ALL,
         "GET /v1/findings/{id}": ALL,
         "POST /v1/findings/{id}/accept-risk": GUARDIANS,

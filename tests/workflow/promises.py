@@ -66,6 +66,7 @@ class Version:
 @dataclass
 class UseCase:
     described: bool = True
+    given_up: bool = False
 
 
 @dataclass
@@ -91,6 +92,10 @@ class Candidacy:
     def stands(self) -> bool:
         return self.status in STANDING
 
+    def end(self) -> None:
+        """Because what it is about, or for, is gone."""
+        self.history.append("withdrawn" if self.status in ("candidate", "under_review") else "retired")
+
     @property
     def open_seats(self) -> set[Seat]:
         """Who is asked now: those of the first stage that has not enough approvals."""
@@ -114,7 +119,7 @@ class Company:
     def put_forward(self, use_case: int, version: int, name: str, role: str) -> bool:
         about = (self.use_cases[use_case], self.versions[version])
         taken = any(each.stands and each.use_case is about[0] and each.version is about[1] for each in self.candidacies)
-        if role != "data_scientist" or taken or not about[1].live:
+        if role != "data_scientist" or taken or not about[1].live or about[0].given_up:
             return False
         self.candidacies.append(Candidacy(*about, proposer=name))
         return True
@@ -190,8 +195,13 @@ class Company:
         """At its source; or something else is there now under its name."""
         self.versions[version].live = False
         for candidacy in self._of(self.versions[version]):
-            unjudged = candidacy.status in ("candidate", "under_review")
-            candidacy.history.append("withdrawn" if unjudged else "retired")
+            candidacy.end()
+
+    def give_up(self, use_case: int) -> None:
+        self.use_cases[use_case].given_up = True
+        for candidacy in self.candidacies:
+            if candidacy.use_case is self.use_cases[use_case] and candidacy.stands:
+                candidacy.end()
 
     def describe(self, use_case: int, described: bool) -> None:
         self.use_cases[use_case].described = described

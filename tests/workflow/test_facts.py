@@ -7,8 +7,7 @@ from assent_workflow.facts import show
 from assent_workflow.facts.gather import Facts, Serving, gather
 
 from tests.support.assent import APPROVERS
-from tests.workflow.test_findings import a_deployment
-from tests.workflow.world import World, a_use_case
+from tests.workflow.world import World, a_deployment, a_use_case
 
 
 async def facts(world: World) -> Facts:

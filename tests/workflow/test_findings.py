@@ -7,30 +7,12 @@ from typing import Any
 
 import pytest
 from assent_common.events.catalog import Stage
-from assent_common.events.registry import ApprovalDrift, DeploymentObserved, Kind, Monitor, Removed
+from assent_common.events.registry import ApprovalDrift, Kind, Monitor
 from assent_workflow.timers.fire import fire
 
-from tests.workflow.world import MADE_AT, URN, World, a_use_case, a_version
+from tests.workflow.world import MADE_AT, URN, World, a_deployment, a_use_case, a_version, gone
 
-ENDPOINT = "arn:aws:sagemaker:eu-central-1:123456789012:endpoint/churn-live#main"
 OTHER = URN.replace("/7", "/8")
-
-
-def a_deployment(urn: str = ENDPOINT, **members: Any) -> DeploymentObserved:
-    given: dict[str, Any] = {
-        "urn": urn,
-        "source": "prod-eu",
-        "kind": "endpoint",
-        "name": "churn-live",
-        "model_version": URN,
-        "status": "InService",
-        "created_at": MADE_AT,
-    }
-    return DeploymentObserved(**(given | members))
-
-
-def gone(urn: str = ENDPOINT, kind: Kind = Kind.DEPLOYMENT) -> Removed:
-    return Removed(urn=urn, source="prod-eu", kind=kind, removed_at=MADE_AT)
 
 
 async def findings(world: World, **selection: str) -> list[dict[str, Any]]:
@@ -103,12 +85,18 @@ async def test_an_expired_acceptance_is_found_until_somebody_looks_again(world: 
     assert await kinds(world) == []
 
 
-async def test_a_use_case_that_was_given_up_and_a_version_that_is_gone_while_they_serve(world: World) -> None:
+async def test_a_use_case_that_was_given_up_while_its_model_serves(world: World) -> None:
     await accepted(world)
     await world.hears(a_deployment())
     await world.hears(a_use_case(stage=Stage.ARCHIVED))
     assert await kinds(world) == ["retired_use_case_serves"]
-    await world.hears(a_use_case())
+    await world.hears(gone())
+    assert await kinds(world) == []
+
+
+async def test_a_version_that_is_gone_while_it_serves(world: World) -> None:
+    await accepted(world)
+    await world.hears(a_deployment())
     assert await kinds(world) == []
     await world.hears(gone(URN, Kind.MODEL_VERSION))
     assert await kinds(world) == ["missing_version_serves", "unaccepted_deployment"]

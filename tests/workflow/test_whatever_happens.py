@@ -19,6 +19,7 @@ import pytest
 import yaml
 from assent_common import audit, canonical, ids
 from assent_common.events import envelope
+from assent_common.events.catalog import Stage as UseCaseStage
 from assent_common.events.model import Payload
 from assent_common.events.registry import Kind, Removed
 from assent_common.leases import Lease
@@ -206,6 +207,12 @@ class Anything(RuleBasedStateMachine):
         self.company.describe(use_case, described)
         self.hear(self._use_case(use_case), die_after=die_after)
 
+    # Of one alone, so that stories go on with the other.
+    @rule(use_case=st.just(1), die_after=DEATHS)
+    def give_up(self, use_case: int, die_after: int | None) -> None:
+        self.company.give_up(use_case)
+        self.hear(self._use_case(use_case), die_after=die_after)
+
     @rule(days=st.sampled_from([1, 6, 31]), die_after=DEATHS)
     def let_time_pass(self, days: int, die_after: int | None) -> None:
         self.company.pass_time(days)
@@ -370,7 +377,8 @@ class Anything(RuleBasedStateMachine):
 
     def _use_case(self, number: int) -> Any:
         missing = {} if self.company.use_cases[number].described else {"impact": ["human_oversight"]}
-        return a_use_case(self.keys[number], missing=missing)
+        stage = UseCaseStage.ARCHIVED if self.company.use_cases[number].given_up else UseCaseStage.MONITORING
+        return a_use_case(self.keys[number], missing=missing, stage=stage)
 
     def _version(self, number: int, content: Content | None = None) -> Any:
         told = content or self.company.versions[number].content

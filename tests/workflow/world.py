@@ -29,6 +29,8 @@ SIGNER = Signer("11" * 32)
 MADE_AT = datetime(2026, 10, 1, 12, tzinfo=UTC)
 URN = "arn:aws:sagemaker:eu-central-1:123456789012:model-package/customer-churn/7"
 
+ENDPOINT = "arn:aws:sagemaker:eu-central-1:123456789012:endpoint/churn-live#main"
+
 
 def a_version(urn: str = URN, *, accuracy: float = 0.91, **members: Any) -> ModelVersionObserved:
     content = {"artifacts": {"0": "s3://models/churn.tar.gz"}, "metrics": {"accuracy": accuracy}}
@@ -64,6 +66,23 @@ def a_use_case(
         "modified_by": "bea",
     }
     return UseCaseChanged(**(given | members))
+
+
+def a_deployment(urn: str = ENDPOINT, **members: Any) -> DeploymentObserved:
+    given: dict[str, Any] = {
+        "urn": urn,
+        "source": "prod-eu",
+        "kind": "endpoint",
+        "name": "churn-live",
+        "model_version": URN,
+        "status": "InService",
+        "created_at": MADE_AT,
+    }
+    return DeploymentObserved(**(given | members))
+
+
+def gone(urn: str = ENDPOINT, kind: Kind = Kind.DEPLOYMENT) -> Removed:
+    return Removed(urn=urn, source="prod-eu", kind=kind, removed_at=MADE_AT)
 
 
 @dataclass

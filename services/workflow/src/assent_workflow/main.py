@@ -27,6 +27,7 @@ from assent_workflow.reviews.routes import routes as reviews
 from assent_workflow.settings import Settings
 from assent_workflow.tasks.routes import routes as tasks
 from assent_workflow.timers.due import Timers
+from assent_workflow.use_cases.routes import routes as use_cases
 from assent_workflow.webhooks.deliver import Deliveries
 from assent_workflow.webhooks.routes import routes as webhooks
 from assent_workflow.webhooks.sign import Sealer
@@ -34,7 +35,7 @@ from assent_workflow.webhooks.sign import Sealer
 PORT = 8082
 ROUTERS = (
     *(candidacies, reviews, comments, evidence),
-    *(tasks, trials, policies, external, identities, delegations, findings, webhooks, gate, facts),
+    *(tasks, trials, policies, external, identities, delegations, findings, webhooks, gate, facts, use_cases),
     *(feed.routes, audit_log.routes),
 )
 

@@ -53,7 +53,8 @@ VERSIONS_CONCERNED = """
 select from model_versions
  where urn = any($2::text[])
     or urn in (select model_version from candidacies
-                where use_case_id = any($1::uuid[]) and status = 'under_review')
+                where use_case_id = any($1::uuid[]) and status not in ('retired', 'withdrawn')
+                  and (status = 'under_review' or use_case_id = any($3::uuid[])))
  order by urn for update
 """
 # Index: candidacies_use_case would need the key; candidacies_standing begins with the id.
@@ -81,11 +82,18 @@ async def hold(connection: asyncpg.Connection, candidacy: UUID) -> None:
 
 
 async def hold_to_change(
-    connection: asyncpg.Connection, *, use_cases: Collection[UUID], versions: Collection[str]
+    connection: asyncpg.Connection,
+    *,
+    use_cases: Collection[UUID],
+    given_up: Collection[UUID] = (),
+    versions: Collection[str],
 ) -> None:
-    """Keep everybody off these, and off what the candidacies concerned are judged with beside them."""
+    """Keep everybody off these, and off what the candidacies concerned are judged with beside them.
+
+    Of use cases that are given up, all that stand are concerned.
+    """
     await connection.execute(USE_CASES_CONCERNED, list(use_cases), list(versions))
-    await connection.execute(VERSIONS_CONCERNED, list(use_cases), list(versions))
+    await connection.execute(VERSIONS_CONCERNED, list(use_cases), list(versions), list(given_up))
 
 
 async def versions_of(connection: asyncpg.Connection, use_cases: Collection[UUID]) -> list[str]:

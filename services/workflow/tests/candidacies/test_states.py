@@ -47,11 +47,13 @@ def a_candidacy(status: Status = Status.CANDIDATE) -> Candidacy:
     )
 
 
-#: DESIGN §4, row by row, and what becomes of each state when the source no longer has the version.
+#: DESIGN §4, row by row, and what becomes of each state when the source no longer has the version, or nobody wants what
+#: it is for any more.
 WAYS = {
     ("candidate", "submit"): "under_review",
     ("candidate", "withdraw"): "withdrawn",
     ("candidate", "missing_from_source"): "withdrawn",
+    ("candidate", "use_case_given_up"): "withdrawn",
     ("under_review", "all_approved"): "accepted",
     ("under_review", "override"): "accepted",
     ("under_review", "task_rejected"): "rejected",
@@ -59,17 +61,21 @@ WAYS = {
     ("under_review", "content_changed"): "under_review",
     ("under_review", "withdraw"): "withdrawn",
     ("under_review", "missing_from_source"): "withdrawn",
+    ("under_review", "use_case_given_up"): "withdrawn",
     ("accepted", "content_changed"): "suspended",
     ("accepted", "expired"): "suspended",
     ("accepted", "suspend"): "suspended",
     ("accepted", "retire"): "retired",
     ("accepted", "missing_from_source"): "retired",
+    ("accepted", "use_case_given_up"): "retired",
     ("suspended", "submit"): "under_review",
     ("suspended", "retire"): "retired",
     ("suspended", "missing_from_source"): "retired",
+    ("suspended", "use_case_given_up"): "retired",
     ("rejected", "submit"): "under_review",
     ("rejected", "retire"): "retired",
     ("rejected", "missing_from_source"): "retired",
+    ("rejected", "use_case_given_up"): "retired",
 }
 
 

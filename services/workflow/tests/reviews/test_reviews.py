@@ -286,7 +286,7 @@ def test_a_round_is_judged_by_the_policy_version_it_began_with_and_by_no_other()
         decide(a_round(), "legal", somebody("lucia"), assessment=newer)
 
 
-@pytest.mark.parametrize("trigger", [Trigger.WITHDRAW, Trigger.MISSING_FROM_SOURCE])
+@pytest.mark.parametrize("trigger", [Trigger.WITHDRAW, Trigger.MISSING_FROM_SOURCE, Trigger.USE_CASE_GIVEN_UP])
 def test_what_leaves_review_asks_nobody_any_more(trigger: Trigger) -> None:
     after = model.cancel(approved_by_the_experts(), trigger, by="ada", at=NOW)
     assert after.candidacy.status is Status.WITHDRAWN

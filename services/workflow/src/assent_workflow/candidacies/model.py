@@ -36,6 +36,8 @@ class Trigger(StrEnum):
     WITHDRAW = "withdraw"
     #: The source no longer has the version, or has made another one under its urn.
     MISSING_FROM_SOURCE = "missing_from_source"
+    #: The use case was rejected or archived.
+    USE_CASE_GIVEN_UP = "use_case_given_up"
 
 
 #: What somebody can ask for by hand; the rest follows from decisions, from the source or from time.
@@ -47,6 +49,7 @@ TRANSITIONS: Mapping[tuple[Status | None, Trigger], Status] = {
     (Status.CANDIDATE, Trigger.WITHDRAW): Status.WITHDRAWN,
     # Nobody ever judged it or no judgement is out: there is nothing to retire.
     (Status.CANDIDATE, Trigger.MISSING_FROM_SOURCE): Status.WITHDRAWN,
+    (Status.CANDIDATE, Trigger.USE_CASE_GIVEN_UP): Status.WITHDRAWN,
     (Status.UNDER_REVIEW, Trigger.ALL_APPROVED): Status.ACCEPTED,
     (Status.UNDER_REVIEW, Trigger.OVERRIDE): Status.ACCEPTED,
     (Status.UNDER_REVIEW, Trigger.TASK_REJECTED): Status.REJECTED,
@@ -55,17 +58,21 @@ TRANSITIONS: Mapping[tuple[Status | None, Trigger], Status] = {
     (Status.UNDER_REVIEW, Trigger.CONTENT_CHANGED): Status.UNDER_REVIEW,
     (Status.UNDER_REVIEW, Trigger.WITHDRAW): Status.WITHDRAWN,
     (Status.UNDER_REVIEW, Trigger.MISSING_FROM_SOURCE): Status.WITHDRAWN,
+    (Status.UNDER_REVIEW, Trigger.USE_CASE_GIVEN_UP): Status.WITHDRAWN,
     (Status.ACCEPTED, Trigger.CONTENT_CHANGED): Status.SUSPENDED,
     (Status.ACCEPTED, Trigger.EXPIRED): Status.SUSPENDED,
     (Status.ACCEPTED, Trigger.SUSPEND): Status.SUSPENDED,
     (Status.ACCEPTED, Trigger.RETIRE): Status.RETIRED,
     (Status.ACCEPTED, Trigger.MISSING_FROM_SOURCE): Status.RETIRED,
+    (Status.ACCEPTED, Trigger.USE_CASE_GIVEN_UP): Status.RETIRED,
     (Status.SUSPENDED, Trigger.SUBMIT): Status.UNDER_REVIEW,
     (Status.SUSPENDED, Trigger.RETIRE): Status.RETIRED,
     (Status.SUSPENDED, Trigger.MISSING_FROM_SOURCE): Status.RETIRED,
+    (Status.SUSPENDED, Trigger.USE_CASE_GIVEN_UP): Status.RETIRED,
     (Status.REJECTED, Trigger.SUBMIT): Status.UNDER_REVIEW,
     (Status.REJECTED, Trigger.RETIRE): Status.RETIRED,
     (Status.REJECTED, Trigger.MISSING_FROM_SOURCE): Status.RETIRED,
+    (Status.REJECTED, Trigger.USE_CASE_GIVEN_UP): Status.RETIRED,
 }
 
 #: Nothing leads out of these. A version may then be put forward again, as a new candidacy.

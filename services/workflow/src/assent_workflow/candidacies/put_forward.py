@@ -8,8 +8,6 @@ from assent_workflow import subjects
 from assent_workflow.candidacies import model, store
 from assent_workflow.candidacies.model import Candidacy, Person
 
-CLOSED = frozenset({"rejected", "archived"})
-
 
 async def put_forward(uow: UnitOfWork, *, use_case: str, model_version: str, by: Person) -> Candidacy:
     """A new candidacy. Raises NotYetKnown for what this service has not heard of, Conflict for one that stands."""
@@ -20,7 +18,7 @@ async def put_forward(uow: UnitOfWork, *, use_case: str, model_version: str, by:
     version = await subjects.version_by_name(connection, model_version)
     if version is None:
         raise NotYetKnown(f"model version {model_version!r} is not known here")
-    if about.stage in CLOSED:
+    if about.is_given_up:
         raise Conflict(f"use case {use_case!r} is {about.stage}")
     if not version.live:
         raise Conflict("its source no longer has this model version")

@@ -35,9 +35,12 @@ OF_VERSIONS = """
 select id, model_version from candidacies
  where model_version = any($1::text[]) and status not in ('retired', 'withdrawn')
 """
+# What a change to a use case can move: what is under review, and all that stands where it was given up.
 # Index: candidacies_standing.
-UNDER_REVIEW_OF_USE_CASES = """
-select id, use_case_id from candidacies where use_case_id = any($1::uuid[]) and status = 'under_review'
+OF_USE_CASES = """
+select c.id, c.use_case_id from candidacies c join use_cases u on u.id = c.use_case_id
+ where c.use_case_id = any($1::uuid[]) and c.status not in ('retired', 'withdrawn')
+   and (c.status = 'under_review' or u.stage = any($2::text[]))
 """
 REVIEW = "select * from reviews where id = $1"
 TASKS = "select * from tasks where review = $1 order by id"

@@ -33,6 +33,8 @@ async def submit_locked(
     connection = await uow.sql()
     now = uow.clock.now()
     subject = await subjects.subject_of(connection, candidacy)
+    if subject.use_case.is_given_up:
+        raise Conflict(f"use case {subject.use_case.key!r} is {subject.use_case.stage}")
     if not subject.version.live:
         raise Conflict("its source no longer has this model version")
     try:

@@ -209,14 +209,15 @@ def _of_served(deployment: Deployment, served: Served) -> Iterator[Found]:
     if served.live is False:
         why = f"{deployment.name} serves a model version that its source no longer has"
         yield breaks(Kind.MISSING_VERSION_SERVES, Severity.HIGH, why)
-    if not accepted:
+    closed = sorted(
+        {each.use_case for each in served.standings if each.stage in CLOSED_STAGES and each.status in _STANDING}
+    )
+    # Where all of it was for what is given up, that is said below, and says better what to do.
+    if not accepted and not (closed and all(each.stage in CLOSED_STAGES for each in served.standings)):
         severity = Severity.CRITICAL if "rejected" in statuses else Severity.HIGH
         known = "nobody put forward" if not statuses else f"is {', '.join(statuses)}, not accepted"
         why = f"{deployment.name} serves a model version that {known}"
         yield breaks(Kind.UNACCEPTED_DEPLOYMENT, severity, why)
-    closed = sorted(
-        {each.use_case for each in served.standings if each.stage in CLOSED_STAGES and each.status in _STANDING}
-    )
     if closed and all(each.stage in CLOSED_STAGES for each in accepted):
         why = f"{deployment.name} serves a model version for {', '.join(closed)}, which was given up"
         yield breaks(Kind.RETIRED_USE_CASE_SERVES, Severity.HIGH, why, use_cases=closed)

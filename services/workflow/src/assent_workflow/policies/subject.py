@@ -8,7 +8,7 @@ from uuid import UUID
 
 from assent_common.canonical import ContentHash
 
-from assent_workflow.findings.rules import ENDED_BY_ACCEPTANCE
+from assent_workflow.findings.rules import CLOSED_STAGES, ENDED_BY_ACCEPTANCE
 from assent_workflow.identities.model import Identities, Known
 from assent_workflow.policies import frameworks
 
@@ -27,6 +27,10 @@ class UseCase:
     facets: Mapping[str, Mapping[str, Any]]
     #: Facet that is not complete → the names of its required fields that are empty.
     missing: Mapping[str, Sequence[str]]
+
+    @property
+    def is_given_up(self) -> bool:
+        return self.stage in CLOSED_STAGES
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from assent_common.uow import UnitOfWork
 
 from assent_workflow import subjects
 from assent_workflow.findings import look
+from assent_workflow.findings.rules import CLOSED_STAGES
 from assent_workflow.projection import deployments, use_cases, versions
 from assent_workflow.reviews import watch
 
@@ -55,6 +56,7 @@ async def apply(uow: UnitOfWork, events: Sequence[CloudEvent]) -> None:
     await subjects.hold_to_change(
         connection,
         use_cases={use_case.id for _, use_case in described},
+        given_up={use_case.id for _, use_case in described if use_case.stage in CLOSED_STAGES},
         versions=served
         | {observation.version.urn for observation in observations}
         | {removed.urn for _, removed in gone},

@@ -166,8 +166,11 @@ def override(round_: Round, assessment: Assessment, reason: str, *, by: Approver
 
 
 def cancel(round_: Round, trigger: Trigger, *, by: str, at: datetime, reason: str | None = None) -> Round:
-    """The candidacy leaves review undecided: withdrawn, or gone from its source. Raises ImpossibleTransition."""
-    if trigger not in (Trigger.WITHDRAW, Trigger.MISSING_FROM_SOURCE):
+    """The candidacy leaves review undecided: withdrawn, gone from its source, or not needed any more.
+
+    Raises ImpossibleTransition.
+    """
+    if trigger not in (Trigger.WITHDRAW, Trigger.MISSING_FROM_SOURCE, Trigger.USE_CASE_GIVEN_UP):
         raise ImpossibleTransition(round_.candidacy.id, round_.candidacy.status, trigger)
     return _end(round_, ReviewStatus.CANCELLED, trigger, by, at, reason)
 

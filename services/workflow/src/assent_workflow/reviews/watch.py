@@ -16,6 +16,7 @@ from assent_workflow.candidacies import store
 from assent_workflow.candidacies.end import end_locked
 from assent_workflow.candidacies.model import Candidacy, Trigger, hold_on
 from assent_workflow.candidacies.submit import parts_of, submit_locked
+from assent_workflow.findings.rules import CLOSED_STAGES
 from assent_workflow.policies import store as policies
 from assent_workflow.policies.model import OnContentChange
 from assent_workflow.reviews.model import dismiss, reconsider
@@ -35,8 +36,8 @@ async def versions_changed(uow: UnitOfWork, urns: Sequence[str], causes: Causes)
 
 
 async def use_cases_changed(uow: UnitOfWork, ids: Sequence[UUID], causes: Causes) -> None:
-    """A check may pass now that did not, another role may have to be asked."""
-    rows = await (await uow.sql()).fetch(store.UNDER_REVIEW_OF_USE_CASES, list(ids))
+    """A check may pass that did not, another role may have to be asked; and what is given up ends all that stands."""
+    rows = await (await uow.sql()).fetch(store.OF_USE_CASES, list(ids), list(CLOSED_STAGES))
     await _look_again(uow, {row["id"]: causes[str(row["use_case_id"])] for row in rows})
 
 
@@ -46,20 +47,23 @@ async def _look_again(uow: UnitOfWork, causes: Mapping[UUID, CloudEvent]) -> Non
     for candidacy in await store.lock(connection, list(causes)):
         with telemetry.caused_by(causes[candidacy.id]):
             subject = await subjects.subject_of(connection, candidacy)
-            if gone := _why_gone(candidacy, subject):
-                if candidacy.allows(Trigger.MISSING_FROM_SOURCE):
-                    await end_locked(uow, candidacy, Trigger.MISSING_FROM_SOURCE, by=ASSENT, reason=gone)
+            if (over := _what_ends_it(subject, candidacy)) is not None:
+                trigger, why = over
+                if candidacy.allows(trigger):
+                    await end_locked(uow, candidacy, trigger, by=ASSENT, reason=why)
             elif candidacy.status is Status.ACCEPTED:
                 await _hold_to_content(uow, candidacy, subject)
             elif candidacy.status is Status.UNDER_REVIEW:
                 await go_on(uow, candidacy, subject)
 
 
-def _why_gone(candidacy: Candidacy, subject: Subject) -> str | None:
+def _what_ends_it(subject: Subject, candidacy: Candidacy) -> tuple[Trigger, str] | None:
     if not subject.version.live:
-        return "its source no longer has the model version"
+        return Trigger.MISSING_FROM_SOURCE, "its source no longer has the model version"
     if not candidacy.is_of(subject.version.created_at):
-        return "its source made another model version under the same name"
+        return Trigger.MISSING_FROM_SOURCE, "its source made another model version under the same name"
+    if subject.use_case.is_given_up:
+        return Trigger.USE_CASE_GIVEN_UP, f"the use case is {subject.use_case.stage}"
     return None
 
 
