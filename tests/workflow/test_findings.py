@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from assent_common.events.catalog import Stage
 from assent_common.events.registry import ApprovalDrift, Kind, Monitor
+from assent_workflow.timers.due import Timers
 from assent_workflow.timers.fire import fire
 
 from tests.workflow.world import MADE_AT, URN, World, a_deployment, a_use_case, a_version, gone
@@ -83,6 +84,46 @@ async def test_an_expired_acceptance_is_found_until_somebody_looks_again(world: 
     answer = await world.ask("POST", f"/v1/candidacies/{candidacy['id']}/submit", by="ada", role="data_scientist")
     assert answer.status_code == 200
     assert await kinds(world) == []
+
+
+NOTHING_OPEN = """
+name: default
+version: 2
+checks:
+  - name: nothing-open
+    description: Nothing is found of it that an acceptance does not put right.
+    expression: version.findings.all(f, f.ended_by_acceptance)
+stages: [{name: one, approvals: [{role: legal, due_in: P5D}]}]
+valid_for: P30D
+"""
+
+
+@pytest.mark.parametrize("how", ["accept-risk", "resolve"])
+async def test_what_only_a_finding_kept_from_acceptance_is_accepted_when_the_finding_ends(
+    world: World, how: str
+) -> None:
+    monitor = Monitor(urn="arn:m", name="quality", last_execution_status="CompletedWithViolations")
+    answer = await world.ask("POST", "/v1/policies", role="admin", json={"text": NOTHING_OPEN})
+    assert answer.status_code == 201, answer.text
+    await world.hears(a_deployment(monitors=[monitor]))
+    candidacy = await world.put_forward()
+    assert (await world.decide((await world.tasks(candidacy["id"]))["legal"])).status_code == 200
+    held = await world.candidacy(candidacy["id"])
+    assert held["status"] == "under_review"
+    assert len(held["blocked_by"]) == 1
+    [finding] = [each for each in await findings(world, status="open") if each["kind"] == "monitor_violation"]
+    until = (world.clock.now() + timedelta(days=30)).isoformat()
+    body = {"reason": "looked into"} | ({"until": until} if how == "accept-risk" else {})
+    answer = await world.ask("POST", f"/v1/findings/{finding['id']}/{how}", by="rita", role="risk", json=body)
+    assert answer.status_code == 200, answer.text
+    assert (await world.candidacy(candidacy["id"]))["status"] == "under_review"
+    timers = Timers(world.database)
+    assert await timers.once() > 0
+    assert (await world.candidacy(candidacy["id"]))["status"] == "accepted"
+    while await timers.once():
+        pass
+    told = [event.data["status"] for event in await world.told("assent.governance.candidacy.changed.v1")]
+    assert told == ["candidate", "under_review", "accepted"]
 
 
 async def test_a_use_case_that_was_given_up_while_its_model_serves(world: World) -> None:

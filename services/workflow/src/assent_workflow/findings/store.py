@@ -76,6 +76,7 @@ select kind, severity, summary from findings where model_version = $1 and status
 CLAIM_TIMERS = """
 select t.* from timers t join findings f on f.id = t.subject
  where t.fired_at is null and t.candidacy is null and t.fire_at <= coalesce($1::timestamptz, now())
+   and t.kind <> 'look_again'
    and ($2::uuid is null or t.id = $2)
  order by t.fire_at limit $3
    for update of t, f skip locked
@@ -139,12 +140,14 @@ def finding_of(row: Mapping[str, Any]) -> Finding:
 
 
 def _timers(finding: Finding) -> list[Timer]:
-    match finding.status:
-        case FindingStatus.OPEN:
-            return [Timer(finding.id, TimerKind.FINDING_DUE, finding.due_at)]
-        case FindingStatus.RISK_ACCEPTED if finding.accepted_until is not None:
-            return [Timer(finding.id, TimerKind.RISK_EXPIRY, finding.accepted_until)]
-    return []
+    if finding.status is FindingStatus.OPEN:
+        return [Timer(finding.id, TimerKind.FINDING_DUE, finding.due_at)]
+    timers = []
+    if finding.model_version is not None:
+        timers.append(Timer(finding.id, TimerKind.LOOK_AGAIN, finding.changed_at))
+    if finding.accepted_until is not None:
+        timers.append(Timer(finding.id, TimerKind.RISK_EXPIRY, finding.accepted_until))
+    return timers
 
 
 def _deployment(row: Mapping[str, Any]) -> Deployment:

@@ -9,7 +9,7 @@ from assent_common.database import Database, is_transient
 from assent_common.supervise import pause
 
 from assent_workflow import metrics
-from assent_workflow.timers import store
+from assent_workflow.timers import look_again, store
 from assent_workflow.timers.fire import NotFired, fire
 
 AT_ONCE = 200
@@ -46,8 +46,23 @@ class Timers:
             if is_transient(error):
                 raise
             fired = sum([await self._alone(timer, at) for timer in error.timers])
+        fired += await self._look_again(at)
         metrics.TIMERS_FIRED.inc(fired)
         return fired
+
+    async def _look_again(self, at: datetime | None) -> int:
+        async with self._database.connection() as connection:
+            due = await look_again.due(connection, at=at, most=AT_ONCE)
+        done = 0
+        for timer in due:
+            try:
+                await look_again.look_again(self._database, timer["id"], timer["model_version"])
+                done += 1
+            except Exception as error:
+                if is_transient(error):
+                    raise
+                await self._put_off(timer["id"], error)
+        return done
 
     async def _alone(self, timer: UUID, at: datetime | None) -> int:
         try:
@@ -56,8 +71,11 @@ class Timers:
         except NotFired as error:
             if is_transient(error):
                 raise
-            metrics.TIMERS_PUT_OFF.inc()
-            telemetry.logger().error("timer_put_off", timer=str(timer), exc_info=error)
-            async with self._database.connection() as connection:
-                await store.put_off(connection, timer, str(error))
+            await self._put_off(timer, error)
             return 0
+
+    async def _put_off(self, timer: UUID, error: Exception) -> None:
+        metrics.TIMERS_PUT_OFF.inc()
+        telemetry.logger().error("timer_put_off", timer=str(timer), exc_info=error)
+        async with self._database.connection() as connection:
+            await store.put_off(connection, timer, str(error))

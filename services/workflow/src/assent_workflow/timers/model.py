@@ -34,6 +34,8 @@ class TimerKind(StrEnum):
     FINDING_DUE = "finding_due"
     #: Of a finding whose risk was accepted until now.
     RISK_EXPIRY = "risk_expiry"
+    #: Of a finding that ended: what it kept from being accepted is looked at again, at once. Nobody is told of that.
+    LOOK_AGAIN = "look_again"
 
 
 @dataclass(frozen=True)
