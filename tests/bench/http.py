@@ -21,6 +21,9 @@ class Load:
     def a_second(self) -> float:
         return self.requests / self.seconds
 
+    def __str__(self) -> str:
+        return f"{self.a_second:,.0f} a second, p50 {self.p50:.1f} ms, p99 {self.p99:.1f} ms"
+
 
 async def load(port: int, paths: Sequence[str], *, token: str, clients: int, seconds: float) -> Load:
     """Ask for the paths in turn. AssertionError for any answer but 200."""

@@ -1,9 +1,15 @@
 """The Python client, on the real service and a real database."""
 
+import asyncio
 import csv
 import io
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import Any
 
+import h11
 import httpx
 import pytest
 from assent_catalog import main
@@ -96,39 +102,67 @@ async def test_lineage_comes_as_a_graph_and_as_a_picture(world: World) -> None:
     assert b"<svg" in (await as_(world).get_model_version_lineage_as(URN, format="svg")).body
 
 
+class Answering:
+    """A server that says what it is told to say, one answer after the other, the last for ever."""
+
+    def __init__(self, *statuses: int) -> None:
+        self._statuses = statuses
+        #: The `Authorization` of each request.
+        self.asked: list[str] = []
+
+    @classmethod
+    @asynccontextmanager
+    async def opened(cls, *statuses: int) -> "AsyncIterator[tuple[Answering, Connection]]":
+        """And a client's connection to it, by whose tokens its requests are told apart."""
+        answering = cls(*statuses)
+
+        async def fresh() -> str:
+            return f"token-{len(answering.asked)}"
+
+        async with await asyncio.start_server(answering._answer, "127.0.0.1", 0) as server, httpx.AsyncClient() as http:
+            port = server.sockets[0].getsockname()[1]
+            yield answering, Connection(http, f"http://127.0.0.1:{port}", token=fresh)
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        request = h11.Connection(h11.SERVER)
+        while not isinstance(event := request.next_event(), h11.EndOfMessage):
+            if event is h11.NEED_DATA:
+                request.receive_data(await reader.read(65_536))
+            elif isinstance(event, h11.Request):
+                self.asked.append(dict(event.headers)[b"authorization"].decode())
+        status = self._statuses[min(len(self.asked), len(self._statuses)) - 1]
+        members: dict[str, Any] = {"items": [], "next_cursor": None}
+        if status != 200:
+            members = {"type": "https://assent.dev/problems/unavailable", "detail": "later"}
+        body = json.dumps(members).encode()
+        headers = [("Content-Length", str(len(body))), ("Content-Type", "application/json"), ("Connection", "close")]
+        for part in (
+            h11.Response(status_code=status, headers=headers),
+            h11.Data(data=body),
+            h11.EndOfMessage(),
+        ):
+            writer.write(request.send(part) or b"")
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+
+
 async def test_what_may_be_repeated_is_when_the_service_says_later() -> None:
-    said = [503, 429, 200]
-    asked: list[str] = []
-
-    def answer(request: httpx.Request) -> httpx.Response:
-        asked.append(request.headers["authorization"])
-        return httpx.Response(said[len(asked) - 1], json={"items": [], "next_cursor": None})
-
-    async def fresh() -> str:
-        return f"token-{len(asked)}"
-
-    async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as http:
-        answered = await Catalog(Connection(http, "http://catalog", token=fresh)).list_models()
+    async with Answering.opened(503, 429, 200) as (server, connection):
+        answered = await Catalog(connection).list_models()
     assert answered.status == 200
-    assert asked == ["Bearer token-0", "Bearer token-1", "Bearer token-2"]
+    assert server.asked == ["Bearer token-0", "Bearer token-1", "Bearer token-2"]
 
 
 async def test_a_creation_without_a_key_is_sent_once() -> None:
-    asked = 0
-
-    def answer(_: httpx.Request) -> httpx.Response:
-        nonlocal asked
-        asked += 1
-        return httpx.Response(503, json={"type": "https://assent.dev/problems/unavailable", "detail": "later"})
-
-    async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as http:
-        client = Catalog(Connection(http, "http://catalog", token="t"))
+    async with Answering.opened(503) as (server, connection):
+        client = Catalog(connection)
         with pytest.raises(Refused, match="unavailable"):
             await client.create_use_case({"key": "retention", "name": "Retention"})
-        assert asked == 1
+        assert len(server.asked) == 1
         with pytest.raises(Refused, match="unavailable"):
             await client.create_use_case({"key": "retention", "name": "Retention"}, idempotency_key="k")
-        assert asked == 4
+        assert len(server.asked) == 4
 
 
 async def test_nobody_there_is_not_a_refusal() -> None:

@@ -97,8 +97,11 @@ def test_what_is_sent_has_an_example_that_holds(path: str, method: str, operatio
     for content in operation.get("requestBody", {}).get("content", {}).values():
         reference = content["schema"].get("$ref", "").rpartition("/")[2]
         schema = DOCUMENT["components"]["schemas"].get(reference, content["schema"])
-        if "example" in schema:
-            _holds(content["schema"], schema["example"])
+        examples = [given["value"] for given in content.get("examples", {}).values()]
+        examples += [given["example"] for given in (content, schema) if "example" in given]
+        assert examples, "no example of what is sent"
+        for example in examples:
+            _holds(content["schema"], example)
 
 
 @pytest.mark.parametrize("name", sorted(DOCUMENT["components"]["schemas"]))

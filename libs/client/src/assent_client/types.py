@@ -146,6 +146,7 @@ class CompletenessOut(TypedDict):
 class Count(TypedDict):
     value: int
     relation: Literal["exactly", "more_than"]
+    counted_at: NotRequired[str | None]
 
 
 class Counts(TypedDict):

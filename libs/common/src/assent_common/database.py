@@ -34,6 +34,8 @@ class Database:
         self.clock = clock
         self.outbox_written = asyncio.Event()
         """Set after each commit that wrote events: the relay need not wait for its next poll."""
+        self.changes = 0
+        """How many commits of this process wrote events."""
         self.engine = create_async_engine(
             url,
             pool_size=pool_size,
@@ -59,6 +61,7 @@ class Database:
                 yield uow
                 wrote_events = await uow.flush()
         if wrote_events:
+            self.changes += 1
             self.outbox_written.set()
 
     @asynccontextmanager

@@ -21,6 +21,7 @@ from assent_catalog.model_versions.routes import routes as model_versions
 from assent_catalog.models.routes import routes as models
 from assent_catalog.monitors.routes import routes as monitors
 from assent_catalog.projection.apply import HELD, apply
+from assent_catalog.search import Searcher
 from assent_catalog.settings import Settings
 from assent_catalog.sources.routes import routes as sources
 from assent_catalog.use_cases import custom
@@ -64,7 +65,7 @@ def parts(made: Runtime, custom_fields: CustomFields) -> Parts:
 
 def state(custom_fields: CustomFields) -> dict[str, Any]:
     """What the routes ask of the app."""
-    return {"custom_fields": custom_fields, "facets": Remembered()}
+    return {"custom_fields": custom_fields, "counts": Remembered(), "searcher": Searcher()}
 
 
 def described() -> dict[str, Any]:

@@ -11,10 +11,11 @@ from assent_common.identity.roles import Reader
 from fastapi import Query, Request
 from pydantic import BaseModel
 
-from assent_catalog import search
 from assent_catalog.counts import Count
 from assent_catalog.finding import store
 from assent_catalog.finding.store import FoundKind, Place
+from assent_catalog.model_versions.remembered import Counted, Remembered
+from assent_catalog.search import Searcher
 
 routes = router(tags=["search"])
 
@@ -67,18 +68,28 @@ async def search_everything(
     wanted = [each for each in FoundKind if kind is None or each in kind]
     of = [q, wanted]
     after = read_cursor(cursor, of=of, shape=[FoundKind, datetime.fromisoformat, UUID])
-    query = search.query(q)
-    if query is None:
-        return FoundPage(items=[], counts={each: Count.of(0) for each in FoundKind})
-    words = search.words(q)
     database: Database = request.app.state.database
+    searcher: Searcher = request.app.state.searcher
+    remembered: Remembered = request.app.state.counts
     async with database.connection() as connection:
+        sought = await searcher.sought(connection, q)
+        if sought is None:
+            return FoundPage(items=[], counts={each: Count.of(0) for each in FoundKind})
         begins = Place(*after) if after else None
-        rows = await store.page(connection, query, words, wanted, begins, limit + 1)
-        counted = await store.counts(connection, query, words)
+        rows = await store.page(connection, q, sought, wanted, begins, limit + 1)
+
+    async def counted(kind: FoundKind) -> Count:
+        async def count() -> Counted:
+            async with database.connection() as connection:
+                at = database.clock.now()
+                return Counted(await store.count(connection, q, sought, kind), {}, at)
+
+        known = await remembered.get(repr(("everything", kind, q)), count, database.changes)
+        return Count.of(known.total, known.at)
+
     shown, next_cursor = page(rows, limit, key=lambda found: [found[0], found[1]["at"], found[1]["id"]], of=of)
     return FoundPage(
         items=[Found(**row, kind=each, href=_PATHS[each].format(**row)) for each, row in shown],
         next_cursor=next_cursor,
-        counts={each: Count.of(count) for each, count in counted.items()},
+        counts={each: await counted(each) for each in FoundKind},
     )

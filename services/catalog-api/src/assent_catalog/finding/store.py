@@ -11,6 +11,7 @@ import asyncpg
 
 from assent_catalog import search
 from assent_catalog.counts import MOST_COUNTED
+from assent_catalog.search import Sought
 
 
 class FoundKind(StrEnum):
@@ -44,11 +45,11 @@ _FROM: Mapping[FoundKind, str] = {
                case when live then null else 'missing_from_source' end as status, created_at as at from models
          where $1::text is not null and {_NAMED.format(name="name")}
     """,  # noqa: S608 - a constant
-    FoundKind.MODEL_VERSION: f"""
+    FoundKind.MODEL_VERSION: """
         select id, urn, concat_ws(' ', name, version) as name, description, status, created_at as at
           from model_versions v
-         where $2::text[] is not null and {search.VERSIONS.format(query="$1")}
-    """,  # noqa: S608 - a constant
+         where $1::text is not null and $2::text[] is not null and {found}
+    """,
     FoundKind.DEPLOYMENT: f"""
         select id, urn, concat_ws(' ', name, variant) as name, null as description, status, created_at as at
           from deployments
@@ -59,24 +60,33 @@ _FROM: Mapping[FoundKind, str] = {
          where $1::text is not null and {_NAMED.format(name="urn")}
     """,  # noqa: S608 - a constant
 }
-PAGE = {
-    kind: f"""
-        select * from ({found}) found
-         where ($3::timestamptz is null or (at, id) < ($3, $4::uuid))
-         order by at desc, id desc limit $5
-    """  # noqa: S608 - a constant
-    for kind, found in _FROM.items()
-}
-COUNT = {
-    kind: f"select count(*) from (select from ({found}) found limit {MOST_COUNTED + 1}) counted"  # noqa: S608
-    for kind, found in _FROM.items()
-}
+_PAGE = """
+select * from ({of_kind}) found
+ where ($3::timestamptz is null or (at, id) < ($3, $4::uuid))
+ order by at desc, id desc limit $5
+"""
+_COUNT = f"select count(*) from (select from ({{of_kind}}) found limit {MOST_COUNTED + 1}) counted"  # noqa: S608
+
+
+class _Statement:
+    """What is bound besides what every statement takes."""
+
+    def __init__(self, form: str, kind: FoundKind, sought: Sought, *values: Any) -> None:
+        self.values = list(values)
+        of_kind = _FROM[kind]
+        if kind is FoundKind.MODEL_VERSION:
+            of_kind = of_kind.format(found=sought.clause(self._bind))
+        self.text = form.format(of_kind=of_kind)
+
+    def _bind(self, value: Any) -> str:
+        self.values.append(value)
+        return f"${len(self.values)}"
 
 
 async def page(
     connection: asyncpg.Connection,
-    query: str,
-    words: Sequence[str],
+    q: str,
+    sought: Sought,
     kinds: Sequence[FoundKind],
     after: Place | None,
     limit: int,
@@ -87,13 +97,16 @@ async def page(
         if after is not None and kinds.index(kind) < kinds.index(after.kind):
             continue
         behind = (after.at, after.id) if after is not None and after.kind is kind else (None, None)
-        rows = await connection.fetch(PAGE[kind], query, list(words), *behind, limit - len(found))
+        asked = _Statement(_PAGE, kind, sought, search.query(q), search.words(q), *behind, limit - len(found))
+        rows = await connection.fetch(asked.text, *asked.values)
         found += [(kind, row) for row in rows]
         if len(found) == limit:
             break
     return found
 
 
-async def counts(connection: asyncpg.Connection, query: str, words: Sequence[str]) -> dict[FoundKind, int]:
-    """How many of each kind; one more than MOST_COUNTED stands for all that are more."""
-    return {kind: await connection.fetchval(COUNT[kind], query, list(words)) for kind in FoundKind}
+async def count(connection: asyncpg.Connection, q: str, sought: Sought, kind: FoundKind) -> int:
+    """How many of a kind; one more than MOST_COUNTED stands for all that are more."""
+    asked = _Statement(_COUNT, kind, sought, search.query(q), search.words(q))
+    counted: int = await connection.fetchval(asked.text, *asked.values)
+    return counted

@@ -1,21 +1,39 @@
-"""Counts that are costly and only so many of more: kept ready for a while where they are asked for most."""
+"""Counts kept ready for a while where they are asked for most; each says of which moment it is."""
 
 import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
 
 from assent_common import telemetry
 from assent_common.database import is_transient
 
 from assent_catalog.counts import MOST_COUNTED
 
-Counted = tuple[int, dict[str, dict[str, int]]]
-FRESH_S = 30.0
-"""From then on it is counted anew, beside the answer that it does not hold up."""
-STALE_S = 300.0
-"""An answer is never older."""
+
+class Counted(NamedTuple):
+    """How many there are in all, and of each value of each facet."""
+
+    total: int
+    facets: dict[str, dict[str, int]]
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Life:
+    #: From then on it is counted anew, beside the answer that it does not hold up.
+    fresh_s: float
+    #: An answer is never older.
+    stale_s: float
+
+
+EXACT = Life(fresh_s=5, stale_s=10)
+"""Of a selection up to MOST_COUNTED, and only while this process changes nothing; others may, for so long."""
+MORE_THAN = Life(fresh_s=30, stale_s=300)
+"""Of what is only so many of more."""
 MOST_REMEMBERED = 1_000
 
 
@@ -23,48 +41,64 @@ MOST_REMEMBERED = 1_000
 class _Known:
     counted: Counted
     at: float
+    #: How often this process had changed something when it was counted.
+    changes: int
     again: asyncio.Task[None] | None = None
+
+    @property
+    def is_exact(self) -> bool:
+        return self.counted.total <= MOST_COUNTED
+
+    @property
+    def life(self) -> Life:
+        return EXACT if self.is_exact else MORE_THAN
 
 
 class Remembered:
-    """Of one process. Only what goes beyond MOST_COUNTED is kept: an exact count is always of now."""
+    """Of one process."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
         self._known: OrderedDict[str, _Known] = OrderedDict()
-        self._counting: dict[str, asyncio.Task[Counted]] = {}
+        self._counting: dict[tuple[str, int], asyncio.Task[Counted]] = {}
 
-    async def get(self, key: str, count: Callable[[], Awaitable[Counted]]) -> Counted:
-        """Who asks while it is being counted waits for that."""
+    async def get(self, key: str, count: Callable[[], Awaitable[Counted]], changes: int) -> Counted:
+        """Who asks while it is being counted waits for that. `changes` grows with each change of this process: what
+        was exact before is not given out after it."""
         known = self._known.get(key)
-        if known is None or self._now() - known.at > STALE_S:
-            return await self._count(key, count)
+        age = self._now() - known.at if known is not None else 0.0
+        if known is None or age > known.life.stale_s or (known.is_exact and known.changes != changes):
+            return await self._count(key, count, changes)
         self._known.move_to_end(key)
-        if self._now() - known.at > FRESH_S and known.again is None:
-            known.again = asyncio.create_task(self._anew(key, count))
+        if age > known.life.fresh_s and known.again is None:
+            known.again = asyncio.create_task(self._anew(key, count, changes))
         return known.counted
 
-    async def _count(self, key: str, count: Callable[[], Awaitable[Counted]]) -> Counted:
-        if key not in self._counting:
-            self._counting[key] = asyncio.create_task(self._kept(key, count))
+    async def _count(self, key: str, count: Callable[[], Awaitable[Counted]], changes: int) -> Counted:
+        # What is being counted since before a change is not of now.
+        counting = self._counting.get((key, changes))
+        if counting is None:
+            counting = self._counting[key, changes] = asyncio.create_task(self._kept(key, count, changes))
         # One who goes away does not take the answer from the others.
-        return await asyncio.shield(self._counting[key])
+        return await asyncio.shield(counting)
 
-    async def _kept(self, key: str, count: Callable[[], Awaitable[Counted]]) -> Counted:
+    async def _kept(self, key: str, count: Callable[[], Awaitable[Counted]], changes: int) -> Counted:
+        at = self._now()
         try:
             counted = await count()
         finally:
-            del self._counting[key]
-        self._known.pop(key, None)
-        if counted[0] > MOST_COUNTED:
-            self._known[key] = _Known(counted, self._now())
+            del self._counting[key, changes]
+        known = self._known.get(key)
+        if known is None or known.changes <= changes:
+            self._known[key] = _Known(counted, at, changes)
+            self._known.move_to_end(key)
             if len(self._known) > MOST_REMEMBERED:
                 self._known.popitem(last=False)
         return counted
 
-    async def _anew(self, key: str, count: Callable[[], Awaitable[Counted]]) -> None:
+    async def _anew(self, key: str, count: Callable[[], Awaitable[Counted]], changes: int) -> None:
         try:
-            await self._count(key, count)
+            await self._count(key, count, changes)
         except Exception as error:
             if not is_transient(error):
                 raise

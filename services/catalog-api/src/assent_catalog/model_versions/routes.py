@@ -20,9 +20,10 @@ from assent_catalog.counts import Count
 from assent_catalog.model_versions import store, written
 from assent_catalog.model_versions.asked import Asked, AsOf
 from assent_catalog.model_versions.compare import Comparison, compare
-from assent_catalog.model_versions.remembered import Remembered
+from assent_catalog.model_versions.remembered import Counted, Remembered
 from assent_catalog.model_versions.schemas import HistoryEntry, VersionOut, VersionSummary
 from assent_catalog.model_versions.store import Facet, Selection, Sort
+from assent_catalog.search import Searcher, Sought
 
 routes = router(tags=["model versions"])
 
@@ -62,15 +63,17 @@ async def list_model_versions(
             "words are searched, and facets counted, as things stand now: leave out `q`, `facets` or `as_of`"
         )
     database: Database = request.app.state.database
+    searcher: Searcher = request.app.state.searcher
     async with database.connection() as connection:
-        items = await store.list_page(connection, selection, sort, after, limit + 1, as_of=as_of)
-    total, counts = await _counted(request, selection, wanted) if wanted else (None, None)
+        sought = await searcher.sought(connection, selection.q)
+        items = await store.list_page(connection, selection, sort, after, limit + 1, as_of=as_of, sought=sought)
+    counted = await _counted(request, selection, wanted, sought) if wanted else None
     shown, next_cursor = page(items, limit, key=lambda item: store.key_of(sort, item), of=of)
     return written.page(
         shown,
         next_cursor=next_cursor,
-        facets=counts,
-        total=Count.of(total).model_dump() if total is not None else None,
+        facets=counted.facets if counted else None,
+        total=Count.of(counted.total, counted.at).model_dump() if counted else None,
     )
 
 
@@ -127,53 +130,34 @@ async def get_model_version(
     """By id, or by its urn."""
     database: Database = request.app.state.database
     async with database.connection() as connection:
-        if as_of is not None:
-            version = await _as_of(connection, await _found(connection, id), as_of)
-            return Response(version.model_dump_json(), media_type="application/json")
-        row = await store.whole(connection, id)
+        row = await store.whole(connection, id, as_of)
     if row is None:
         raise NotYetKnown(f"model version {id!r} is not known here")
+    if row["record"] is None:
+        raise NotFound(f"it was not known at {as_of.isoformat() if as_of else 'any time'}")
     return written.record(
         row["record"],
-        etag=etag(row["changed_sequence"]),
+        # A moment has no state to be held against.
+        etag=etag(row["changed_sequence"]) if as_of is None else None,
         id=f'"{row["id"]}"',
         status=f'"{row["status"]}"',
         candidacies=row["candidacies"],
         deployments=row["deployments"],
-        raw=row["raw"],
+        # The source's document is kept as it stands now alone.
+        raw=row["raw"] if as_of is None else "null",
     )
 
 
-async def _counted(
-    request: Request, selection: Selection, wanted: Sequence[Facet]
-) -> tuple[int, dict[str, dict[str, int]]]:
-    """What is exact is counted each time. What is only so many of more is remembered for a while."""
+async def _counted(request: Request, selection: Selection, wanted: Sequence[Facet], sought: Sought | None) -> Counted:
     database: Database = request.app.state.database
-    remembered: Remembered = request.app.state.facets
+    remembered: Remembered = request.app.state.counts
 
-    async def count() -> tuple[int, dict[str, dict[str, int]]]:
+    async def count() -> Counted:
         async with database.connection() as connection:
-            return await store.facets(connection, selection, wanted)
+            at = database.clock.now()
+            return Counted(*await store.facets(connection, selection, wanted, sought), at)
 
-    return await remembered.get(repr((selection, wanted)), count)
-
-
-async def _as_of(connection: asyncpg.Connection, row: asyncpg.Record, moment: datetime) -> VersionOut:
-    state, candidacies = await store.as_of(connection, row["urn"], moment)
-    deployments = await connection.fetch(store.DEPLOYMENTS_AS_OF, row["urn"], moment)
-    if state is None:
-        raise NotFound(f"it was not known at {moment.isoformat()}")
-    strongest = min((c["status"] for c in candidacies), key=store.STRENGTH.index, default="registered")
-    return VersionOut.model_validate(
-        {
-            **row,
-            **state["state"],
-            "status": "missing_from_source" if state["removed"] else strongest,
-            "candidacies": [dict(candidacy) for candidacy in candidacies],
-            "deployments": [dict(deployment) for deployment in deployments],
-            "raw": None,
-        }
-    )
+    return await remembered.get(repr((selection, wanted)), count, database.changes)
 
 
 async def _record(connection: asyncpg.Connection, id_: str, moment: datetime | None) -> Mapping[str, Any]:
@@ -181,10 +165,9 @@ async def _record(connection: asyncpg.Connection, id_: str, moment: datetime | N
     if moment is None:
         record: Mapping[str, Any] = row["record"]
         return record
-    state, _ = await store.as_of(connection, row["urn"], moment)
-    if state is None:
+    known = await store.as_of(connection, row["urn"], moment)
+    if known is None:
         raise NotFound(f"{id_!r} was not known at {moment.isoformat()}")
-    known: Mapping[str, Any] = state["state"]
     return known
 
 

@@ -14,6 +14,7 @@ from assent_common import ids
 from assent_catalog import search
 from assent_catalog.counts import MOST_COUNTED
 from assent_catalog.model_versions.filters import MetricFilter
+from assent_catalog.search import Sought
 
 SUMMARY = """
 v.id, v.urn, v.source, v.model, v.name, v.version, v.description, v.type, v.framework, v.algorithm, v.source_status,
@@ -55,17 +56,6 @@ KNOWN_AT = f"""
   where m.created_at <= $1)
 """  # noqa: S608 - a constant
 ONE = "select * from model_versions where id = $1 or urn = $2"
-# Index: deployment_history_model_version, and the primary key.
-DEPLOYMENTS_AS_OF = """
-select d.id, d.urn, h.state->>'kind' as kind, h.state->>'name' as name, h.state->>'variant' as variant,
-       h.state->>'status' as status
-  from deployments d
-  join lateral (select state from deployment_history l where l.urn = d.urn and l.at <= $2
-                 order by l.sequence desc limit 1) h on true
- where d.urn in (select urn from deployment_history where state->>'model_version' = $1)
-   and h.state->>'model_version' = $1
- order by d.urn
-"""
 # All that an answer is made of, each part as it is sent; candidacies of the version made then, not of an earlier one
 # under the same urn. Index: the primary key, or that of the urn.
 _WHOLE = """
@@ -82,24 +72,48 @@ select v.id, v.changed_sequence, v.status, v.record::text as record, coalesce(v.
   from model_versions v where {which} = $1
 """
 WHOLE_BY_ID, WHOLE_BY_URN = _WHOLE.format(which="v.id"), _WHOLE.format(which="v.urn")
-# The last that was observed by then, and whether it was removed after that.
+# The last that was observed by then. Index: the primary key.
 STATE_AS_OF = """
-select o.state,
-       exists (select from model_version_history r
-                where r.urn = o.urn and r.sequence > o.sequence and r.at <= $2 and r.state is null) as removed
-  from model_version_history o
- where o.urn = $1 and o.at <= $2 and o.state is not null
- order by o.sequence desc limit 1
+select state from model_version_history
+ where urn = $1 and at <= $2 and state is not null
+ order by sequence desc limit 1
 """
-CANDIDACIES_AS_OF = """
-select distinct on (candidacy) candidacy as id, record->>'use_case' as use_case, record->>'status' as status,
-       at as changed_at
-  from candidacy_history
- where model_version = $1 and at <= $2
-   and (record->>'version_created_at' is null
-        or abs(extract(epoch from (record->>'version_created_at')::timestamptz - $3::timestamptz)) < 1)
- order by candidacy, sequence desc
-"""
+# The same of a moment. Index: the primary keys of the histories, candidacy_history_model_version,
+# deployment_history_model_version.
+_WHOLE_AS_OF = f"""
+select v.id, s.state::text as record, c.candidacies, d.deployments,
+       case when s.removed then 'missing_from_source' else coalesce(c.strongest, 'registered') end as status
+  from model_versions v
+  left join lateral (
+      select o.state, exists (select from model_version_history r
+                               where r.urn = o.urn and r.sequence > o.sequence and r.at <= $2 and r.state is null)
+             as removed
+        from model_version_history o
+       where o.urn = v.urn and o.at <= $2 and o.state is not null
+       order by o.sequence desc limit 1) s on true
+  cross join lateral (
+      select coalesce(json_agg(then_ order by then_.id)::text, '[]') as candidacies,
+             (array_agg(then_.status order by array_position(array{list(STRENGTH)}, then_.status)))[1] as strongest
+        from (select distinct on (candidacy) candidacy as id, record->>'use_case' as use_case,
+                     record->>'status' as status, at as changed_at
+                from candidacy_history
+               where model_version = v.urn and at <= $2
+                 and (record->>'version_created_at' is null
+                      or abs(extract(epoch from (record->>'version_created_at')::timestamptz
+                                                - (s.state->>'created_at')::timestamptz)) < 1)
+               order by candidacy, sequence desc) then_) c
+  cross join lateral (
+      select coalesce(json_agg(then_ order by then_.urn)::text, '[]') as deployments
+        from (select d.id, d.urn, h.state->>'kind' as kind, h.state->>'name' as name, h.state->>'variant' as variant,
+                     h.state->>'status' as status
+                from deployments d
+                join lateral (select state from deployment_history l where l.urn = d.urn and l.at <= $2
+                               order by l.sequence desc limit 1) h on true
+               where d.urn in (select urn from deployment_history where state->>'model_version' = v.urn)
+                 and h.state->>'model_version' = v.urn) then_) d
+ where {{which}} = $1
+"""  # noqa: S608 - a constant
+WHOLE_AS_OF_BY_ID, WHOLE_AS_OF_BY_URN = _WHOLE_AS_OF.format(which="v.id"), _WHOLE_AS_OF.format(which="v.urn")
 HISTORY = """
 select 'observed' as kind, h.sequence, h.at, h.state as state, b.state as before, null::uuid as candidacy
   from model_version_history h
@@ -170,9 +184,6 @@ def key_of(sort: Sort, item: str) -> list[Any]:
     return [key.of(members) for key in keys(sort)]
 
 
-_FOUND = search.VERSIONS.format(query="{0}").replace("'{}'", "'{{}}'")
-
-
 class Facet(StrEnum):
     STATUS = "status"
     TYPE = "type"
@@ -197,14 +208,16 @@ class Selection:
     use_case: str | None = None
     metrics: Sequence[MetricFilter] = ()
 
-    def where(self, as_of: datetime | None = None) -> "_Where":
+    def where(self, as_of: datetime | None = None, sought: Sought | None = None) -> "_Where":
+        """`sought` is what the words of `q` come to; without it they are looked for as they are."""
         where = _Where()
         if as_of is not None:
             # KNOWN_AT has it for its first.
             where.values.append(as_of)
         if self.q:
+            sought = sought or (search.sought(asked, ()) if (asked := search.words(self.q)) else None)
             # Without a word in it nothing is found.
-            where.add(_FOUND, search.query(self.q))
+            where.clauses.append(sought.clause(where.bind) if sought is not None else "false")
         if self.urn:
             where.add("v.urn = {}", self.urn)
         for column, values in (
@@ -260,9 +273,10 @@ async def list_page(
     limit: int,
     *,
     as_of: datetime | None = None,
+    sought: Sought | None = None,
 ) -> list[str]:
     """At most `limit` items after the key, as JSON."""
-    statement, values = page_statement(selection, sort, after, limit, as_of=as_of)
+    statement, values = page_statement(selection, sort, after, limit, as_of=as_of, sought=sought)
     return [item for (item,) in await connection.fetch(statement, *values)]
 
 
@@ -273,28 +287,34 @@ def page_statement(
     limit: int,
     *,
     as_of: datetime | None = None,
+    sought: Sought | None = None,
 ) -> tuple[str, Sequence[Any]]:
     """A statement made of this module's constants, and what a caller gave, to be bound."""
-    where = selection.where(as_of)
+    where = selection.where(as_of, sought)
     direction, beyond = ("desc", "<") if sort.startswith("-") else ("asc", ">")
     if after is not None:
         places = ", ".join(f"{{}}::{key.type}" for key in keys(sort))
         where.add(f"({', '.join(key.expression for key in keys(sort))}) {beyond} ({places})", *after)
     where.values.append(limit)
-    order = ", ".join(f"{key.expression} {direction}" for key in keys(sort))
+    sorted_by = list(enumerate(key.expression for key in keys(sort)))
+    # Cut before the items are made: Postgres would make one of each row that was found, and throw most away.
     statement = f"""
-        select {ITEM} from {"model_versions" if as_of is None else KNOWN_AT} v where {where}
-         order by {order} limit ${len(where.values)}
+        select {ITEM}
+          from (select v.*, {", ".join(f"{each} as key_{place}" for place, each in sorted_by)}
+                  from {"model_versions" if as_of is None else KNOWN_AT} v where {where}
+                 order by {", ".join(f"{each} {direction}" for _, each in sorted_by)}
+                 limit ${len(where.values)}) v
+         order by {", ".join(f"key_{place} {direction}" for place, _ in sorted_by)}
     """  # noqa: S608 - every part is a constant of this module
     return statement, where.values
 
 
 async def facets(
-    connection: asyncpg.Connection, selection: Selection, wanted: Sequence[Facet]
+    connection: asyncpg.Connection, selection: Selection, wanted: Sequence[Facet], sought: Sought | None = None
 ) -> tuple[int, dict[str, dict[str, int]]]:
     """How many there are (one more than MOST_COUNTED stands for all that are more); and facet → value → how many, the
     most frequent first, at most a hundred values each. One statement, so that all of it is of one moment."""
-    where = selection.where()
+    where = selection.where(sought=sought)
     columns = ", ".join(f"v.{facet.value}" for facet in wanted)
     names = [facet.value for facet in wanted]
     sets = ", ".join(f"({name})" for name in names)
@@ -318,11 +338,17 @@ async def facets(
     return total, counts
 
 
-async def whole(connection: asyncpg.Connection, urn_or_id: str) -> asyncpg.Record | None:
+async def whole(connection: asyncpg.Connection, urn_or_id: str, as_of: datetime | None = None) -> asyncpg.Record | None:
+    """The parts of an answer, as they are sent; of a moment at which it was not known without a record."""
+    if as_of is None:
+        by_id, by_urn, moment = WHOLE_BY_ID, WHOLE_BY_URN, []
+    else:
+        by_id, by_urn, moment = WHOLE_AS_OF_BY_ID, WHOLE_AS_OF_BY_URN, [as_of]
     try:
-        return await connection.fetchrow(WHOLE_BY_ID, UUID(urn_or_id))
+        id_ = UUID(urn_or_id)
     except ValueError:
-        return await connection.fetchrow(WHOLE_BY_URN, urn_or_id)
+        return await connection.fetchrow(by_urn, urn_or_id, *moment)
+    return await connection.fetchrow(by_id, id_, *moment)
 
 
 async def find(connection: asyncpg.Connection, urn_or_id: str) -> asyncpg.Record | None:
@@ -333,13 +359,10 @@ async def find(connection: asyncpg.Connection, urn_or_id: str) -> asyncpg.Record
     return await connection.fetchrow(ONE, id_, urn_or_id)
 
 
-async def as_of(connection: asyncpg.Connection, urn: str, moment: datetime) -> tuple[asyncpg.Record | None, list[Any]]:
-    """What was known of a version at a moment, and its candidacies then."""
+async def as_of(connection: asyncpg.Connection, urn: str, moment: datetime) -> Mapping[str, Any] | None:
+    """What the registry had told of a version by a moment."""
     row = await connection.fetchrow(STATE_AS_OF, urn, moment)
-    if row is None:
-        return None, []
-    made_at = datetime.fromisoformat(row["state"]["created_at"])
-    return row, list(await connection.fetch(CANDIDACIES_AS_OF, urn, moment, made_at))
+    return row["state"] if row is not None else None
 
 
 def _id_of(urn_or_id: str) -> UUID:

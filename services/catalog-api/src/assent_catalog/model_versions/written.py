@@ -16,7 +16,8 @@ def page(items: Iterable[str], **members: Any) -> Response:
     return Response(f'{{"items":[{",".join(items)}],{rest[1:]}', media_type="application/json")
 
 
-def record(text: str, *, etag: str, **members: str) -> Response:
+def record(text: str, *, etag: str | None, **members: str) -> Response:
     """A JSON object with these members, JSON already, before its own."""
     begun = ",".join(f'"{name}":{value}' for name, value in members.items())
-    return Response(f"{{{begun},{text[1:]}", headers={"ETag": etag}, media_type="application/json")
+    headers = {"ETag": etag} if etag is not None else None
+    return Response(f"{{{begun},{text[1:]}", headers=headers, media_type="application/json")

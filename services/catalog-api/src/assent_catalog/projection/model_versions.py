@@ -10,6 +10,7 @@ from assent_common import ids
 from assent_common.events.envelope import CloudEvent
 from assent_common.events.registry import ModelVersionObserved, Removed
 
+from assent_catalog import search
 from assent_catalog.projection import derived, lineage
 from assent_catalog.projection.status import OF_CANDIDACIES
 
@@ -17,7 +18,7 @@ from assent_catalog.projection.status import OF_CANDIDACIES
 # follows from what is known of its candidacies, and for those that were not there their metrics and edges as well.
 # What was there may have metrics and edges that this statement does not see, written by another transaction that it
 # waited for: those are replaced by statements of their own. In the order of ids, so that two batches never wait for
-# each other. Names are searched whole and by their parts: `churn-xgb-v2` by `xgb`, too.
+# each other.
 OBSERVE = f"""
 with told as materialized (
     select id, urn, source, model, model_id, name, version, description, type, framework, algorithm, source_status,
@@ -40,8 +41,7 @@ with told as materialized (
             sequence, changed_at, status, candidacies, changed_sequence)
     select id, urn, source, model, model_id, name, version, description, type, framework, algorithm, source_status,
            source_approval_status, metrics_status, content_hash, created_at, modified_at, live, record, raw::jsonb,
-           to_tsvector('simple', concat_ws(' ', name, translate(name, '-_./', '    '), description, type, framework,
-                                           algorithm, words)),
+           to_tsvector('simple', words),
            sequence, at, case when live then coalesce(c.strongest, 'registered') else 'missing_from_source' end,
            coalesce(c.by_use_case, '{{}}'), 1
       from (select e.*, r.urn is null as live
@@ -122,7 +122,11 @@ async def removed(connection: asyncpg.Connection, events: Sequence[tuple[CloudEv
 
 def _values(observation: Observation, newest: bool) -> tuple[Any, ...]:
     event, version = observation
-    words = " ".join([version.urn, *version.tags.values(), *version.properties.values()])
+    words = search.indexed(
+        [version.name],
+        *(version.description, version.type, version.framework, version.algorithm, version.urn),
+        *(*version.tags.values(), *version.properties.values()),
+    )
     return (
         *(ids.of_urn(version.urn), version.urn, version.source, version.model),
         *(ids.of_urn(version.model) if version.model else None, version.name, version.version, version.description),

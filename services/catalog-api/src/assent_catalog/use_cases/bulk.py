@@ -29,7 +29,10 @@ _BODY = {
         "content": {
             "text/csv": _TEXT | {"example": "key,name,legal.risk_class\nretention,Customer retention,limited\n"},
             "application/jsonl": _TEXT | {"example": '{"key": "retention", "name": "Customer retention"}\n'},
-            "application/json": {"schema": {"type": "array", "items": {"type": "object"}}},
+            "application/json": {
+                "schema": {"type": "array", "items": {"type": "object"}},
+                "example": [{"key": "retention", "name": "Customer retention"}],
+            },
         },
     }
 }

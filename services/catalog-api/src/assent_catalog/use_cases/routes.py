@@ -26,7 +26,7 @@ from assent_common.http.problems import (
     documented,
 )
 from assent_common.identity.roles import Reader
-from fastapi import Path, Query, Request, Response
+from fastapi import Body, Path, Query, Request, Response
 from pydantic import AwareDatetime
 
 from assent_catalog import search
@@ -198,15 +198,29 @@ async def get_use_case(
     return UseCaseOut.of(use_case)
 
 
+Patch = Annotated[
+    dict[str, Any],
+    Body(
+        openapi_examples={
+            "a new owner, a purpose, and no description": {
+                "value": {
+                    "owner": "bea@example.com",
+                    "description": None,
+                    "facets": {"business_context": {"purpose": "Call those first who are about to leave"}},
+                }
+            }
+        }
+    ),
+]
+
+
 @routes.patch(
     "/use-cases/{key}",
     summary="Change a use case",
     response_model=UseCaseOut,
     responses=documented(NotFound, Stale, PreconditionRequired),
 )
-async def patch_use_case(
-    key: str, patch: dict[str, Any], request: Request, who: Writer, if_match: IfMatch = None
-) -> Response:
+async def patch_use_case(key: str, patch: Patch, request: Request, who: Writer, if_match: IfMatch = None) -> Response:
     """JSON Merge Patch (RFC 7396) of what is written of it: null removes, what is not named stays."""
     database: Database = request.app.state.database
     async with database.transaction() as uow:

@@ -15,7 +15,10 @@ from assent_common.uow import UnitOfWork
 from assent_catalog.projection import lineage
 from assent_catalog.use_cases.model import completeness
 
-SEARCH = "to_tsvector('simple', concat_ws(' ', $2::text, $3::text, $4::text, regexp_replace($2, '[-_./]', ' ', 'g')))"
+SEARCH = """
+to_tsvector('simple', concat_ws(' ', $2::text, $3::text, $4::text,
+                                regexp_replace(concat_ws(' ', $2, $3, $4), '[-_./]', ' ', 'g')))
+"""
 INSERT = f"""
 insert into use_cases (id, key, name, description, owner, stage, facets, created_at, created_by, modified_at,
                        modified_by, search, sequence, complete, links)
