@@ -9,6 +9,7 @@ from uuid import UUID
 
 import httpx
 import pytest
+from assent_common import telemetry
 from assent_common.clock import SystemClock
 from assent_common.database import Database
 from assent_common.events import envelope
@@ -369,3 +370,52 @@ async def test_every_answer_says_how_often_one_may_still_ask() -> None:
 async def test_a_nul_is_refused_at_the_door(path: str) -> None:
     async with a_client() as client:
         assert (await client.get(path)).status_code in (400, 422)
+
+
+@pytest.mark.parametrize("path", ["/v1/facets/1", "/v1/nothing", "/health/live", "/metrics"])
+async def test_no_browser_runs_frames_keeps_or_guesses_what_is_answered(client: httpx.AsyncClient, path: str) -> None:
+    answer = await client.get(path)
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["referrer-policy"] == "no-referrer"
+    assert answer.headers["cache-control"] == "no-store"
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
+    # No other origin is let in.
+    assert not [name for name in answer.headers if name.startswith("access-control-")]
+    assert answer.headers["content-type"].split(";")[0] in {
+        *("application/json", "application/problem+json", "text/plain"),
+    }
+
+
+@pytest.mark.parametrize("method", ["TRACE", "CONNECT", "PROPFIND"])
+async def test_a_method_that_is_not_offered_is_refused(client: httpx.AsyncClient, method: str) -> None:
+    answer = await client.request(method, "/v1/facets/1")
+    assert answer.status_code in {404, 405}
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+HEADERS = {
+    "a line of its own": "abc\r\nX-Evil: 1",
+    "a log line of its own": 'x\n{"event": "request", "status": 200}',
+    "a terminal's colours": "\x1b[31mred",
+    "another encoding": "\xe4\xf6",
+}
+
+
+@pytest.mark.parametrize("what", HEADERS)
+async def test_what_a_caller_puts_into_a_header_makes_neither_a_header_nor_a_line(
+    client: httpx.AsyncClient, what: str
+) -> None:
+    """Past the server, which would not let the worst of it through, at the app itself."""
+    hostile = HEADERS[what].encode("latin-1")
+    answer = await client.get(
+        "/v1/facets/1", headers=[(b"X-Request-Id", hostile), (b"traceparent", hostile), (b"Idempotency-Key", hostile)]
+    )
+    assert "x-evil" not in answer.headers
+    assert UUID(answer.headers["x-request-id"]).version == 7
+    # As a line of the log would be written.
+    said = {"event": "request", "path": hostile.decode("latin-1")}
+    line = telemetry._to_json(said)
+    assert len(line.splitlines()) == 1
+    assert json.loads(line) == said

@@ -5,6 +5,7 @@ Not a `BaseHTTPMiddleware`: its cancellation leaks pool connections (sqlalchemy#
 
 import re
 import time
+from collections.abc import Iterable
 
 from opentelemetry.trace import Span, SpanKind
 from starlette.exceptions import HTTPException
@@ -15,6 +16,13 @@ from assent_common.http import problems
 
 MAX_BODY_BYTES = 1_000_000
 QUIET = frozenset({"/health/live", "/health/ready", "/metrics"})
+#: What a browser may make of an answer: nothing but show it. The page of the docs has scripts of its own.
+GUARDS = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+]
+LOCKED = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'")
+UNKEPT = (b"cache-control", b"no-store")
 _ID = re.compile(r"[A-Za-z0-9._-]{1,100}")
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
@@ -58,7 +66,8 @@ class Edge:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], *_headers(scope, correlation)]
+                given = message["headers"]
+                message["headers"] = [*given, *_guards(scope, given), *_headers(scope, correlation)]
                 _measure(scope, status, time.perf_counter() - started_at)
             await send(message)
 
@@ -81,6 +90,13 @@ class Edge:
                 status=status,
                 ms=round((time.perf_counter() - started_at) * 1000, 1),
             )
+
+
+def _guards(scope: Scope, given: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    if scope["path"] == "/docs":
+        return GUARDS
+    # What says itself how long it may be kept is believed.
+    return [*GUARDS, LOCKED] if any(name == b"cache-control" for name, _ in given) else [*GUARDS, LOCKED, UNKEPT]
 
 
 def _headers(scope: Scope, correlation: str) -> list[tuple[bytes, bytes]]:
