@@ -40,21 +40,26 @@ select v.* from candidacies c join model_versions v on v.urn = c.model_version
 MAKER_OF_MODEL = "select created_by from other_entities where urn = $1 and kind = 'model'"
 USE_CASE_OF = "select from use_cases where id = (select use_case_id from candidacies where id = $1) for share"
 VERSION_OF = "select from model_versions where urn = (select model_version from candidacies where id = $1) for share"
-# Those that change, and those that the candidacies concerned are judged with. Index: candidacies_model_version.
+# Those that change, and those that the candidacies concerned are judged with; as an array, for two conditions joined by
+# `or` read the whole table. Index: candidacies_model_version, the primary key.
 USE_CASES_CONCERNED = """
 select from use_cases
- where id = any($1::uuid[])
-    or id in (select use_case_id from candidacies
-               where model_version = any($2::text[]) and status not in ('retired', 'withdrawn'))
+ where id = any(array(
+       select unnest($1::uuid[])
+        union
+       select use_case_id from candidacies
+        where model_version = any($2::text[]) and status not in ('retired', 'withdrawn')))
  order by id for update
 """
-# Index: candidacies_standing.
+# Index: candidacies_standing, the primary key.
 VERSIONS_CONCERNED = """
 select from model_versions
- where urn = any($2::text[])
-    or urn in (select model_version from candidacies
-                where use_case_id = any($1::uuid[]) and status not in ('retired', 'withdrawn')
-                  and (status = 'under_review' or use_case_id = any($3::uuid[])))
+ where urn = any(array(
+       select unnest($2::text[])
+        union
+       select model_version from candidacies
+        where use_case_id = any($1::uuid[]) and status not in ('retired', 'withdrawn')
+          and (status = 'under_review' or use_case_id = any($3::uuid[]))))
  order by urn for update
 """
 # Index: candidacies_use_case would need the key; candidacies_standing begins with the id.
