@@ -1,8 +1,11 @@
 """`assent doctor` on a whole Assent: well at first, then broken on purpose, one thing after the other."""
 
 import json
+import secrets
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import asyncpg
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -12,10 +15,12 @@ from assent_common.kafka.connection import options
 from assent_common.kafka.disposal import close_admin
 from assent_common.kafka.producer import Message, Publisher
 from assent_common.settings import Settings
+from assent_local import up as runner
 from assent_local.doctor.brokers import BEHIND
 from assent_local.ports import free_port
 from pydantic import SecretStr
 
+from tests.story.conftest import StartAssent
 from tests.support.assent import Assent
 from tests.support.wait import until
 
@@ -27,9 +32,23 @@ CHECKS = {
 WORKFLOW = "workflow"
 
 
+#: Each of them would be known again wherever it came to light.
+CANARIES = {
+    "ASSENT_SIGNING_KEY": "ca0a11" + secrets.token_hex(29),
+    "ASSENT_WEBHOOK_KEY": "ca0a12" + secrets.token_hex(29),
+    "ASSENT_KAFKA_SASL_PASSWORD": "canary-of-sasl-" + secrets.token_hex(8),
+    "AWS_SECRET_ACCESS_KEY": "canary-of-aws-" + secrets.token_hex(8),
+}
+
+
 async def test_it_finds_nothing_wrong_with_one_that_is_well_and_names_what_is_broken(
-    assent: Assent, kafka: str, topic_prefix: str
+    start_assent: StartAssent, kafka: str, topic_prefix: str
 ) -> None:
+    assent = await start_assent(
+        {"ASSENT_KAFKA_BOOTSTRAP_SERVERS": kafka, "ASSENT_KAFKA_TOPIC_PREFIX": topic_prefix, **CANARIES},
+        "--simulator",
+    )
+
     async def well() -> dict[tuple[str, str], dict[str, Any]]:
         code, found = await _examined(assent, "--state", str(assent.state))
         return found if code == 0 else {}
@@ -85,6 +104,7 @@ async def test_it_finds_nothing_wrong_with_one_that_is_well_and_names_what_is_br
     assert "docs/runbooks/AssentTimersPutOff.md" in said
     # No password of a database is in what it says.
     assert all(url not in said for url in databases.values())
+    await _no_secret_came_to_light(assent, databases, said)
 
 
 async def test_it_tells_how_far_behind_a_reader_is_that_never_read(
@@ -185,3 +205,39 @@ async def _leave_a_dead_letter(settings: Settings, topic: str) -> None:
         await publisher.publish([Message(topic, b"key", b"{", [("assent.error.topic", f"{topic}.came-from".encode())])])
     finally:
         await publisher.close()
+
+
+async def _no_secret_came_to_light(assent: Assent, databases: Mapping[str, str], said: str) -> None:
+    """In no log, event, audit record or answer: not what the services were given, not what callers showed them."""
+    shown = [assent.token("legal"), assent.token("nobody-we-know") + "x", "canary-of-a-caller-" + secrets.token_hex(8)]
+    answers = [said]
+    for service in runner.SERVICES:
+        for path in ("/metrics", "/health/ready", "/openapi.json", "/v1/audit", "/v1/sources", "/v1/nothing"):
+            for token in shown:
+                headers = {
+                    "Authorization": f"Bearer {token}",
+                    "Idempotency-Key": "one",
+                    "Cookie": f"session={shown[2]}",
+                }
+                answer = await assent.request("GET", service, path, role=None, headers=headers)
+                answers.append(f"{answer.headers} {answer.text}")
+    kept = [text for url in databases.values() for text in await _kept(url)]
+    logs = [file.read_text() for file in sorted((assent.state / "logs").iterdir())]
+    assert len(logs) >= 4
+    assert sum(log.count("\n") for log in logs) > 20
+    assert len(kept) > 20
+    passwords = {urlsplit(url).password for url in databases.values()} - {None, ""}
+    for secret in [*CANARIES.values(), *shown, *passwords]:
+        for where, texts in {"a log": logs, "the database": kept, "an answer": answers}.items():
+            assert not [text for text in texts if str(secret) in text], f"{secret} is in {where}"
+
+
+async def _kept(url: str) -> list[str]:
+    """What a service tells, and what it records."""
+    connection = await asyncpg.connect(url)
+    try:
+        rows = await connection.fetch("select convert_from(body, 'UTF8') as text from outbox")
+        rows += await connection.fetch("select row_to_json(a)::text as text from audit a")
+        return [row["text"] for row in rows]
+    finally:
+        await connection.close()
