@@ -1,13 +1,15 @@
 """Postgres: one engine a process, one transaction per request or batch, committed at the edge."""
 
 import asyncio
+import ssl
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from typing import Any
 
 import asyncpg
 import orjson
-from sqlalchemy import event, text
+from sqlalchemy import URL, event, make_url, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -36,8 +38,9 @@ class Database:
         """Set after each commit that wrote events: the relay need not wait for its next poll."""
         self.changes = 0
         """How many commits of this process wrote events."""
+        reached, tls = _reached(url)
         self.engine = create_async_engine(
-            url,
+            reached,
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=5,
@@ -45,6 +48,7 @@ class Database:
             json_deserializer=orjson.loads,
             connect_args={
                 "timeout": 5,
+                **tls,
                 "server_settings": {"application_name": f"assent-{service}", "timezone": "UTC"},
             },
         )
@@ -88,6 +92,20 @@ class Database:
     async def close(self) -> None:
         await self._bare.close()
         await self.engine.dispose()
+
+
+def _reached(url: str) -> tuple[URL, Mapping[str, Any]]:
+    """libpq's `sslmode` and `sslrootcert`, as every other client reads them, for a dialect that does not."""
+    parsed = make_url(url)
+    mode, authority = parsed.query.get("sslmode"), parsed.query.get("sslrootcert")
+    plain = parsed.difference_update_query(["sslmode", "sslrootcert"])
+    if not isinstance(mode, str):
+        return plain, {}
+    if not mode.startswith("verify-"):
+        return plain, {"ssl": mode}
+    context = ssl.create_default_context(cafile=authority if isinstance(authority, str) else None)
+    context.check_hostname = mode == "verify-full"
+    return plain, {"ssl": context}
 
 
 def _ping_what_was_idle(engine: AsyncEngine) -> None:

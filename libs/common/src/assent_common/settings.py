@@ -12,7 +12,9 @@ class Settings(BaseSettings):
     # Compose and charts hand on what is not set as empty.
     model_config = SettingsConfigDict(env_prefix="ASSENT_", env_ignore_empty=True, hide_input_in_errors=True)
 
-    database_url: SecretStr = Field(description="Postgres, e.g. postgresql://user:password@host:5432/catalog")
+    database_url: SecretStr = Field(
+        description="Postgres, e.g. postgresql://user:password@host:5432/catalog?sslmode=verify-full&sslrootcert=/ca.pem"
+    )
     database_pool_size: int = Field(default=10, ge=2, description="Connections that one process keeps at the most")
 
     kafka_bootstrap_servers: str = Field(default="127.0.0.1:9092", description="Brokers to ask first, host:port,…")
