@@ -64,6 +64,12 @@ def page(rows: Sequence[T], limit: int, *, key: Callable[[T], Sequence[Any]], of
     return shown, write_cursor(key(shown[-1]), of=of) if len(rows) > limit else None
 
 
+def paged(items: Sequence[T], limit: int, *, key: Callable[[T], Sequence[Any]], of: Any) -> Page[T]:
+    """The page itself, of `limit + 1` items."""
+    shown, next_cursor = page(items, limit, key=key, of=of)
+    return Page(items=shown, next_cursor=next_cursor)
+
+
 def _encoded(body: bytes) -> str:
     return base64.urlsafe_b64encode(body).decode()
 

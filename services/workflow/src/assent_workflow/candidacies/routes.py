@@ -12,7 +12,7 @@ from assent_common.events.governance import CandidacyStatus
 from assent_common.http.app import router
 from assent_common.http.etags import IfMatch, etag, require_match
 from assent_common.http.idempotency import IdempotencyKey, once
-from assent_common.http.pages import CursorText, Limit, Page, page, read_cursor
+from assent_common.http.pages import CursorText, Limit, Page, paged, read_cursor
 from assent_common.http.problems import Conflict, Forbidden, Invalid, NotFound, NotYetKnown, Stale, documented
 from assent_common.identity.roles import Principal, Reader, Role, allow
 from assent_common.uow import UnitOfWork
@@ -138,8 +138,7 @@ async def list_candidacies(
     async with database.connection() as connection:
         rows = await connection.fetch(LIST, use_case, model_version, status, after[0], limit + 1)
     candidacies = [CandidacyOut.of(row) for row in rows]
-    items, next_cursor = page(candidacies, limit, key=lambda candidacy: [candidacy.id], of=selection)
-    return Page(items=items, next_cursor=next_cursor)
+    return paged(candidacies, limit, key=lambda candidacy: [candidacy.id], of=selection)
 
 
 @routes.post(

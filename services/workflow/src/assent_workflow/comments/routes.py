@@ -7,7 +7,7 @@ from uuid import UUID
 from assent_common.database import Database
 from assent_common.http.app import router
 from assent_common.http.idempotency import IdempotencyKey, once
-from assent_common.http.pages import CursorText, Limit, Page, page, read_cursor
+from assent_common.http.pages import CursorText, Limit, Page, paged, read_cursor
 from assent_common.http.problems import Forbidden, Invalid, NotFound, documented
 from assent_common.identity.roles import Principal, Reader, Role, allow
 from fastapi import Query, Request, Response
@@ -69,8 +69,7 @@ async def list_comments(
             raise NotFound(f"there is no review {id}")
         rows = await store.page(connection, id, task=task, after=after[0], limit=limit + 1)
     found = [CommentOut.model_validate(dict(row)) for row in rows]
-    items, next_cursor = page(found, limit, key=lambda comment: [comment.id], of=selection)
-    return Page(items=items, next_cursor=next_cursor)
+    return paged(found, limit, key=lambda comment: [comment.id], of=selection)
 
 
 @routes.post(

@@ -8,7 +8,7 @@ from assent_common import ids
 from assent_common.database import Database
 from assent_common.events.model import UtcTime
 from assent_common.http.app import router
-from assent_common.http.pages import CursorText, Limit, Page, page, read_cursor
+from assent_common.http.pages import CursorText, Limit, Page, paged, read_cursor
 from assent_common.http.problems import Conflict, FieldError, Forbidden, Invalid, NotFound, documented
 from assent_common.identity.roles import Principal, Reader, Role, allow
 from fastapi import Query, Request, Response
@@ -75,8 +75,7 @@ async def list_delegations(
     async with database.connection() as connection:
         rows = await store.page(connection, after[0], person, limit + 1)
     found = [DelegationOut.model_validate(dict(row)) for row in rows]
-    items, next_cursor = page(found, limit, key=lambda delegation: [delegation.id], of=[person])
-    return Page(items=items, next_cursor=next_cursor)
+    return paged(found, limit, key=lambda delegation: [delegation.id], of=[person])
 
 
 @routes.post("/delegations", summary="Let somebody stand in", status_code=201, responses=documented(Forbidden, Invalid))

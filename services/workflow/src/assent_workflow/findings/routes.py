@@ -10,7 +10,7 @@ from assent_common.database import Database
 from assent_common.http.app import router
 from assent_common.http.etags import IfMatch, etag, require_match
 from assent_common.http.idempotency import IdempotencyKey, once
-from assent_common.http.pages import CursorText, Limit, Page, page, read_cursor
+from assent_common.http.pages import CursorText, Limit, Page, paged, read_cursor
 from assent_common.http.problems import Conflict, Forbidden, NotFound, Stale, documented
 from assent_common.identity.roles import Principal, Reader, Role, allow
 from assent_common.uow import UnitOfWork
@@ -113,8 +113,7 @@ async def list_findings(
     async with database.connection() as connection:
         rows = await connection.fetch(LIST, *selection, *after, limit + 1)
     findings = [FindingOut.model_validate(dict(row)) for row in rows]
-    items, next_cursor = page(findings, limit, key=lambda each: [each.due_at.isoformat(), each.id], of=selection)
-    return Page(items=items, next_cursor=next_cursor)
+    return paged(findings, limit, key=lambda each: [each.due_at.isoformat(), each.id], of=selection)
 
 
 @routes.get("/findings/{id}", summary="Read a finding", responses=documented(NotFound))

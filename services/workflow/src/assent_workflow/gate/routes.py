@@ -8,7 +8,7 @@ from assent_common import gate_answers, ids
 from assent_common.database import Database
 from assent_common.http.app import router
 from assent_common.http.audit_log import PublicKeys
-from assent_common.http.pages import CursorText, Limit, Page, page, read_cursor
+from assent_common.http.pages import CursorText, Limit, Page, paged, read_cursor
 from assent_common.identity.roles import Reader
 from assent_common.signing import Signer
 from fastapi import Query, Request
@@ -150,8 +150,7 @@ async def list_gate_questions(
     async with database.connection() as connection:
         rows = await connection.fetch(LIST, *selection, after[0] if after else None, limit + 1)
     questions = [Asked.model_validate(dict(row)) for row in rows]
-    items, next_cursor = page(questions, limit, key=lambda question: [question.id], of=selection)
-    return Page(items=items, next_cursor=next_cursor)
+    return paged(questions, limit, key=lambda question: [question.id], of=selection)
 
 
 def _claims(id_: UUID, question: Question, answered: gate.Answer) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from assent_common.database import Database
 from assent_common.http.app import router
-from assent_common.http.pages import CursorText, Limit, Page, page, read_cursor
+from assent_common.http.pages import CursorText, Limit, Page, paged, read_cursor
 from assent_common.http.problems import NotFound, documented
 from assent_common.identity.roles import Principal, Reader, Role, allow
 from fastapi import Query, Request
@@ -71,8 +71,7 @@ async def list_identities(
     async with database.connection() as connection:
         rows = await store.page(connection, after[0], name, limit + 1)
     found = [IdentityOut.model_validate(dict(row)) for row in rows]
-    items, next_cursor = page(found, limit, key=lambda identity: [identity.name], of=[name])
-    return Page(items=items, next_cursor=next_cursor)
+    return paged(found, limit, key=lambda identity: [identity.name], of=[name])
 
 
 @routes.put("/identities", summary="Say whom a name stands for")

@@ -7,7 +7,7 @@ from uuid import UUID
 from assent_common.database import Database
 from assent_common.events.model import UtcTime
 from assent_common.http.app import router
-from assent_common.http.pages import CursorText, Limit, Page, page, read_cursor
+from assent_common.http.pages import CursorText, Limit, Page, paged, read_cursor
 from assent_common.http.problems import FieldError, Invalid, NotFound, documented
 from assent_common.identity.roles import Reader
 from fastapi import Query, Request
@@ -127,10 +127,7 @@ async def simulate_past(
             limit=limit + 1,
         )
     judged = [PastRound.of(each) for each in await history.replayed(policy, *found)]
-    items, next_cursor = page(
-        judged, limit, key=lambda each: [each.requested_at.isoformat(), each.review], of=selection
-    )
-    return Page(items=items, next_cursor=next_cursor)
+    return paged(judged, limit, key=lambda each: [each.requested_at.isoformat(), each.review], of=selection)
 
 
 @routes.get("/policies/{name}/diff", summary="Compare two versions of a policy", responses=documented(NotFound))

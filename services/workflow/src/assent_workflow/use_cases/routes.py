@@ -7,7 +7,7 @@ from assent_common import ids
 from assent_common.database import Database
 from assent_common.events.governance import CandidacyStatus
 from assent_common.http.app import router
-from assent_common.http.pages import CursorText, Limit, Page, page, read_cursor
+from assent_common.http.pages import CursorText, Limit, Page, paged, read_cursor
 from assent_common.http.problems import NotYetKnown, documented
 from assent_common.identity.roles import Reader
 from fastapi import Path, Request
@@ -96,5 +96,4 @@ async def list_serving(
         )
         for row in rows
     ]
-    items, next_cursor = page(serving, limit, key=lambda each: [each.candidacy], of=[key])
-    return Page(items=items, next_cursor=next_cursor)
+    return paged(serving, limit, key=lambda each: [each.candidacy], of=[key])

@@ -11,7 +11,7 @@ from assent_common import ids
 from assent_common.database import Database
 from assent_common.http.app import router
 from assent_common.http.etags import IfMatch, etag, require_match
-from assent_common.http.pages import CursorText, Limit, Page, page, read_cursor
+from assent_common.http.pages import CursorText, Limit, Page, paged, read_cursor
 from assent_common.http.problems import (
     Conflict,
     FieldError,
@@ -124,8 +124,7 @@ async def list_webhooks(request: Request, _: Admin, limit: Limit = 50, cursor: C
     async with database.connection() as connection:
         rows = await connection.fetch(LIST, *after, limit + 1)
     webhooks = [WebhookOut.model_validate(dict(row)) for row in rows]
-    items, next_cursor = page(webhooks, limit, key=lambda each: [each.id], of=[])
-    return Page(items=items, next_cursor=next_cursor)
+    return paged(webhooks, limit, key=lambda each: [each.id], of=[])
 
 
 @routes.post("/webhooks", summary="Add a webhook", status_code=201, responses=documented(Conflict, Invalid))
@@ -234,8 +233,7 @@ async def list_deliveries(
     async with database.connection() as connection:
         rows = await connection.fetch(LOG, id, *after, limit + 1)
     deliveries = [DeliveryOut.model_validate(dict(row)) for row in rows]
-    items, next_cursor = page(deliveries, limit, key=lambda each: [each.id], of=[id])
-    return Page(items=items, next_cursor=next_cursor)
+    return paged(deliveries, limit, key=lambda each: [each.id], of=[id])
 
 
 @routes.post(
