@@ -208,3 +208,8 @@ valid_for: P30D
     assert [event.data.get("environments") for event in told] == [None, None, ["staging", "sandbox"]]
     suspended = await world.ask("POST", f"/v1/candidacies/{candidacy['id']}/suspend", role="risk")
     assert suspended.json()["environments"] is None
+    # As the release before leaves it.
+    async with world.database.connection() as connection:
+        await connection.execute("update candidacies set environments = '{staging}'")
+    retired = await world.ask("POST", f"/v1/candidacies/{candidacy['id']}/retire", role="risk")
+    assert (retired.status_code, retired.json()["environments"]) == (200, None)

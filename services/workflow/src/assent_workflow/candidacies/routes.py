@@ -115,6 +115,7 @@ class CandidacyOut(BaseModel):
             {
                 **row,
                 "model_version_id": ids.of_urn(row["model_version"]),
+                "environments": row["environments"] if status is CandidacyStatus.ACCEPTED else None,
                 "blocked_by": [f"{check['name']}: {check['reason']}" for check in checks if not check["passed"]],
                 "allowed": [trigger for trigger in allowed_from(status) if trigger in BY_HAND],
             }

@@ -192,9 +192,16 @@ def _candidacy(row: Mapping[str, Any]) -> Candidacy:
         changed_at=row["changed_at"],
         expires_at=row["expires_at"],
         overridden_by=row["overridden_by"],
-        environments=tuple(row["environments"]) if row["environments"] is not None else None,
+        environments=_environments(row),
         sequence=row["sequence"],
     )
+
+
+def _environments(row: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """Of an acceptance: the release before this one, beside which this may run, leaves them where it ends one."""
+    if row["status"] != CandidacyStatus.ACCEPTED or row["environments"] is None:
+        return None
+    return tuple(row["environments"])
 
 
 def _review(row: Mapping[str, Any]) -> Review:
