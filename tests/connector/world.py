@@ -13,7 +13,7 @@ from assent_common.events import envelope
 from assent_common.events.envelope import CloudEvent
 from assent_common.events.registry import SyncCompleted
 from assent_common.health import Health
-from assent_sagemaker import outstanding_jobs, outstanding_reports, runs
+from assent_sagemaker import outstanding_jobs, outstanding_lineages, outstanding_reports, runs
 from assent_sagemaker.aws.account import Account
 from assent_sagemaker.aws.clients import Clients
 from assent_sagemaker.aws.limiter import Limiter
@@ -167,6 +167,7 @@ async def connected(
             scheduler.run,
             outstanding_reports.backlog(scheduler.holdings, database, clock).run,
             outstanding_jobs.backlog(scheduler.holdings, database, clock).run,
+            outstanding_lineages.backlog(scheduler.holdings, database, clock).run,
             WriteBackDuty(scheduler.holdings, database, health, clock).run,
             Receiving(roster, account, database, health, clock, told=looking.told.set).run,
             looking.run,

@@ -30,11 +30,13 @@ data "aws_iam_policy_document" "read" {
   statement {
     sid = "ListAndSearch"
     actions = [
+      "sagemaker:ListArtifacts",
       "sagemaker:ListEndpoints",
       "sagemaker:ListInferenceComponents",
       "sagemaker:ListModelPackageGroups",
       "sagemaker:ListMonitoringExecutions",
       "sagemaker:ListTransformJobs",
+      "sagemaker:QueryLineage",
       "sagemaker:Search",
     ]
     resources = ["*"]
@@ -71,8 +73,8 @@ data "aws_iam_policy_document" "read" {
 
   statement {
     sid       = "SeeWhatMadeThem"
-    actions   = ["sagemaker:DescribeTrainingJob"]
-    resources = ["${local.sagemaker}:training-job/*"]
+    actions   = ["sagemaker:DescribeTrainingJob", "sagemaker:DescribeTrialComponent"]
+    resources = ["${local.sagemaker}:experiment-trial-component/*", "${local.sagemaker}:training-job/*"]
   }
 
   dynamic "statement" {

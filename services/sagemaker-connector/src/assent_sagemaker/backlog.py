@@ -1,4 +1,4 @@
-"""What is read beside the runs, of every source that this process holds: reports and training jobs."""
+"""What is read beside the runs, of every source that this process holds: reports, training jobs and lineage."""
 
 import asyncio
 from collections import Counter, defaultdict
@@ -15,14 +15,21 @@ from assent_common.supervise import pause
 from assent_sagemaker.held import LeaseLost
 from assent_sagemaker.writer import Holding
 
-BATCH = 100
 LOOK_EVERY_S = 0.5
 BATCHES_AT_ONCE = 8
-BATCHES_OF_A_SOURCE = 3
-"""At once. Where AWS is dead, a batch takes as long as it may, and the other sources go on beside it."""
+
 
 TAKEN_FOR = timedelta(minutes=10)
 """Longer than a batch takes: so late it is due again if it came to nothing."""
+
+
+class Size(NamedTuple):
+    batch: int = 100
+    #: Batches at once. Where AWS is dead, one takes as long as it may, and the other sources go on beside it.
+    of_a_source: int = 3
+
+
+SIZE = Size()
 
 
 class OfSource(Protocol):
@@ -64,6 +71,7 @@ class Backlog(Generic[T]):
         holdings: Callable[[], Iterable[Holding]],
         database: Database,
         clock: Clock,
+        size: Size = SIZE,
     ) -> None:
         """`holdings` says which sources this process holds at the moment. `read` may raise LeaseLost."""
         self._what = what
@@ -72,6 +80,7 @@ class Backlog(Generic[T]):
         self._holdings = holdings
         self._database = database
         self._clock = clock
+        self._size = size
         self._batches: set[_Batch] = set()
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -100,12 +109,12 @@ class Backlog(Generic[T]):
         self._tidy()
         holdings = {holding.source.name: holding for holding in self._holdings()}
         under_way = Counter(batch.source for batch in self._batches)
-        free = [name for name in holdings if under_way[name] < BATCHES_OF_A_SOURCE]
+        free = [name for name in holdings if under_way[name] < self._size.of_a_source]
         if not free or len(self._batches) >= BATCHES_AT_ONCE:
             return False
         now = self._clock.now()
         async with self._database.connection() as connection:
-            due = await self._take(connection, free, now, again_at=now + TAKEN_FOR, limit=BATCH)
+            due = await self._take(connection, free, now, again_at=now + TAKEN_FOR, limit=self._size.batch)
         of_source: Mapping[str, list[T]] = defaultdict(list)
         for one in due:
             of_source[one.source].append(one)

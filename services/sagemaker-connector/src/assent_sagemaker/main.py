@@ -13,7 +13,7 @@ from assent_common.service import Parts, Runtime
 from assent_common.supervise import Duty
 from botocore.session import get_session
 
-from assent_sagemaker import outstanding_jobs, outstanding_reports, routes, sources, write_back
+from assent_sagemaker import outstanding_jobs, outstanding_lineages, outstanding_reports, routes, sources, write_back
 from assent_sagemaker.access.check import Checker
 from assent_sagemaker.aws.account import Account
 from assent_sagemaker.aws.clients import Clients
@@ -78,6 +78,7 @@ def parts(
         "dropped-sources": dropping.run,
         "reports": outstanding_reports.backlog(scheduler.holdings, made.database, made.clock).run,
         "training-jobs": outstanding_jobs.backlog(scheduler.holdings, made.database, made.clock).run,
+        "lineage": outstanding_lineages.backlog(scheduler.holdings, made.database, made.clock).run,
         "write-back": writer.run,
     }
     if settings.sources is not None:

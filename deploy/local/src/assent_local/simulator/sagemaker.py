@@ -11,6 +11,7 @@ from assent_local.simulator.caller import Caller
 from assent_local.simulator.components import Components
 from assent_local.simulator.errors import AwsError, invalid
 from assent_local.simulator.faults import Dials
+from assent_local.simulator.lineage import Lineage
 from assent_local.simulator.monitoring import Monitoring
 from assent_local.simulator.pages import Pages
 from assent_local.simulator.registry import PackageListener, Registry
@@ -42,6 +43,7 @@ class SageMaker:
             **Transforms(store, pages, clock).operations,
             **Monitoring(store, pages, clock).operations,
             **Training(store, clock).operations,
+            **Lineage(store, pages).operations,
         }
 
     @property

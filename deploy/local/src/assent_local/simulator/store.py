@@ -28,6 +28,7 @@ class Kind(StrEnum):
     MONITORING_EXECUTION = "monitoring-execution"
     MONITORING_ALERTS = "monitoring-alerts"
     TRAINING_JOB = "training-job"
+    ASSOCIATION = "association"
     TAGS = "tags"
     BUCKET = "bucket"
     OBJECT = "object"

@@ -44,7 +44,8 @@ def _serving(operation: str, needed_for: str) -> Permission:
 
 
 def _making(operation: str, needed_for: str) -> Permission:
-    return Permission(f"sagemaker:{operation}", "SeeWhatMadeThem", needed_for, ("training-job/*",), needed=False)
+    resources = ("experiment-trial-component/*", "training-job/*")
+    return Permission(f"sagemaker:{operation}", "SeeWhatMadeThem", needed_for, resources, needed=False)
 
 
 def _queue(operation: str, needed_for: str) -> Permission:
@@ -61,6 +62,10 @@ LIST_COMPONENTS = _listing("ListInferenceComponents", "what serves on endpoints 
 LIST_EXECUTIONS = _listing("ListMonitoringExecutions", "hearing of drift within minutes of its finding", needed=False)
 LIST_TRANSFORMS = _listing("ListTransformJobs", "hearing of batch transforms between full readings", needed=False)
 
+_LINEAGE = "the training jobs of versions that name none: SageMaker's lineage may lead to them"
+LIST_ARTIFACTS = _listing("ListArtifacts", _LINEAGE, needed=False)
+QUERY_LINEAGE = _listing("QueryLineage", _LINEAGE, needed=False)
+
 LIST_PACKAGES = _registry("ListModelPackages", "which versions there are, and which are gone")
 DESCRIBE_PACKAGE = _registry("DescribeModelPackage", "what a version is like; checking what Search says of it")
 DESCRIBE_GROUP = _registry("DescribeModelPackageGroup", "models that Search has not indexed yet")
@@ -73,6 +78,7 @@ DESCRIBE_COMPONENT = _serving("DescribeInferenceComponent", "which models an inf
 DESCRIBE_TRANSFORM = _serving("DescribeTransformJob", "which model a batch transform used")
 
 DESCRIBE_TRAINING = _making("DescribeTrainingJob", "training jobs that Search does not show: image, data, parameters")
+DESCRIBE_COMPONENT_OF_JOB = _making("DescribeTrialComponent", "the training job to which lineage leads")
 
 GET_OBJECT = Permission("s3:GetObject", "ReadReports", "metrics: accuracy, precision, bias, drift")
 LIST_BUCKET = Permission(

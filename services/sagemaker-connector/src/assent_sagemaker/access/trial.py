@@ -90,6 +90,10 @@ class Trial:
         await self._sagemaker(may.LIST_TAGS, tagged, ResourceArn=tagged)
         job = _no_such_name()
         await self._sagemaker(may.DESCRIBE_TRAINING, job, TrainingJobName=job)
+        artifacts = await self._sagemaker(may.LIST_ARTIFACTS, "*", MaxResults=1)
+        artifact = _first(artifacts, "ArtifactSummaries", "ArtifactArn") or self._no_such("artifact")
+        await self._sagemaker(may.QUERY_LINEAGE, artifact, StartArns=[artifact], MaxDepth=1)
+        await self._sagemaker(may.DESCRIBE_COMPONENT_OF_JOB, job, TrialComponentName=job)
 
     async def _what_serves(self) -> None:
         endpoints = await self._sagemaker(may.LIST_ENDPOINTS, "*", MaxResults=1)

@@ -23,8 +23,10 @@ class Family(StrEnum):
     LIST = "list"
     DESCRIBE = "describe"
     TAGS = "tags"
-    #: Training, processing and transform jobs, and lineage.
+    #: Training, processing and transform jobs.
     JOBS = "jobs"
+    #: Which job led to which version: nobody waits for it, so it takes nothing from what is waited for.
+    LINEAGE = "lineage"
     UPDATE = "update"
     OBJECTS = "objects"
     #: Of a source's queue.
@@ -40,6 +42,7 @@ PACES: dict[Family, Pace] = {
     Family.DESCRIBE: Pace(start=10, ceiling=100, floor=1),
     Family.TAGS: Pace(start=10, ceiling=60, floor=1),
     Family.JOBS: Pace(start=1, ceiling=6, floor=0.1),
+    Family.LINEAGE: Pace(start=0.5, ceiling=6, floor=0.1),
     Family.UPDATE: Pace(start=2, ceiling=5, floor=0.2),
     # S3 bears 5,500 a second for each prefix: the lane is only a brake for a store that is not S3.
     Family.OBJECTS: Pace(start=1000, ceiling=3000, floor=5),

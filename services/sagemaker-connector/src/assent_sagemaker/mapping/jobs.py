@@ -44,6 +44,22 @@ def reference(package: ModelPackage) -> Reference | None:
     return None
 
 
+class Lineage(NamedTuple):
+    """What SageMaker's lineage says of a package whose job nothing else tells."""
+
+    #: The ARN of the job to which it leads.
+    job: str | None = None
+    #: Why it could not be asked. With neither, it knows none, or was not asked yet.
+    reason: str | None = None
+
+    @property
+    def reference(self) -> Reference | None:
+        try:
+            return Reference(arns.Arn.parse(self.job), "lineage") if self.job else None
+        except arns.NotAnArn:
+            return None
+
+
 # A job's own name as SageMaker allows it: other folders have an `output`, too.
 _JOB_OUTPUT = re.compile(r"/(?P<job>[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62})/output/(model\.tar\.gz|model/?)$")
 
@@ -123,6 +139,7 @@ class Job(NamedTuple):
 
 
 NOT_READ = Job()
+NOT_ASKED = Lineage()
 
 
 def training(job: TrainingJobDocument, found_by: FoundBy) -> TrainingJob:

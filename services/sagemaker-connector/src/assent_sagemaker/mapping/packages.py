@@ -9,7 +9,7 @@ from assent_sagemaker.mapping import cards, jobs, reports
 from assent_sagemaker.mapping.content import content, content_hash
 from assent_sagemaker.mapping.documents import ModelPackage, Tag, Unmappable
 from assent_sagemaker.mapping.images import digest_of
-from assent_sagemaker.mapping.jobs import Job
+from assent_sagemaker.mapping.jobs import Job, Lineage
 from assent_sagemaker.mapping.metrics.names import known_name
 from assent_sagemaker.mapping.metrics.numbers import number
 from assent_sagemaker.mapping.reports import Outcomes
@@ -23,9 +23,11 @@ def model_version(
     tags: Mapping[str, str],
     outcomes: Outcomes,
     job: Job = jobs.NOT_READ,
+    lineage: Lineage = jobs.NOT_ASKED,
     model: str | None = None,
 ) -> ModelVersionObserved:
-    """The version as it stands, by the document, its group's tags, and what is known of its reports and its job.
+    """The version as it stands, by the document, its group's tags, and what is known of its reports and its
+    job. Lineage counts where nothing else tells the job.
 
     The same input gives the same output, whatever the order of its keys. `model` is the group's urn as its own listing
     spells it (packages lower-case it now and then); without it, it is told by the package's ARN. Raises Unmappable.
@@ -35,7 +37,7 @@ def model_version(
     named = [reports.report(report, outcomes) for report in reports.reports_of(package)]
     metrics_status, metrics_reason = reports.status(named)
     judged = content(package, outcomes)
-    made_by = jobs.reference(package)
+    made_by = jobs.reference(package) or lineage.reference
     image = next((container for container in package.containers if container.image), None)
     return ModelVersionObserved(
         urn=package.model_package_arn,
@@ -67,7 +69,7 @@ def model_version(
         training=jobs.training(job.document, made_by.found_by) if made_by and job.document else None,
         datasets=jobs.datasets(job.document) if job.document else [],
         model_card=cards.model_card(package),
-        unread={"training": job.reason} if job.reason is not None else {},
+        unread=_unread(training=job.reason, lineage=lineage.reason),
         provenance=_provenance(package),
         tags={**tag_map(package.tags), **tags},
         properties=package.customer_metadata_properties,
@@ -79,6 +81,10 @@ def model_version(
         content=judged,
         raw=package.raw,
     )
+
+
+def _unread(**reasons: str | None) -> dict[str, str]:
+    return {part: reason for part, reason in reasons.items() if reason is not None}
 
 
 def tag_map(tags: Iterable[Tag]) -> dict[str, str]:

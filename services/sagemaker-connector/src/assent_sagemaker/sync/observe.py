@@ -12,7 +12,8 @@ from assent_common.clock import Clock
 from assent_common.database import Database
 from assent_common.uow import UnitOfWork
 
-from assent_sagemaker import arns, metrics, state, training_jobs
+from assent_sagemaker import arns, lineages, metrics, state, training_jobs
+from assent_sagemaker.lineages import Question
 from assent_sagemaker.mapping import jobs
 from assent_sagemaker.mapping.deployments import Deployed
 from assent_sagemaker.mapping.documents import ModelPackage, ModelPackageGroup, Unmappable
@@ -207,6 +208,9 @@ class Observer:
         connection = await uow.sql()
         groups = await state.groups(connection, {one.group for one in parsed if one.group})
         made_by = {one.key: jobs.reference(one.package) for one in parsed}
+        questions = [Question(one.key, one.package) for one in parsed if made_by[one.key] is None]
+        answers = await lineages.noted(connection, self._source, questions, self._clock.now())
+        made_by |= {key: lineage.reference for key, lineage in answers.items()}
         named = [reference for reference in made_by.values() if reference]
         known_jobs = await training_jobs.noted(connection, self._source, named, self._clock.now())
         observations = []
@@ -223,6 +227,7 @@ class Observer:
                         tags=group.tags if group else tags,
                         outcomes=reports[one.key].outcomes,
                         job=known_jobs[job.key] if job else jobs.NOT_READ,
+                        lineage=answers.get(one.key, jobs.NOT_ASKED),
                         model=group.urn if group else None,
                     )
                 )
