@@ -42,7 +42,7 @@ async def settled(connector: Connector, clock: FrozenClock) -> None:
     async def done() -> bool:
         # Taken, they are due again in a while.
         due = await connector.rows("select from lineages where due_at <= $1", clock.now() + TAKEN_FOR)
-        jobs = await connector.rows("select from training_jobs where due_at is not null and attempts = 0")
+        jobs = await connector.rows("select from job_readings where due_at is not null and attempts = 0")
         return not due and not jobs
 
     await until(done, within_s=10)

@@ -26,6 +26,7 @@ from assent_local.simulator import Simulator
 
 from tests.connector import test_write_back as decisions
 from tests.connector.test_full_sync import seed
+from tests.connector.test_training_jobs import train
 from tests.connector.world import register
 from tests.support.wait import until
 
@@ -34,6 +35,7 @@ SOURCES = """
 sources:
   - {name: demo, region: eu-central-1, poll_interval: 500ms, reconcile_interval: 1h, write_back: true}
 """
+OF_VERSIONS = "select body from outbox where key like '%model-package/%' order by id"
 
 
 class Service:
@@ -194,6 +196,78 @@ async def test_killed_while_it_writes_back_it_writes_once(
     assert simulator.calls("UpdateModelPackage") - decisions.APPROVAL_AND_LABELS in (0, 1)
     assert len(await service.rows("select from audit where action = 'write_back'")) == 1
     assert not await service.rows("select from approvals where writing is not null or drift is not null")
+
+
+async def test_killed_between_reading_a_training_job_and_telling_it_loses_nothing_and_tells_nothing_twice(
+    simulator: Simulator,
+    sagemaker: Any,
+    service: Service,
+    database_plain_url: str,
+    kafka: str,
+    topic_prefix: str,
+) -> None:
+    simulator.dial(denied=["Search", "DescribeTrainingJob"])
+    urn = await register(sagemaker, "churn", MetadataProperties={"GeneratedBy": await train(sagemaker, "churn")})
+    await service.start()
+
+    async def refused() -> bool:
+        return bool(await service.rows("select from job_readings where reason is not null and attempts > 0"))
+
+    await until(refused, within_s=60)
+    simulator.dial()
+    await service.kill()
+    await _killed_in_its_training_job(service, database_plain_url, settling=False)
+    await _killed_in_its_training_job(service, database_plain_url, settling=True)
+    await service.start()
+    await _is_due(service)
+
+    async def settled() -> bool:
+        return bool(await service.rows("select from job_readings where document is not null and due_at is null"))
+
+    await until(settled, within_s=60)
+    await until(service.published, within_s=30)
+    # Published perhaps again, for the broker was not asked before the kill what it has; but as one event each.
+    told = {e.number: e for e in await _topic(kafka, f"{topic_prefix}assent.registry.v1") if e.subject == urn}
+    assert [told[number].data["training"] is not None for number in sorted(told)] == [False, False, True]
+    assert told[3].data["unread"] == {}
+    numbers = [envelope.from_bytes(row["body"]).number for row in await service.rows(OF_VERSIONS)]
+    assert numbers == [1, 2, 3]
+
+
+async def _is_due(service: Service) -> None:
+    """As if so much time had passed that what a dead process took comes due again."""
+    await service.rows("update job_readings set due_at = now()")
+
+
+async def _killed_in_its_training_job(service: Service, database_url: str, *, settling: bool) -> None:
+    """Between reading the job and telling the version, or between that and settling it."""
+    telling, settled = await asyncpg.connect(database_url), await asyncpg.connect(database_url)
+    try:
+        held_up = telling.transaction()
+        await held_up.start()
+        await telling.execute("select from records where kind = 'model_version' for update")
+        await service.rows("update job_readings set document = null")
+        await _is_due(service)
+        await service.start()
+
+        async def read() -> bool:
+            return bool(await service.rows("select from job_readings where document is not null"))
+
+        await until(read, within_s=60)
+        if settling:
+            await settled.transaction().start()
+            await settled.execute("select from job_readings for share")
+            await held_up.rollback()
+
+            async def told() -> bool:
+                rows = await service.rows(OF_VERSIONS)
+                return any(envelope.from_bytes(row["body"]).data["training"] is not None for row in rows)
+
+            await until(told, within_s=60)
+        await service.kill()
+    finally:
+        await telling.close()
+        await settled.close()
 
 
 @asynccontextmanager

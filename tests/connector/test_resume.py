@@ -21,7 +21,7 @@ from tests.support.wait import until
 
 VERSIONS = 250
 #: As one account of its own: `records` and what was told of them.
-TABLES = "records, outbox, sources, sync_runs, source_leases, readers, views, training_jobs"
+TABLES = "records, outbox, sources, sync_runs, source_leases, readers, views, job_readings, lineages"
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ BAD_WEATHER = {
         {"prefix": "", "kind": "access_denied", "rate": 0.05},
     ],
 }
-TABLES = "records, outbox, sources, sync_runs, source_leases, readers, views, training_jobs"
+TABLES = "records, outbox, sources, sync_runs, source_leases, readers, views, job_readings, lineages"
 
 
 def states(versions: dict[str, Any]) -> dict[str, Any]:

@@ -139,7 +139,7 @@ async def test_one_that_is_gone_is_said_and_not_asked_for_again(
     assert version.unread == {"training": "there is no training job of this name (any more)"}
 
     async def settled() -> bool:
-        (job,) = await connector.rows("select * from training_jobs")
+        (job,) = await connector.rows("select * from job_readings")
         return job["due_at"] is None
 
     await until(settled, within_s=10)

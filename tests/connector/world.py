@@ -86,7 +86,7 @@ class Connector:
             return found[0] if found and found[0].finished_at else None
 
         async def jobs_tried() -> bool:
-            return not await self.rows("select from training_jobs where due_at is not null and attempts = 0")
+            return not await self.rows("select from job_readings where due_at is not null and attempts = 0")
 
         run = await until(ended, within_s=60)
         assert run is not None
@@ -149,9 +149,18 @@ class Connector:
 
 @asynccontextmanager
 async def connected(
-    database: Database, clock: FrozenClock, *, source: Source | None = None, paced: bool = False
+    database: Database,
+    clock: FrozenClock,
+    *,
+    source: Source | None = None,
+    others: Sequence[Source] = (),
+    paced: bool = False,
+    beside: bool = True,
 ) -> AsyncIterator[Connector]:
-    """A connector that runs for as long as the block does. AWS is where its own settings say."""
+    """A connector that runs for as long as the block does. AWS is where its own settings say.
+
+    `others` are sources of other processes; without what is read `beside` the runs, it only runs.
+    """
     source = source or Source(name="demo", region=REGION)
     health = Health(clock)
     limiter = Limiter() if paced else Limiter(sleep=_at_once)
@@ -165,13 +174,17 @@ async def connected(
         looking = Looking(scheduler.holdings, database, clock)
         duties = [
             scheduler.run,
-            outstanding_reports.backlog(scheduler.holdings, database, clock).run,
-            outstanding_jobs.backlog(scheduler.holdings, database, clock).run,
-            outstanding_lineages.backlog(scheduler.holdings, database, clock).run,
             WriteBackDuty(scheduler.holdings, database, health, clock).run,
             Receiving(roster, account, database, health, clock, told=looking.told.set).run,
             looking.run,
         ]
+        if beside:
+            everything = Roster([source, *others])
+            duties += [
+                outstanding_reports.backlog(scheduler.holdings, database, clock).run,
+                outstanding_jobs.backlog(scheduler.holdings, everything, database, clock).run,
+                outstanding_lineages.backlog(scheduler.holdings, database, clock).run,
+            ]
         stopping = asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
             for each in duties:

@@ -77,7 +77,7 @@ def parts(
         "sources": scheduler.run,
         "dropped-sources": dropping.run,
         "reports": outstanding_reports.backlog(scheduler.holdings, made.database, made.clock).run,
-        "training-jobs": outstanding_jobs.backlog(scheduler.holdings, made.database, made.clock).run,
+        "training-jobs": outstanding_jobs.backlog(scheduler.holdings, roster, made.database, made.clock).run,
         "lineage": outstanding_lineages.backlog(scheduler.holdings, made.database, made.clock).run,
         "write-back": writer.run,
     }

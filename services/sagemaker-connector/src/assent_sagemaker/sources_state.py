@@ -46,6 +46,7 @@ update sources set read_as = $2, full_due_at = null where name = $1 and read_as 
 NEXT = "update sources set next_poll_at = $2, full_due_at = $3 where name = $1"
 ROUNDS = "select rounds from sources where name = $1"
 KEEP_ROUNDS = "update sources set rounds = $2::jsonb where name = $1"
+ACCOUNTS = "select name, account from sources where account is not null"
 READS_ACCOUNT = "update sources set account = $2 where name = $1 and account is distinct from $2"
 # What two listings have lacked is gone, unless it was too much at once. Index: records_missing.
 WAITING = """
@@ -195,6 +196,11 @@ async def keep_rounds(connection: asyncpg.Connection, name: str, rounds: str) ->
 
 async def reads_account(connection: asyncpg.Connection, name: str, account: str) -> None:
     await connection.execute(READS_ACCOUNT, name, account)
+
+
+async def accounts(connection: asyncpg.Connection) -> dict[str, str]:
+    """Source → the account that it reads, as far as that is known."""
+    return {row["name"]: row["account"] for row in await connection.fetch(ACCOUNTS)}
 
 
 async def waiting(connection: asyncpg.Connection, names: Sequence[str]) -> Mapping[str, Waiting]:

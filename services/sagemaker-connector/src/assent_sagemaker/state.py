@@ -51,9 +51,10 @@ returning key, sequence
 BOOK = """
 update records r
    set document_hash = o.document_hash, summary_hash = coalesce(o.summary_hash, r.summary_hash),
-       reports = o.reports::json, reports_attempts = o.reports_attempts, reports_due_at = o.reports_due_at
-  from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::int[], $8::timestamptz[])
-       as o(key, hash, document_hash, summary_hash, reports, reports_attempts, reports_due_at)
+       reports = o.reports::json, reports_attempts = o.reports_attempts, reports_due_at = o.reports_due_at,
+       training_job = o.training_job
+  from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::int[], $8::timestamptz[], $9::text[])
+       as o(key, hash, document_hash, summary_hash, reports, reports_attempts, reports_due_at, training_job)
  where r.key = o.key and r.hash = o.hash and r.source = $1 and r.live
 """
 KNOWN = """
@@ -148,6 +149,8 @@ class Known:
     live: bool
     created_at: datetime
     modified_at: datetime | None
+    #: The key of the job that made it.
+    training_job: str | None
     #: Whether its source was dropped, so that another one may take it over.
     is_adrift: bool
 
@@ -168,6 +171,7 @@ class Known:
             live=row["live"],
             created_at=row["created_at"],
             modified_at=row["modified_at"],
+            training_job=row["training_job"],
             is_adrift=row.get("is_adrift", False),
         )
 
@@ -245,6 +249,7 @@ async def book(connection: asyncpg.Connection, source: str, rows: Sequence[Row])
             [row.reports.written() for row in rows],
             [row.reports.attempts for row in rows],
             [row.reports.due_at for row in rows],
+            [row.training_job for row in rows],
         )
 
 

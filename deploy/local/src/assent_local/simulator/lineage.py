@@ -110,7 +110,7 @@ class Lineage:
                     wanted |= {_other_end(edge, arn) for edge in reached[arn]}
 
         def rows() -> list[Vertex]:
-            return [graph.vertices[arn] for arn in reached if arn in wanted]
+            return [graph.vertices[arn] for arn in reached if arn in wanted and arn != start]
 
         page, token, _ = self._pages.cut(caller.place, "QueryLineage", request, self._store.generation, rows, size=50)
         shown = {vertex.arn for vertex in page}

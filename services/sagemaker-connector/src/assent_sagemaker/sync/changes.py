@@ -143,8 +143,7 @@ def _fitted(observation: Observation) -> tuple[state.Row, Payload]:
 
 
 def _books_differ(row: state.Row, known: state.Known | None) -> bool:
-    return known is None or (row.document_hash, row.summary_hash or known.summary_hash, row.reports) != (
-        known.document_hash,
-        known.summary_hash,
-        known.reports,
+    return known is None or (
+        (row.document_hash, row.summary_hash or known.summary_hash, row.reports, row.training_job)
+        != (known.document_hash, known.summary_hash, known.reports, known.training_job)
     )
