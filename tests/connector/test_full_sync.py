@@ -1,15 +1,21 @@
 """A source read whole: everything that it has, once, by few calls, whatever goes wrong on the way."""
 
+import asyncio
 from collections import Counter
+from typing import Any
 
 import httpx
 from assent_common.events.registry import Kind, MetricsStatus, ModelObserved, ModelVersionObserved, SyncCompleted
 from assent_local.simulator import Simulator
 from assent_sagemaker.runs import Status
+from assent_sagemaker.sync.full import SAMPLE
 
 from tests.connector import world
 from tests.connector.conftest import Connect, client
 from tests.support.wait import until
+
+LISTINGS = 3
+"""Calls by which a source that shares nothing is listed: its groups, its packages, and what others share."""
 
 
 async def seed(simulator: Simulator, groups: int, versions: int) -> None:
@@ -114,6 +120,25 @@ async def seed_more(simulator: Simulator) -> None:
     async with client("sagemaker", simulator.url) as sagemaker:
         for _ in range(2):
             await world.register(sagemaker, "fresh")
+
+
+async def test_thousands_that_are_registered_while_it_is_read_are_not_described_one_by_one(
+    simulator: Simulator, sagemaker: Any, connect: Connect
+) -> None:
+    await world.register(sagemaker, "churn")
+    connector = await connect()
+    simulator.app.calls.clear()
+    simulator.dial(answers=LISTINGS)
+    reading = asyncio.create_task(connector.full())
+    # The listings are answered, and what is asked next waits.
+    await until(lambda: simulator.app.calls.total() > LISTINGS, within_s=30)
+    assert simulator.calls("ListModelPackages") == 1
+    await seed(simulator, 3, 100)
+    simulator.dial()
+    await reading
+    assert len(await connector.versions()) == 301
+    assert simulator.calls("ListModelPackages") <= 1 + 4
+    assert simulator.calls("DescribeModelPackage") <= SAMPLE
 
 
 async def test_what_only_a_stale_index_shows_is_not_there(simulator: Simulator, connect: Connect) -> None:

@@ -5,9 +5,9 @@ creation, and how far that got is committed with each batch.
 """
 
 import random
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from assent_common.clock import to_utc
@@ -27,6 +27,9 @@ from assent_sagemaker.sync.run import Run, in_parallel
 
 SAMPLE = 3
 """So many packages of each full run are described, to see whether Search says the same."""
+
+DESCRIBED = 3
+"""So many packages of a page of Search that were registered after the listing are described; more are listed anew."""
 
 _KINDS = (Kind.MODEL, Kind.MODEL_VERSION)
 
@@ -152,9 +155,12 @@ async def _search_packages(
     """
 
     async def read() -> AsyncGenerator[tuple[Read, list[Listed], datetime | None], None]:
+        there = listed
         found = search(run.account, "ModelPackage", created_since=run.progress.packages)
         async with aclosing(ahead(found)) as pages:
             async for page in pages:
+                if since := await _registered_since(run, page.records, there, others):
+                    there = there | since
                 batch = []
                 unlisted = []
                 for document in page.records:
@@ -162,8 +168,8 @@ async def _search_packages(
                     key = arns.key(arn)
                     if key in sample:
                         compare(document, sample[key])
-                    if key in listed:
-                        if listed[key].is_of(document["CreationTime"]):
+                    if key in there:
+                        if there[key].is_of(document["CreationTime"]):
                             seen.add(key)
                             batch.append(Seen(document))
                     elif key not in others and listing.wants(run, arn):
@@ -176,6 +182,23 @@ async def _search_packages(
             run.progress.packages = reached or run.progress.packages
             await run.observer.keep(batch, confirmed=True)
             seen |= await describe.packages(run, unlisted)
+
+
+async def _registered_since(run: Run, shown: Sequence[Document], listed: Listing, others: set[str]) -> Listing:
+    """A listing of what was registered since the last one, where that is more than is worth describing: of thousands
+    that are registered while the source is read, each would cost a call."""
+    unknown = [one for one in shown if (key := arns.key(one["ModelPackageArn"])) not in listed and key not in others]
+    if len(unknown) <= DESCRIBED:
+        return {}
+    newest = max((one.created_at for one in listed.values()), default=to_utc(unknown[0]["CreationTime"]))
+    # What is older and not listed was deleted, and the index lags.
+    if sum(to_utc(one["CreationTime"]) >= newest for one in unknown) <= DESCRIBED:
+        return {}
+    try:
+        since = await listing.registered(run, after=newest - timedelta(seconds=1))
+    except Refused:
+        return {}
+    return {key: one for key, one in since.items() if key not in others}
 
 
 async def _search_shared(run: Run, listed: Listing, seen: set[str]) -> None:
