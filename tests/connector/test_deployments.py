@@ -168,6 +168,32 @@ async def test_a_version_registered_after_it_serves_is_matched_by_its_artifact(
     assert (live["model_version"], live["matched_by"]) == (urn, "artifact")
 
 
+async def test_an_image_that_they_share_links_nothing(sagemaker: Any, connect: Connect) -> None:
+    await register(sagemaker, "churn")
+    image = SPECIFICATION["Containers"][0]["Image"]
+    await serve(sagemaker, "live", Image=image, ModelDataUrl="s3://models/another.tar.gz")
+    connector = await connect()
+    live = (await last(connector))["live"]
+    assert (live["model_version"], live["matched_by"]) == (None, None)
+
+
+async def test_a_group_a_package_and_a_model_of_one_name_are_three_things(sagemaker: Any, connect: Connect) -> None:
+    urn = await register(sagemaker, "churn")
+    alone = await sagemaker.create_model_package(ModelPackageName="churn", InferenceSpecification=SPECIFICATION)
+    await sagemaker.create_model(ModelName="churn", PrimaryContainer={"ModelPackageName": urn}, ExecutionRoleArn=ROLE)
+    await sagemaker.create_endpoint_config(
+        EndpointConfigName="churn", ProductionVariants=[{**VARIANT, "ModelName": "churn"}]
+    )
+    await sagemaker.create_endpoint(EndpointName="churn", EndpointConfigName="churn")
+    connector = await connect()
+    versions = await connector.versions()
+    assert set(versions) == {urn, alone["ModelPackageArn"]}
+    assert (versions[urn].model is None, versions[alone["ModelPackageArn"]].model) == (False, None)
+    (deployment,) = await connector.events(OBSERVED)
+    assert deployment.data["model_version"] == urn
+    assert len(await connector.events(world.MODEL_OBSERVED)) == 1
+
+
 async def test_components_that_may_not_be_listed_leave_the_rest_as_it_is(
     simulator: Simulator, sagemaker: Any, connect: Connect
 ) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from assent_common.events.registry import MetricsStatus
 from assent_local.simulator import Simulator
+from assent_sagemaker.reports import CHECK_EVERY
 
 from tests.connector import world
 from tests.connector.conftest import Connect
@@ -69,6 +70,26 @@ async def test_an_outage_leaves_the_values_last_read_and_the_content_hash(
     await until(lambda: simulator.calls("GetObject") > calls, within_s=10)
     await connector.full()
     assert len(await connector.events()) == told + 1, "the outage is not told again, only that a sync was completed"
+
+
+async def test_a_report_that_is_written_over_in_its_place_is_noticed_though_nothing_tells_of_it(
+    sagemaker: Any, s3: Any, connect: Connect
+) -> None:
+    await s3.put_object(Bucket="reports", Key="1.json", Body=REPORT % b"0.5")
+    urn = await register(sagemaker, "prices", ModelMetrics=world.metrics_at("s3://reports/1.json"))
+    connector = await connect()
+    before = (await connector.versions())[urn]
+    await s3.put_object(Bucket="reports", Key="1.json", Body=REPORT % b"0.7")
+    connector.clock.advance(1.5 * CHECK_EVERY)
+    await connector.wake()
+
+    async def noticed() -> bool:
+        return bool((await connector.versions())[urn].metrics["rmse"].value == 0.7)
+
+    await until(noticed, within_s=20)
+    after = (await connector.versions())[urn]
+    assert after.content_hash != before.content_hash
+    assert after.modified_at == before.modified_at
 
 
 async def test_tries_become_rarer(simulator: Simulator, sagemaker: Any, s3: Any, connect: Connect) -> None:

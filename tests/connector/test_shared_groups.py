@@ -124,6 +124,17 @@ async def test_seen_by_two_it_is_one_record_and_its_accounts_own_source_owns_it(
     assert set((await owners(own)).values()) == {"own"}
 
 
+async def test_of_one_name_in_two_accounts_there_are_two(simulator: Simulator, owner: Any, join: Join) -> None:
+    ours = await register(owner, "churn")
+    async with client("sagemaker", simulator.url, key=access_key_for(CONSUMER)) as consumer:
+        theirs = await register(consumer, "churn")
+    await join(source("own", OWNER))
+    connector = await join(source("consumer", CONSUMER))
+    versions = await connector.versions()
+    assert {urn: version.source for urn, version in versions.items()} == {ours: "own", theirs: "consumer"}
+    assert len({version.model for version in versions.values()}) == 2
+
+
 async def test_who_loses_sight_of_it_leaves_it_to_who_still_sees_it(
     simulator: Simulator, owner: Any, join: Join
 ) -> None:
