@@ -123,8 +123,7 @@ class _Reading:
         async with self._held.transaction() as uow:
             connection = await uow.sql()
             await training_jobs.keep(connection, name, kept, settled=True)
-            # Asked for by now, so that this source is waiting when they are read.
-            await training_jobs.note(connection, wanted, self._clock.now())
+            await training_jobs.await_reading(connection, name, wanted, self._clock.now())
             if is_news:
                 await training_jobs.wake(connection, name, kept, self._clock.now())
 

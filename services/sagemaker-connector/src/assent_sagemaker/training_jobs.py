@@ -53,6 +53,12 @@ WAKE = """
 update job_readings set due_at = $3
  where key = any($1::text[]) and source <> $2 and document is null and due_at > $3
 """
+# Another one has read it while this one was about to wait for that.
+CATCH_UP = """
+update job_readings r set due_at = $3
+ where key = any($1::text[]) and source = $2 and document is null
+   and exists (select from job_readings o where o.key = r.key and o.source <> r.source and o.document is not null)
+"""
 # One that has ended is known for good.
 HASTEN = "update job_readings set due_at = $3 where key = any($1::text[]) and source = $2 and due_at > $3"
 # Index: records_training_job.
@@ -143,6 +149,12 @@ async def keep(connection: asyncpg.Connection, source: str, kept: Sequence[Kept]
         settled,
         source,
     )
+
+
+async def await_reading(connection: asyncpg.Connection, source: str, wanted: Collection[Wanted], now: datetime) -> None:
+    """Have others read these for this source, which is settled already: it is woken when they have, be it before."""
+    await note(connection, wanted, now)
+    await connection.execute(CATCH_UP, [one.key for one in wanted], source, now)
 
 
 async def wake(connection: asyncpg.Connection, source: str, kept: Sequence[Kept], now: datetime) -> None:
