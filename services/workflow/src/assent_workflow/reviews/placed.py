@@ -48,11 +48,13 @@ async def placed(uow: UnitOfWork, task_id: UUID, *, by: Principal) -> Placed:
     subject = await subjects.subject_of(connection, candidacy)
     policy = await policies.pinned(connection, round_.review.policy)
     now = uow.clock.now()
+    # Others wait for this row: nothing is read that nobody asks for.
+    asks_groups = any(approval.group is not None for stage in policy.stages for approval in stage.approvals)
     return Placed(
         candidacy=candidacy,
         round=round_,
         assessment=await subjects.assessed(connection, policy, subject, now, review=round_.review.id),
-        by=await with_groups(connection, by),
+        by=await with_groups(connection, by) if asks_groups else by,
         delegations=await delegations.given_to(connection, Person(by.issuer, by.subject), now),
         at=now,
     )
