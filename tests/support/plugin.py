@@ -27,7 +27,7 @@ NO_KAFKA = (
 )
 
 OwnPostgres = Callable[[], Awaitable[Postgres]]
-OwnKafka = Callable[[], Awaitable[Kafka]]
+OwnKafka = Callable[..., Awaitable[Kafka]]
 
 _RUN = pytest.StashKey[Path]()
 _CONTROLLER = pytest.StashKey[int]()
@@ -93,13 +93,16 @@ async def own_postgres(tmp_path: Path) -> AsyncIterator[OwnPostgres]:
 
 @pytest.fixture
 async def own_kafka(tmp_path: Path) -> AsyncIterator[OwnKafka]:
-    """Starts an Apache Kafka for this test alone, to be stopped, frozen and wiped. It is gone after the test."""
+    """Starts an Apache Kafka for this test alone, to be stopped, frozen and wiped. It is gone after the test.
+
+    Told an `advertised_port`, it sends there who came by its `proxied_port`.
+    """
     if not jars.available():
         pytest.skip("needs Apache Kafka: Java and Maven are not both installed")
     started: list[Kafka] = []
 
-    async def start() -> Kafka:
-        kafka = Kafka(tmp_path / f"kafka-{len(started)}")
+    async def start(advertised_port: int | None = None) -> Kafka:
+        kafka = Kafka(tmp_path / f"kafka-{len(started)}", advertised_port)
         started.append(kafka)
         await kafka.start()
         return kafka

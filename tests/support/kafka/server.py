@@ -26,9 +26,9 @@ PROPERTIES = """
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller_port}
-listeners=BROKER://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
-advertised.listeners=BROKER://127.0.0.1:{port}
-listener.security.protocol.map=BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT
+listeners=BROKER://127.0.0.1:{port},PROXIED://127.0.0.1:{proxied_port},CONTROLLER://127.0.0.1:{controller_port}
+advertised.listeners=BROKER://127.0.0.1:{port},PROXIED://127.0.0.1:{advertised_port}
+listener.security.protocol.map=BROKER:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT
 inter.broker.listener.name=BROKER
 controller.listener.names=CONTROLLER
 log.dirs={logs}
@@ -49,12 +49,17 @@ class KafkaFailed(Exception):
 
 
 class Kafka:
-    """Its address stays the same from one start to the next, and so does what it holds, until it is wiped."""
+    """Its address stays the same from one start to the next, and so does what it holds, until it is wiped.
 
-    def __init__(self, folder: Path) -> None:
+    Who comes by `proxied_port` is told to go on by `advertised_port`: there a proxy of the test's own listens.
+    """
+
+    def __init__(self, folder: Path, advertised_port: int | None = None) -> None:
         self._folder = folder
         self._port = free_port()
         self._controller_port = free_port()
+        self.proxied_port = free_port()
+        self._advertised_port = advertised_port or self.proxied_port
         self._process: Process | None = None
         self.bootstrap_servers = f"127.0.0.1:{self._port}"
 
@@ -118,7 +123,12 @@ class Kafka:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._properties.write_text(
             PROPERTIES.format(
-                port=self._port, controller_port=self._controller_port, logs=self._logs, partitions=PARTITIONS
+                port=self._port,
+                proxied_port=self.proxied_port,
+                advertised_port=self._advertised_port,
+                controller_port=self._controller_port,
+                logs=self._logs,
+                partitions=PARTITIONS,
             )
         )
         cluster_id = base64.urlsafe_b64encode(b"\0" + os.urandom(15)).decode().rstrip("=")
