@@ -13,7 +13,7 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 	$$python -c 'import sys, ensurepip, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null \
 	&& echo $$python && break; done)
 
-.PHONY: help setup test demo bench-sync bench-catalog bench-gate docs lint style types layers audit sbom format clean
+.PHONY: help setup test prove prove-long demo bench-sync bench-catalog bench-gate docs lint style types layers audit sbom format clean
 
 help:  ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 15
@@ -35,6 +35,12 @@ $(BIN)/uv:
 
 test: $(READY)  ## Run every test, on real Postgres and Apache Kafka
 	$(BIN)/pytest -n 2 --dist loadfile
+
+prove: $(READY)  ## Try to break the promises of docs/promises.md, each by its faults, in some minutes
+	$(BIN)/python -m tests.prove --write docs/promises.md
+
+prove-long: $(READY)  ## The same for an hour, with the dice thrown anew: FOR=600 for ten minutes
+	$(BIN)/python -m tests.prove --long --for $(or $(FOR),3600) --write docs/promises.md
 
 demo: $(READY)  ## Tell the whole story on the terminal, from SageMaker to the gate
 	$(BIN)/assent demo
