@@ -61,7 +61,7 @@ def a_database(settings: Settings, service: str = "tests") -> Database:
 
 async def lay(database: Database) -> None:
     async with database.connection() as connection:
-        await connection.execute(schema.V1 + TABLES)
+        await connection.execute(schema.V1 + schema.V2 + TABLES)
 
 
 async def change(database: Database, key: str, *, scope: str | None = None, description: str | None = None) -> int:

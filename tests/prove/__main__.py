@@ -94,7 +94,8 @@ async def _in_a_house(
                 except Exception as error:  # noqa: BLE001 - whatever it was, a promise may be broken: said, and the rest goes on
                     proof.failed.append(f"{trial.id} {trial.what}: {error!r}")
                     _say(f"{trial.id} {trial.what}: BROKEN\n{traceback.format_exc()}\n{house.last_words()}")
-                    return
+                    await house.heal()
+                    continue
                 proof.outcomes.append(outcome)
                 found = outcome.found
                 proof.failed += [f"{trial.id}: {why}" for why in (*found.lost, *found.doubled, *found.wrong)]

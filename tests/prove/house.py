@@ -19,7 +19,7 @@ import httpx
 import uvicorn
 from assent_local.issuer import AUDIENCE, Issuer
 from assent_local.ports import free_port
-from assent_local.postgres import Postgres
+from assent_local.postgres import Postgres, _binary
 from assent_local.processes import Child
 from assent_local.simulator.server import running as a_sagemaker
 
@@ -145,6 +145,24 @@ class House(Assent):
         url = self.postgres.plain_url(_database(name))
         port = self.to_postgres[name].port if through_proxy else self.postgres.port
         return url.replace(f":{self.postgres.port}/", f":{port}/")
+
+    async def dump(self, name: str, to: Path) -> Path:
+        """As an administrator backs it up, while everything runs."""
+        await self._postgres_tool("pg_dump", "--format=custom", f"--file={to}", self.database_url(name))
+        return to
+
+    async def restore(self, name: str, dump: Path) -> None:
+        """As an administrator brings it back: the database is another one then. Its service does not run."""
+        await self.postgres.drop_database(_database(name))
+        await self.postgres.create_database(_database(name))
+        await self._postgres_tool("pg_restore", f"--dbname={self.database_url(name)}", "--exit-on-error", str(dump))
+
+    async def _postgres_tool(self, tool: str, *arguments: str) -> None:
+        process = await asyncio.create_subprocess_exec(
+            str(_binary(tool)), *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+        )
+        said, _ = await process.communicate()
+        assert process.returncode == 0, said.decode()
 
     @asynccontextmanager
     async def database(self, name: str) -> AsyncIterator[asyncpg.Connection]:

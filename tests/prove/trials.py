@@ -20,6 +20,7 @@ from tests.prove import wire
 from tests.prove.house import MODULES, House
 from tests.prove.load import Story
 from tests.prove.proxy import Act, Frame, of
+from tests.prove.restoring import restored_from_backups
 from tests.prove.trouble import Trial, Trouble
 from tests.support.wait import until
 from tests.workflow.test_gate_is_never_stale import USE_CASES, History, Step, stale
@@ -398,6 +399,11 @@ async def _published(house: House) -> float:
     return sum([await house.metric(service, "assent_outbox_published") for service in MODULES])
 
 
+def _restored(name: str, *services: str) -> Trial:
+    what = f"restored from a backup: {', '.join(services)}"
+    return Trial(name, what, "R12", partial(restored_from_backups, services), alone=True)
+
+
 ALL = (
     Trial("T1", "kill -9 as the k-th message passes", "R1 R2", killed_at_every_step),
     Trial("T2a", "the reply to COMMIT of a request is lost", "R1 R2", reply_to_commit_lost),
@@ -418,5 +424,9 @@ ALL = (
     Trial("T12", "the disk is full", "R5", disk_full, needs_root=True),
     Trial("T13", "rolling restart, two of each", "R10", rolling_restart, of_each=2),
     Trial("T14", "zombies wake up, two of each", "R2 R3", zombies, of_each=2),
+    _restored("T17a", "workflow"),
+    _restored("T17b", "catalog-api"),
+    _restored("T17c", "sagemaker-connector"),
+    _restored("T17d", *MODULES),
     Trial("T18", "the gate, two processes, killed", "R8", gate_is_linearizable, of_each=2),
 )

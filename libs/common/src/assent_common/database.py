@@ -38,6 +38,11 @@ class Database:
         """Set after each commit that wrote events: the relay need not wait for its next poll."""
         self.changes = 0
         """How many commits of this process wrote events."""
+        self.settled = asyncio.Event()
+        """Set once it is known whether it was restored: nothing is published and nothing consumed before."""
+        self.settled.set()
+        self.generation = 0
+        """How often it was, when it was settled."""
         reached, tls = _reached(url)
         self.engine = create_async_engine(
             reached,

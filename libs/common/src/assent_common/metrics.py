@@ -17,6 +17,9 @@ OUTBOX_OLDEST_SECONDS = Gauge(
     "assent_outbox_oldest_age_seconds", "Age of the oldest event not yet published. Rising: is the broker there?"
 )
 OUTBOX_REPLAYED = Counter("assent_outbox_replayed_total", "Events published again because somebody asked.")
+GENERATION = Gauge(
+    "assent_database_generation", "How often the database was restored from a backup. Rising: it just was."
+)
 PRODUCER_REBUILDS = Counter(
     "assent_producer_rebuilds_total", "Producers thrown away. More than a few an hour: the broker is unwell."
 )

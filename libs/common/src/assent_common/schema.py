@@ -87,6 +87,17 @@ drop table outbox, outbox_position, outbox_acknowledged, leases, audit, idempote
 drop function audit_is_append_only();
 """
 
+V2 = """
+-- Which database this is, as Postgres tells: another one after a restore, a failover or a move.
+create table home (only_row boolean primary key default true check (only_row), address text);
+insert into home (address) values (null);
+"""
+
+V2_DOWN = "drop table home;"
+
 TABLES = frozenset(
-    {"outbox", "outbox_position", "outbox_acknowledged", "leases", "audit", "idempotency_keys", "source_census"}
+    {
+        *("outbox", "outbox_position", "outbox_acknowledged", "leases", "audit", "idempotency_keys", "source_census"),
+        "home",
+    }
 )

@@ -23,6 +23,7 @@ from assent_common.identity.keys import Keys
 from assent_common.identity.tokens import Verifier
 from assent_common.kafka.topics import Topic
 from assent_common.outbox.relay import Relay
+from assent_common.restored import Reconcile, Standing, nothing_to_reconcile
 from assent_common.settings import Settings
 from assent_common.signing import Signer
 from assent_common.supervise import Duty, supervise
@@ -54,6 +55,8 @@ class Parts:
     routers: Sequence[APIRouter]
     publishes: Sequence[Topic]
     duties: Mapping[str, Duty]
+    #: What it does about its rows where they are older than what it told.
+    reconcile: Reconcile = nothing_to_reconcile
     #: What its routes find in `request.app.state`, besides what all services have there.
     state: Mapping[str, Any] = field(default_factory=dict)
 
@@ -96,13 +99,18 @@ async def run(made: Runtime, parts: Parts, *, port: int) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     try:
-        if not await _upgraded(made, parts, stopping):
+        if not await _unless(stopping, migrations.upgrade(made.database, parts.package)):
             return
-        server = _server(made, parts, port, stopping)
+        standing = Standing(made.settings, made.database, made.health, parts.publishes, parts.reconcile)
+        made.database.settled.clear()
+        if not await _unless(stopping, standing.settle()):
+            return
+        server = _server(made, parts, port, stopping, standing)
         relay = Relay(made.settings, made.database, made.health, topics=parts.publishes)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(_stop_server(server, stopping))
-            for name, duty in {"relay": relay.run, **_witness(made), **parts.duties}.items():
+            duties = {"restored": standing.run, "relay": relay.run, **_witness(made), **parts.duties}
+            for name, duty in duties.items():
                 tasks.create_task(supervise(name, duty, stopping, made.health), name=name)
             await server.serve()
             stopping.set()
@@ -111,17 +119,17 @@ async def run(made: Runtime, parts: Parts, *, port: int) -> None:
         await made.database.close()
 
 
-async def _upgraded(made: Runtime, parts: Parts, stopping: asyncio.Event) -> bool:
-    """False if the service is to stop before its database has come."""
-    upgrade = asyncio.create_task(migrations.upgrade(made.database, parts.package))
+async def _unless(stopping: asyncio.Event, doing: Coroutine[Any, Any, None]) -> bool:
+    """False if the service is to stop before this is done."""
+    done = asyncio.create_task(doing)
     stop = asyncio.create_task(stopping.wait())
-    await asyncio.wait({upgrade, stop}, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait({done, stop}, return_when=asyncio.FIRST_COMPLETED)
     stop.cancel()
-    if not upgrade.done():
-        upgrade.cancel()
-        await asyncio.wait({upgrade})
+    if not done.done():
+        done.cancel()
+        await asyncio.wait({done})
         return False
-    await upgrade
+    await done
     return True
 
 
@@ -132,7 +140,7 @@ def _witness(made: Runtime) -> Mapping[str, Duty]:
     return {"audit-checkpoints": Checkpoints(made.settings, made.database, made.signer).run}
 
 
-def _server(made: Runtime, parts: Parts, port: int, stopping: asyncio.Event) -> uvicorn.Server:
+def _server(made: Runtime, parts: Parts, port: int, stopping: asyncio.Event, standing: Standing) -> uvicorn.Server:
     settings = made.settings
     keys = (
         Keys(settings.oidc_issuer, settings.oidc_jwks_url, client=made.client, clock=made.clock)
@@ -156,7 +164,7 @@ def _server(made: Runtime, parts: Parts, port: int, stopping: asyncio.Event) -> 
         database=made.database,
         health=made.health,
         authenticate=verifier.authenticate,
-        state={"signer": made.signer, **parts.state},
+        state={"signer": made.signer, "standing": standing, **parts.state},
         requests_a_minute=settings.requests_a_minute,
     )
     app.state.stopping = stopping

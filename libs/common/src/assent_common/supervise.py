@@ -58,6 +58,16 @@ async def pause(stopping: asyncio.Event, seconds: float) -> None:
         pass
 
 
+async def either(one: asyncio.Event, other: asyncio.Event, *, within_s: float | None = None) -> None:
+    """Until one of them is set, or the time is over."""
+    waiting = [asyncio.create_task(event.wait()) for event in (one, other)]
+    try:
+        await asyncio.wait(waiting, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for each in waiting:
+            each.cancel()
+
+
 async def _run(duty: Duty, stopping: asyncio.Event, steady: Callable[[], None], *, steady_after_s: float) -> None:
     running = asyncio.ensure_future(duty(stopping))
     stop = asyncio.create_task(stopping.wait())

@@ -72,6 +72,11 @@ class UnitOfWork:
         )
         self._events.append(append.Row.of(topic, type, subject, sequence, body, scope))
 
+    @property
+    def told(self) -> frozenset[str]:
+        """Of whom something was told so far."""
+        return frozenset(row.key for row in self._events)
+
     def audit(self, actor: str, action: str, subject: str, details: Mapping[str, Any] | None = None) -> None:
         """Keep who did what to what, for ever. Raises ValueError or TypeError where `details` is not canonical JSON."""
         canonical.dumps(details or {})

@@ -9,6 +9,7 @@ from assent_common.http import audit_log, feed
 from assent_common.kafka import topics
 from assent_common.service import Parts, Runtime
 
+from assent_catalog import restored
 from assent_catalog.datasets.routes import routes as datasets
 from assent_catalog.deployments.routes import routes as deployments
 from assent_catalog.examples import shown
@@ -59,6 +60,7 @@ def parts(made: Runtime, custom_fields: CustomFields) -> Parts:
             held=HELD,
             lanes=LANES,
         ),
+        reconcile=restored.reconcile,
         state=state(custom_fields),
     )
 

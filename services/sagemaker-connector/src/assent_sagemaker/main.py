@@ -13,7 +13,15 @@ from assent_common.service import Parts, Runtime
 from assent_common.supervise import Duty
 from botocore.session import get_session
 
-from assent_sagemaker import outstanding_jobs, outstanding_lineages, outstanding_reports, routes, sources, write_back
+from assent_sagemaker import (
+    outstanding_jobs,
+    outstanding_lineages,
+    outstanding_reports,
+    restored,
+    routes,
+    sources,
+    write_back,
+)
 from assent_sagemaker.access.check import Checker
 from assent_sagemaker.aws.account import Account
 from assent_sagemaker.aws.clients import Clients
@@ -116,6 +124,7 @@ def parts(
         ],
         publishes=[REGISTRY],
         duties=duties,
+        reconcile=restored.reconcile,
     )
 
 

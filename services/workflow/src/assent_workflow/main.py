@@ -5,6 +5,7 @@ from assent_common.http import audit_log, feed
 from assent_common.kafka import topics
 from assent_common.service import Parts, Runtime
 
+from assent_workflow import restored
 from assent_workflow.candidacies.routes import routes as candidacies
 from assent_workflow.comments.routes import routes as comments
 from assent_workflow.delegations.routes import routes as delegations
@@ -63,6 +64,7 @@ def parts(made: Runtime, settings: Settings) -> Parts:
             "gate-log": Forgetting(made.database).run,
             "facts": Dashboard(made.database).run,
         },
+        reconcile=restored.reconcile,
         state={"webhook_sealer": sealer, "external_secrets": secrets},
     )
 

@@ -8,8 +8,8 @@ down_revision = None
 
 
 def upgrade() -> None:
-    script(schema.V1)
+    script(schema.V1 + schema.V2)
 
 
 def downgrade() -> None:
-    script(schema.V1_DOWN)
+    script(schema.V2_DOWN + schema.V1_DOWN)

@@ -118,6 +118,8 @@ def build(
     app.state.rates = Rates(requests_a_minute)
     #: A service with a key has one.
     app.state.signer = None
+    #: What is known of the database, in a service that runs.
+    app.state.standing = None
     for name, value in (state or {}).items():
         setattr(app.state, name, value)
     problems.install(app)

@@ -18,7 +18,7 @@ from assent_common.kafka.dead_letters import DeadLetter, DeadLetters, TooManyDea
 from assent_common.kafka.disposal import stop_consumer
 from assent_common.kafka.topics import Topic
 from assent_common.settings import Settings
-from assent_common.supervise import pause
+from assent_common.supervise import either, pause
 from assent_common.uow import UnitOfWork
 
 Apply = Callable[[UnitOfWork, Sequence[CloudEvent]], Awaitable[None]]
@@ -84,6 +84,7 @@ class Consumer:
         """Until `stopping`. Survives broker and database; ends early only with TooManyDeadLetters."""
         backoff_s = 0.5
         try:
+            await either(self._database.settled, stopping)
             while not stopping.is_set():
                 try:
                     await self._consume(stopping)
@@ -104,7 +105,7 @@ class Consumer:
         consumer = AIOKafkaConsumer(
             *(topic.full_name(self._settings.kafka_topic_prefix) for topic in self._topics),
             **options(self._settings, self._group),
-            group_id=self._group,
+            group_id=self._of_this_generation,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             session_timeout_ms=10_000,
@@ -130,6 +131,12 @@ class Consumer:
             pass
         finally:
             await stop_consumer(consumer)
+
+    @property
+    def _of_this_generation(self) -> str:
+        """A restored database lacks what was read after the backup: another group, which begins at the beginning."""
+        generation = self._database.generation
+        return f"{self._group}.{generation}" if generation else self._group
 
     async def _process(self, records: Sequence[ConsumerRecord], stopping: asyncio.Event) -> None:
         lanes = [self._process_lane(lane, stopping) for lane in _lanes(records, self._lanes)]

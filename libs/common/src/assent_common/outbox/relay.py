@@ -20,7 +20,7 @@ from assent_common.outbox.append import RANGES
 from assent_common.outbox.pace import Pace
 from assent_common.outbox.replay import replay
 from assent_common.settings import Settings
-from assent_common.supervise import pause
+from assent_common.supervise import either, pause
 
 # A replayed row that a newer one of its entity has overtaken is not sent: the newer one is the state.
 # No more bytes at once than go out well before the deadline, but one row at least.
@@ -124,6 +124,7 @@ class Relay:
         """Until `stopping`, whatever happens to broker and database meanwhile."""
         backoff_s = 0.2
         try:
+            await either(self._database.settled, stopping)
             while not stopping.is_set():
                 try:
                     busy = await self._round(stopping)
@@ -270,13 +271,7 @@ class Relay:
 
     async def _idle(self, stopping: asyncio.Event) -> None:
         """Until something is written, or a second: another process may write, too."""
-        written = asyncio.create_task(self._database.outbox_written.wait())
-        stop = asyncio.create_task(stopping.wait())
-        try:
-            await asyncio.wait({written, stop}, timeout=POLL_S, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            written.cancel()
-            stop.cancel()
+        await either(self._database.outbox_written, stopping, within_s=POLL_S)
 
     async def _close(self) -> None:
         try:

@@ -9,6 +9,7 @@ UNKNOWN = (
     "Register it in a registry that Assent reads, or wait for the next reading (`assent sync SOURCE` does it now). "
     "If it is registered, look at what you named."
 )
+WAIT = "Ask again in a moment. If it stays so, /health/ready of the workflow says what it waits for."
 NAME_THE_VERSION = "Name the model version, too: its ARN or its id (`model_version`)."
 DEPLOY_WHAT_WAS_JUDGED = (
     "Deploy the very artifact and image that were judged; or register what you have, and have that judged."

@@ -72,6 +72,11 @@ async def answer(connection: asyncpg.Connection, question: Question) -> Answer:
     return _best(question, rows, asked_at)
 
 
+def nobody_knows(why: str) -> Answer:
+    """Of a database of which nobody knows yet whether it is the present one."""
+    return Answer(False, [why], [advice.WAIT], None, None, None)
+
+
 def _best(question: Question, rows: Sequence[asyncpg.Record], asked_at: datetime) -> Answer:
     """One acceptance is enough: all these rows are of the same name, or the same bytes."""
     objections = []

@@ -109,7 +109,8 @@ async def ask_gate(asked: QuestionIn, request: Request, who: Reader) -> Verdict:
     database: Database = request.app.state.database
     id_ = ids.new()
     async with database.connection() as connection:
-        answered = await gate.answer(connection, question)
+        closed = request.app.state.standing.closed if request.app.state.standing else None
+        answered = gate.nobody_knows(closed) if closed else await gate.answer(connection, question)
         await log.keep(connection, id_, question, answered, by=who)
     metrics.GATE_ANSWERS.labels("allow" if answered.allow else "deny").inc()
     signer: Signer | None = request.app.state.signer
