@@ -21,6 +21,7 @@ CONVERGES_WITHIN_S = 180.0
 CANDIDACIES = "select id::text, status from candidacies"
 LIVE = "select urn from records where kind = 'model_version' and live"
 VERSIONS = "select urn from model_versions where live"
+GENERATION = "select value >> 32 from outbox_position"
 REASON = "select reason from candidacies where id = $1"
 ACCEPTED = ENDINGS.index("accepted")
 
@@ -45,6 +46,11 @@ async def restored_from_backups(names: Sequence[str], t: Trouble) -> None:
     await _accept(load, late)
     await house.well()
     highest = await _highest(house)
+    generations = {}
+    for name in MODULES:
+        async with house.database(name) as connection:
+            # A backup is of the generation that the database has now: no other restore comes between.
+            generations[name] = await connection.fetchval(GENERATION)
 
     for name in MODULES:
         await house.remove(name, 0)
@@ -75,8 +81,8 @@ async def restored_from_backups(names: Sequence[str], t: Trouble) -> None:
     for name in MODULES:
         async with house.database(name) as connection:
             await audit.verify(connection)
-            uses = await connection.fetchval("select value >> 32 > 0 from outbox_position")
-        assert uses == (name in names), f"{name} took itself for {'restored' if uses else 'the present one'}"
+            generation = await connection.fetchval(GENERATION)
+        assert generation == generations[name] + (name in names), f"{name} is of generation {generation}"
 
 
 async def _accept(load: Load, story: Story) -> None:
