@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 
 from assent_common.clock import SystemClock
 from assent_common.database import Database
+from assent_workflow.notifications import duties
 from assent_workflow.settings import Settings
 from assent_workflow.webhooks.deliver import Deliveries
 from assent_workflow.webhooks.sign import Sealer
@@ -36,8 +37,8 @@ async def a_process(duty: str, database_url: str, settings: Mapping[str, str] = 
 async def main(duty: str) -> None:
     settings = Settings()
     database = Database(settings.database_url.get_secret_value(), service="workflow", clock=SystemClock())
-    assert duty == "webhooks"
-    await Deliveries(database, Sealer(KEY), LOOPBACK).run(asyncio.Event())
+    sending = Deliveries(database, Sealer(KEY), LOOPBACK) if duty == "webhooks" else duties.mails(database, settings)
+    await sending.run(asyncio.Event())
 
 
 if __name__ == "__main__":

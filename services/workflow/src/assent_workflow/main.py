@@ -8,6 +8,7 @@ from assent_common.service import Parts, Runtime
 from assent_workflow import restored
 from assent_workflow.candidacies.routes import routes as candidacies
 from assent_workflow.comments.routes import routes as comments
+from assent_workflow.contacts.routes import routes as contacts
 from assent_workflow.delegations.routes import routes as delegations
 from assent_workflow.evidence.routes import routes as evidence
 from assent_workflow.external.ask import ExternalChecks
@@ -20,6 +21,8 @@ from assent_workflow.findings.routes import routes as findings
 from assent_workflow.gate.log import Forgetting
 from assent_workflow.gate.routes import routes as gate
 from assent_workflow.identities.routes import routes as identities
+from assent_workflow.notifications.duties import duties as notifications
+from assent_workflow.notifications.routes import routes as notification_log
 from assent_workflow.policies.routes import routes as policies
 from assent_workflow.policies.trials import routes as trials
 from assent_workflow.projection.apply import apply
@@ -37,6 +40,7 @@ PORT = 8082
 ROUTERS = (
     *(candidacies, reviews, comments, evidence),
     *(tasks, trials, policies, external, identities, delegations, findings, webhooks, gate, facts, use_cases),
+    *(contacts, notification_log),
     *(feed.routes, audit_log.routes),
 )
 
@@ -52,6 +56,7 @@ def parts(made: Runtime, settings: Settings) -> Parts:
     if secrets is not None:
         caller = Caller(secrets, settings.networks, cafile=settings.outgoing_cafile)
         duties["external-checks"] = ExternalChecks(made.database, caller).run
+    duties |= notifications(made.database, settings)
     return Parts(
         title="Assent workflow",
         description="Moves model versions from candidate to accepted, and answers whether one may be deployed.",

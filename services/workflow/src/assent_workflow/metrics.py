@@ -15,6 +15,13 @@ EXTERNAL_CHECKS = Counter(
     "that a policy asks does not answer, and nothing is accepted that waits for it.",
     ["outcome"],
 )
+OUTGOING = Counter(
+    "assent_workflow_outgoing_total",
+    "Attempts to tell somebody of something, by channel (`mail`, `slack`, `webhook`) and outcome: `delivered`, "
+    "`waiting` (tried again later), `failed` (given up). Failed rising: `GET /v1/notifications?status=failed`, or the "
+    "webhook's deliveries, say why.",
+    ["channel", "outcome"],
+)
 TASKS_WAITING = Gauge("assent_workflow_tasks_waiting", "Tasks that wait for a decision.", ["stage", "role"])
 TASKS_OVERDUE = Gauge(
     "assent_workflow_tasks_overdue", "Of those, past their due time. Rising: talk to the role.", ["stage", "role"]

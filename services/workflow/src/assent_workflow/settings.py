@@ -6,6 +6,11 @@ import re
 from assent_common import settings
 from pydantic import Field, SecretStr, field_validator
 
+from assent_workflow.notifications.mail import Server
+from assent_workflow.notifications.reach import Reach
+from assent_workflow.notifications.rules import MAIL
+from assent_workflow.outgoing.addresses import Refused, parsed
+
 
 class Settings(settings.Settings):
     webhook_key: SecretStr | None = Field(
@@ -21,6 +26,70 @@ class Settings(settings.Settings):
     outgoing_cafile: str | None = Field(
         default=None, description="CA certificates (PEM) that what is sent to trusts in, besides the public ones"
     )
+    public_url: str | None = Field(
+        default=None,
+        description="Where people reach the workflow, e.g. https://assent.example.com/workflow, for links in what they "
+        "are told; without it there are none",
+    )
+    smtp_url: SecretStr | None = Field(
+        default=None,
+        description="Where mail is handed in: smtp://user:password@host:587, which goes over to TLS or sends nothing "
+        "(unless `?starttls=off`), or smtps://…:465; without it nobody gets mail",
+    )
+    mail_from: str | None = Field(
+        default=None,
+        description="Whom mail is from; unless set the user of the URL, where that is an address, or else assent@ its "
+        "host",
+    )
+    mail_domains: str = Field(
+        default="",
+        description="Domains of the company, …,…: a person whose subject is an address there needs no contact",
+    )
+    slack_channels: dict[str, SecretStr] = Field(
+        default_factory=dict,
+        description="Channels of a chat: name → URL of an incoming webhook as Slack has them; without any, nothing is "
+        "told there",
+    )
+
+    @property
+    def mail_server(self) -> Server | None:
+        return Server.of(self.smtp_url.get_secret_value(), self.mail_from) if self.smtp_url else None
+
+    @property
+    def reach(self) -> Reach:
+        """How people can be told of what happens."""
+        mail = [MAIL] if self.smtp_url else []
+        return Reach(
+            channels=frozenset([*mail, *(f"slack:{name}" for name in self.slack_channels)]),
+            public_url=self.public_url,
+            domains=frozenset(domain.strip().lower() for domain in self.mail_domains.split(",") if domain.strip()),
+        )
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _smtp(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None:
+            Server.of(url.get_secret_value(), None)
+        return url
+
+    @field_validator("public_url")
+    @classmethod
+    def _public(cls, url: str | None) -> str | None:
+        if url is not None and not re.fullmatch(r"https?://[^\s<>\"']+", url):
+            raise ValueError("must be an http(s):// URL")
+        return url
+
+    @field_validator("slack_channels")
+    @classmethod
+    def _channels(cls, channels: dict[str, SecretStr]) -> dict[str, SecretStr]:
+        for name, url in channels.items():
+            if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,62}", name):
+                raise ValueError("a channel's name is of small letters, digits, - and _")
+            try:
+                parsed(url.get_secret_value())
+            except Refused as error:
+                raise ValueError(f"the URL of {name}: {error}") from error
+        return channels
 
     @property
     def networks(self) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:

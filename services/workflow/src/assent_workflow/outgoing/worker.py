@@ -7,6 +7,7 @@ from assent_common.database import Database, is_transient
 from assent_common.supervise import pause
 from assent_common.uow import UnitOfWork
 
+from assent_workflow import metrics
 from assent_workflow.outgoing.outcome import Outcome
 from assent_workflow.outgoing.queue import Ended, Queue, Row
 
@@ -26,6 +27,7 @@ class Worker:
         queue: Queue,
         send: Send,
         *,
+        channel: str,
         prepare: Prepare | None = None,
         after: After | None = None,
         at_once: int = 10,
@@ -37,6 +39,7 @@ class Worker:
         self._database = database
         self._queue = queue
         self._send = send
+        self._channel = channel
         self._prepare = prepare
         self._after = after
         self._at_once = at_once
@@ -67,6 +70,8 @@ class Worker:
         outcome = await self._send(row)
         async with self._database.connection() as connection:
             ended = await self._queue.ended(connection, row, outcome)
+        if ended is not None:
+            metrics.OUTGOING.labels(self._channel, ended).inc()
         # Holding no row of the queue: what follows may touch others of them, which others hold.
         if ended is not None and self._after is not None:
             async with self._database.transaction() as uow:

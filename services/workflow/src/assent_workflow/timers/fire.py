@@ -14,6 +14,7 @@ from assent_workflow.candidacies.end import end_locked
 from assent_workflow.candidacies.model import Candidacy, Trigger
 from assent_workflow.findings import store as findings
 from assent_workflow.findings.model import risk_is_over
+from assent_workflow.notifications import digests
 from assent_workflow.timers import store
 from assent_workflow.timers.model import TimerKind
 
@@ -45,7 +46,8 @@ async def fire(uow: UnitOfWork, *, at: datetime | None = None, most: int = 200, 
     connection = await uow.sql()
     of_candidacies = await store.claim(connection, at=at, most=most, only=only)
     of_findings = await findings.claim_timers(connection, at=at, most=most, only=only)
-    due = [*of_candidacies, *of_findings]
+    of_digests = await digests.claim(connection, at=at, most=most, only=only)
+    due = [*of_candidacies, *of_findings, *of_digests]
     if not due:
         return 0
     try:
@@ -53,6 +55,7 @@ async def fire(uow: UnitOfWork, *, at: datetime | None = None, most: int = 200, 
         about = await candidacies.lock(connection, sorted({row["candidacy"] for row in of_candidacies}))
         await _of_candidacies(uow, of_candidacies, {candidacy.id: candidacy for candidacy in about})
         await _of_findings(uow, of_findings)
+        await digests.make(uow, of_digests)
     except Exception as error:
         raise NotFired([row["id"] for row in due], error) from error
     return len(due)

@@ -36,6 +36,8 @@ class TimerKind(StrEnum):
     RISK_EXPIRY = "risk_expiry"
     #: Of a finding that ended: what it kept from being accepted is looked at again, at once. Nobody is told of that.
     LOOK_AGAIN = "look_again"
+    #: Of what is gathered for somebody: it is told. No event.
+    DIGEST = "digest"
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,9 @@ class Deliveries:
         self._database = database
         self._sealer = sealer
         self._poster = Poster(allowed, resolve=resolve, cafile=cafile)
-        self._worker = Worker(database, store.QUEUE, self._send, prepare=store.fan_out, after=self._after)
+        self._worker = Worker(
+            *(database, store.QUEUE, self._send), channel="webhook", prepare=store.fan_out, after=self._after
+        )
 
     async def run(self, stopping: asyncio.Event) -> None:
         await self._worker.run(stopping)
