@@ -1,6 +1,6 @@
 """Who is told of what happened, where, and in which words. Pure."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -35,6 +35,8 @@ class Book:
     contacts: Mapping[tuple[ContactKind, str], Contact] = field(default_factory=dict)
     #: A name → the person's subject, where they differ.
     subjects: Mapping[str, str] = field(default_factory=dict)
+    #: Role → the subjects of those who an admin says hold it.
+    members: Mapping[str, Collection[str]] = field(default_factory=dict)
     #: Of the company: whose subject is an address there needs no contact.
     domains: Collection[str] = ()
 
@@ -46,8 +48,12 @@ class Book:
             return known or own
         return Contact(known.kind, known.name, own.emails, known.gathers, known.muted)
 
-    def role(self, name: str) -> Contact | None:
-        return self.contacts.get((ContactKind.ROLE, name))
+    def role(self, name: str) -> list[Contact]:
+        """By the addresses of the role, or else by those of all who are known to hold it."""
+        known = self.contacts.get((ContactKind.ROLE, name))
+        if known is not None and known.emails:
+            return [known]
+        return [person for subject in self.members.get(name, ()) if (person := self.person(subject))]
 
 
 def names(happening: Happening, rules: Rules) -> tuple[set[str], set[str]]:
@@ -103,25 +109,22 @@ def _addresses(happening: Happening, rule: Rule, book: Book) -> Iterator[tuple[s
         yield rule.by.partition(":")[2], None
         return
     for recipient in rule.to:
-        contact = _contact(happening, recipient, book)
-        if contact is None or (contact.kind is ContactKind.PERSON and contact.name == happening.actor):
-            continue
-        for email in contact.emails:
-            yield email, contact
+        for contact in _contacts(happening, recipient, book):
+            if contact.kind is ContactKind.PERSON and contact.name == happening.actor:
+                continue
+            for email in contact.emails:
+                yield email, contact
 
 
-def _contact(happening: Happening, recipient: str, book: Book) -> Contact | None:
+def _contacts(happening: Happening, recipient: str, book: Book) -> Sequence[Contact]:
     kind, _, name = recipient.partition(":")
-    match kind:
-        case "asked":
-            person = book.person(happening.assignee) if happening.assignee else None
-            if person is not None and (person.emails or person.muted):
-                return person
-            return book.role(happening.role) if happening.role else None
-        case "proposer":
-            return book.person(happening.proposer) if happening.proposer else None
-        case "owner":
-            return book.person(happening.owner) if happening.owner else None
-        case "person":
-            return book.person(name)
-    return book.role(name)
+    if kind == "asked":
+        person = book.person(happening.assignee) if happening.assignee else None
+        if person is not None and (person.emails or person.muted):
+            return [person]
+        return book.role(happening.role) if happening.role else []
+    if kind == ContactKind.ROLE:
+        return book.role(name)
+    named = {"proposer": happening.proposer, "owner": happening.owner}.get(kind, name)
+    found = book.person(named) if named else None
+    return [found] if found is not None else []

@@ -48,6 +48,10 @@ select c.id, c.use_case, c.model_version, c.put_forward_by, c.reason,
 TASKS = "select id, assignee, stage, role from tasks where id = any($1::uuid[])"
 FINDINGS = "select id, owner, summary, severity, kind from findings where id = any($1::uuid[])"
 SUBJECTS = "select name, subject from identities where name = any($1::text[]) and subject is not null"
+MEMBERS = """
+select r as role, array_agg(distinct i.subject) as subjects from identities i, unnest(i.roles) r
+ where r = any($1::text[]) and i.subject is not null group by r
+"""
 LAST_RULES = "select text from notification_rules order by version desc limit 1"
 ALL_RULES = """
 select * from notification_rules where $1::integer is null or version < $1 order by version desc limit $2
@@ -112,6 +116,11 @@ async def by_id(connection: asyncpg.Connection, statement: str, ids_: Collection
 async def subjects(connection: asyncpg.Connection, names: Collection[str]) -> dict[str, str]:
     """The names that stand for a person of another name."""
     return {row["name"]: row["subject"] for row in await connection.fetch(SUBJECTS, list(names))}
+
+
+async def members(connection: asyncpg.Connection, roles: Collection[str]) -> dict[str, Sequence[str]]:
+    """By role, those who an admin says hold it."""
+    return {row["role"]: sorted(row["subjects"]) for row in await connection.fetch(MEMBERS, list(roles))}
 
 
 async def add(

@@ -145,5 +145,7 @@ async def _book(connection: asyncpg.Connection, happenings: Sequence[Happening],
         people |= named
         roles |= held
     subjects = await store.subjects(connection, people)
-    known = await contacts.named(connection, people | set(subjects.values()), roles)
-    return Book(known, subjects, reach.domains)
+    members = await store.members(connection, roles)
+    subjects_of = {*subjects.values(), *(subject for held in members.values() for subject in held)}
+    known = await contacts.named(connection, people | subjects_of, roles)
+    return Book(known, subjects, members, reach.domains)
