@@ -16,6 +16,7 @@ import pytest
 from assent_common.settings import Settings
 from assent_local import up as runner
 from assent_sagemaker.settings import Settings as ConnectorSettings
+from assent_workflow.settings import Settings as WorkflowSettings
 
 from tests.containers import dockerfile
 from tests.support.kafka import jars
@@ -70,7 +71,7 @@ def test_a_service_of_ours_is_built_and_watched(
 @pytest.mark.parametrize("service", OURS)
 def test_what_a_service_is_told_are_settings_that_it_has(compose: dict[str, Any], service: str) -> None:
     told = [name for name in compose["services"][service]["environment"] if name.startswith("ASSENT_")]
-    settings = ConnectorSettings if service == "sagemaker-connector" else Settings
+    settings = {"sagemaker-connector": ConnectorSettings, "workflow": WorkflowSettings}.get(service, Settings)
     known = {f"ASSENT_{name.upper()}" for name in settings.model_fields}
     assert len(told) >= 7
     assert set(told) <= known

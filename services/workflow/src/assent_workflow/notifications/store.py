@@ -37,7 +37,7 @@ select id, once, channel, address, recipient, kind, about, thread, subject, text
               $9::text[], $10::text[], $11::text[], $12::text[], $13::uuid[], $14::text[], $15::timestamptz[])
     as n(id, once, channel, address, recipient, kind, about, thread, subject, text, link, sections, digest, status,
          created_at)
-on conflict (once) do nothing
+on conflict do nothing
 """
 # What an event does not say. Index: the primary keys.
 CANDIDACIES = """

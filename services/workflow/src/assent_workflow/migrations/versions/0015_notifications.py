@@ -2,8 +2,8 @@
 
 from assent_common.migrations import script
 
-revision = "0012"
-down_revision = "0011"
+revision = "0015"
+down_revision = "0014"
 
 UP = """
 -- Where people and roles are reached, and what they want.
