@@ -71,8 +71,8 @@ def test_a_service_of_ours_is_built_and_watched(
 @pytest.mark.parametrize("service", OURS)
 def test_what_a_service_is_told_are_settings_that_it_has(compose: dict[str, Any], service: str) -> None:
     told = [name for name in compose["services"][service]["environment"] if name.startswith("ASSENT_")]
-    settings = {"sagemaker-connector": ConnectorSettings, "workflow": WorkflowSettings}.get(service, Settings)
-    known = {f"ASSENT_{name.upper()}" for name in settings.model_fields}
+    own: dict[str, type[Settings]] = {"sagemaker-connector": ConnectorSettings, "workflow": WorkflowSettings}
+    known = {f"ASSENT_{name.upper()}" for name in own.get(service, Settings).model_fields}
     assert len(told) >= 7
     assert set(told) <= known
 
