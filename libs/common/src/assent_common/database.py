@@ -138,7 +138,7 @@ def is_transient(error: BaseException) -> bool:
     if isinstance(error, PoolTimeout | TimeoutError):
         return True
     if isinstance(error, asyncpg.InternalClientError):
-        # A connection that was terminated in the middle of an operation is left in its state, and never comes out of it.
+        # A connection that was terminated in the middle of an operation never comes out of it.
         return "another operation" in str(error)
     if isinstance(error, asyncpg.InterfaceError):
         # Others of this class, DataError among them, blame the statement or its values.
