@@ -2,6 +2,8 @@
 
 import asyncio
 
+import httpx
+
 from tests.workflow.world import URN, World, a_use_case, a_version
 
 HEAD = "name: own\nversion: 1\napplies_to: 'true'\nvalid_for: P30D\n"
@@ -16,7 +18,14 @@ async def test_a_hundred_people_decide_the_last_task_at_once_and_it_is_accepted_
     await governed_by(world, "stages: [{name: one, approvals: [{role: legal, due_in: P1D}]}]\n")
     candidacy = await world.put_forward()
     task = (await world.tasks(candidacy["id"]))["legal"]
-    answers = await asyncio.gather(*(world.decide(task, by=f"lawyer-{n}") for n in range(100)))
+
+    async def decide(by: str) -> httpx.Response:
+        # On a loaded machine some wait too long for a connection: they are told that nothing was done, and ask again.
+        while (answer := await world.decide(task, by=by)).status_code == 503:
+            assert answer.headers["retry-after"]
+        return answer
+
+    answers = await asyncio.gather(*(decide(f"lawyer-{n}") for n in range(100)))
     codes = [answer.status_code for answer in answers]
     assert (len(codes), codes.count(200), codes.count(409)) == (100, 1, 99)
     told = [event.data["status"] for event in await world.told("assent.governance.candidacy.changed.v1")]
