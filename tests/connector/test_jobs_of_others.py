@@ -22,7 +22,7 @@ from tests.connector.world import Connector, connected, register
 from tests.support.wait import until
 
 REGISTRY, TRAINING = "111111111111", "222222222222"
-BEFORE_JOBS = "-4"
+BEFORE_JOBS = 9
 """From the newest step of the schema down to the one before training jobs were kept."""
 
 
@@ -173,7 +173,8 @@ async def test_a_version_that_was_kept_before_jobs_were_is_told_with_its_job_at_
     urn = await register(sagemaker, "churn", MetadataProperties={"GeneratedBy": job})
     async with connected(store, clock, beside=False) as connector:
         await until(lambda: _is_read(connector, runs=1), within_s=30)
-    await migrations.upgrade(store, "assent_sagemaker", revision=BEFORE_JOBS)
+    (head,) = await connector.rows("select version_num::int as number from alembic_version")
+    await migrations.upgrade(store, "assent_sagemaker", revision=f"-{head['number'] - BEFORE_JOBS}")
     assert await connector.rows("select from records where urn = $1", urn)
     assert not await connector.rows("select from information_schema.columns where column_name = 'training_job'")
     await migrations.upgrade(store, "assent_sagemaker")

@@ -42,7 +42,9 @@ async def is_complete(connector: Connector) -> bool:
     connector.clock.advance(timedelta(minutes=10))
     await connector.wake()
     versions = (await connector.versions()).values()
-    return len(versions) == GROUPS * VERSIONS and all(v.metrics_status is MetricsStatus.COMPLETE for v in versions)
+    return len(versions) == GROUPS * VERSIONS and all(
+        version.metrics_status is MetricsStatus.COMPLETE and not version.unread for version in versions
+    )
 
 
 async def test_a_thousand_versions_in_a_storm_are_told_as_in_fair_weather(

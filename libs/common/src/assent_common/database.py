@@ -122,6 +122,9 @@ def _ping_what_was_idle(engine: AsyncEngine) -> None:
 
     @event.listens_for(engine.sync_engine, "checkout")
     def ask(connection: DBAPIConnection, record: ConnectionPoolEntry, _: PoolProxiedConnection) -> None:
+        driver: asyncpg.Connection = record.driver_connection
+        if driver.is_closed():
+            raise DisconnectionError("it was closed while it lay here, or before it came back")
         used_at = record.info.get("used_at")
         if used_at is None or time.monotonic() - used_at < IDLE_S:
             return

@@ -11,7 +11,7 @@ from assent_common.database import Database
 
 from assent_sagemaker import lineages, state
 from assent_sagemaker.aws.account import Account
-from assent_sagemaker.aws.errors import AwsError, CredentialsExpired, Denied, Gone, Unavailable
+from assent_sagemaker.aws.errors import AwsError, CredentialsExpired, Denied, Gone, TokenExpired, Unavailable
 from assent_sagemaker.aws.lineage import training_job_of
 from assent_sagemaker.backlog import Backlog, Size
 from assent_sagemaker.lineages import Answer, Due
@@ -69,7 +69,7 @@ async def _asked(account: Account, due: list[Due], clock: Clock) -> list[Answer]
 
 def _later(one: Due, error: AwsError, now: datetime) -> Answer:
     attempts = one.attempts + 1
-    is_passing = isinstance(error, Unavailable | CredentialsExpired)
+    is_passing = isinstance(error, Unavailable | CredentialsExpired | TokenExpired)
     reason = one.reason if is_passing and attempts < SAID_AFTER else str(error)
     again_in = LONGEST_RETRY if isinstance(error, Denied) else retry_after(attempts)
     return Answer(one, None, reason, attempts, now + again_in)
