@@ -23,7 +23,7 @@ from tests.support.wait import until
 
 REGISTRY, TRAINING = "111111111111", "222222222222"
 BEFORE_JOBS = 9
-"""From the newest step of the schema down to the one before training jobs were kept."""
+"""The number of the schema's step before training jobs were kept."""
 
 
 def reader(name: str, account: str, **settings: Any) -> Source:
