@@ -137,6 +137,24 @@ async def test_bare_reads_and_transactions_share_the_pool(database_url: str) -> 
     await narrow.close()
 
 
+async def test_a_connection_that_a_session_is_done_with_goes_to_who_waits_though_another_is_kept(
+    database_url: str,
+) -> None:
+    narrow = Database(database_url, service="tests", clock=SystemClock(), pool_size=2)
+
+    async def read() -> int:
+        async with narrow.connection() as connection:
+            return int(await connection.fetchval("select 1"))
+
+    async with narrow.connection():
+        async with narrow.transaction() as uow:
+            await uow.sql()
+            waiting = asyncio.create_task(read())
+            await until(lambda: narrow._bare._waiting, within_s=10)
+        assert await waiting == 1
+    await narrow.close()
+
+
 async def test_one_who_goes_away_while_waiting_takes_no_connection_along(database_url: str) -> None:
     narrow = Database(database_url, service="tests", clock=SystemClock(), pool_size=2)
 

@@ -94,6 +94,8 @@ class Bare:
             yield
         finally:
             self._sessions -= 1
+            # Its connection is in the pool again: who waits for one of these here need not, however long they are kept.
+            self._wake()
 
     async def close(self) -> None:
         while self._idle:
