@@ -6,7 +6,7 @@ exactly what was committed.
 
 import re
 from functools import cached_property
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal
 
 import orjson
 from pydantic import Field, ValidationError
@@ -84,19 +84,18 @@ def create(
     correlation_id: str | None = None,
     traceparent: str | None = None,
 ) -> CloudEvent:
-    if TYPES.get(type) is not data.__class__:
-        raise TypeError(f"{data.__class__.__name__} is not the payload of {type}")
-    return CloudEvent(
-        id=str(ids.new()),
-        source=source,
-        type=type,
-        subject=subject,
-        time=time,
-        dataschema=DATASCHEMA.format(type=type),
-        sequence=str(sequence),
-        correlationid=correlation_id,
-        traceparent=traceparent,
-        data=cast(dict[str, Any], orjson.loads(data.model_dump_json())),
+    """The event in the bytes that `body` makes."""
+    return from_bytes(
+        body(
+            source=source,
+            type=type,
+            subject=subject,
+            sequence=sequence,
+            time=time,
+            data=data,
+            correlation_id=correlation_id,
+            traceparent=traceparent,
+        )
     )
 
 
@@ -111,7 +110,7 @@ def body(
     correlation_id: str | None = None,
     traceparent: str | None = None,
 ) -> bytes:
-    """The bytes of what `create` makes, without making it: what is written by the thousand is not read back first."""
+    """As it travels. What is written by the thousand is not read back first."""
     if TYPES.get(type) is not data.__class__:
         raise TypeError(f"{data.__class__.__name__} is not the payload of {type}")
     if not subject or not 0 <= sequence < 10**18:
