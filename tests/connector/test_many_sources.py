@@ -19,7 +19,8 @@ from assent_sagemaker.aws.clients import Clients
 from assent_sagemaker.aws.limiter import Limiter
 from assent_sagemaker.dropped import Dropping
 from assent_sagemaker.roster import Roster
-from assent_sagemaker.scheduling import wakes
+from assent_sagemaker.scheduling import leases, wakes
+from assent_sagemaker.scheduling.holdings import Holdings
 from assent_sagemaker.scheduling.scheduler import Scheduler
 from assent_sagemaker.sources import Source
 from assent_sagemaker.sync.turn import Standing
@@ -342,6 +343,20 @@ async def test_put_back_in_time_it_goes_on_where_it_stood(
         await again.full()
         assert await again.events(REMOVED) == []
         assert len(await again.versions()) == 3
+
+
+async def test_what_an_older_process_drops_before_it_is_held_is_held_all_the_same(
+    dropped: tuple[Connector, Dropping, Health], store: Database
+) -> None:
+    """It looks between the moment at which a newer process opens the source and the one at which it claims it."""
+    connector, dropping, _ = dropped
+    name = connector.source.name
+    async with store.connection() as connection:
+        await leases.open_(connection, [name])
+    await dropping.look()
+    changed = await Holdings(store).beat([name], lambda _: False)
+    assert set(changed.gained) == {name}
+    assert await rows(store, "select from source_leases where dropped_at is not null") == []
 
 
 async def test_a_source_that_was_renamed_keeps_its_records(

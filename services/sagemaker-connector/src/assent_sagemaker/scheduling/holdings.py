@@ -45,7 +45,7 @@ class Holdings:
         A newcomer gets its share from those who hold more than theirs, who keep what is busy until it no longer is.
         """
         async with self._database.connection() as connection:
-            beat = await leases.beat(connection, self.reader, TTL_S)
+            beat = await leases.beat(connection, self.reader, TTL_S, among)
             lost = set()
             if not beat.was_heard and self._held:
                 mine = await leases.mine(connection, self.reader)

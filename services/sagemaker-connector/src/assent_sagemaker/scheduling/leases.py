@@ -21,15 +21,13 @@ select exists (select from readers where id = $1 and expires_at >= now()) as was
        1 + (select count(*) from readers where id <> $1 and expires_at >= now()) as readers,
        exists (
            select from source_leases l
-            where l.dropped_at is null
+            where l.source = any($3::text[])
               and not exists (select from readers r where r.id = l.holder and (r.expires_at >= now() or r.id = $1))
        ) as any_free
 """
-OPEN = """
-insert into source_leases as l (source) select unnest($1::text[])
-on conflict (source) do update set dropped_at = null, told = null where l.dropped_at is not null
-"""
-# A holder in the middle of a transaction keeps its rows locked: they are for the next time.
+OPEN = "insert into source_leases (source) select unnest($1::text[]) on conflict do nothing"
+# A holder in the middle of a transaction keeps its rows locked: they are for the next time. What is held is not dropped:
+# a process that does not know the source may say so at any moment until then.
 CLAIM = """
 with free as (
     select l.source from source_leases l
@@ -39,7 +37,8 @@ with free as (
      limit $3
        for update of l skip locked
 )
-update source_leases l set holder = $1, fence = l.fence + 1 from free where l.source = free.source
+update source_leases l set holder = $1, fence = l.fence + 1, dropped_at = null, told = null
+  from free where l.source = free.source
 returning l.source, l.fence
 """
 MINE = "select source, fence from source_leases where holder = $1"
@@ -56,6 +55,7 @@ class Beat(NamedTuple):
     was_heard: bool
     #: How many processes share the sources, this one among them.
     readers: int
+    #: Of those that this one may read.
     any_free: bool
 
 
@@ -64,9 +64,9 @@ async def open_(connection: asyncpg.Connection, sources: Collection[str]) -> Non
     await connection.execute(OPEN, list(sources))
 
 
-async def beat(connection: asyncpg.Connection, reader: UUID, ttl_s: float) -> Beat:
+async def beat(connection: asyncpg.Connection, reader: UUID, ttl_s: float, among: Collection[str]) -> Beat:
     """Be heard of: what this reader holds, it holds for `ttl_s` more."""
-    row = await connection.fetchrow(BEAT, reader, ttl_s)
+    row = await connection.fetchrow(BEAT, reader, ttl_s, list(among))
     assert row is not None
     return Beat(row["was_heard"], row["readers"], row["any_free"])
 
