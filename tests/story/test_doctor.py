@@ -2,7 +2,7 @@
 
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -27,7 +27,7 @@ from tests.support.wait import until
 #: What there is to say of one that is well.
 CHECKS = {
     *("settings", "service", "issuer", "clock", "postgres", "migrations", "outbox", "duties", "audit", "timers"),
-    *("source", "kafka", "topic", "lag", "dead letters", "checkpoint"),
+    *("source", "kafka", "encryption", "topic", "lag", "dead letters", "checkpoint"),
 }
 WORKFLOW = "workflow"
 
@@ -36,18 +36,15 @@ WORKFLOW = "workflow"
 CANARIES = {
     "ASSENT_SIGNING_KEY": "ca0a11" + secrets.token_hex(29),
     "ASSENT_WEBHOOK_KEY": "ca0a12" + secrets.token_hex(29),
-    "ASSENT_KAFKA_SASL_PASSWORD": "canary-of-sasl-" + secrets.token_hex(8),
     "AWS_SECRET_ACCESS_KEY": "canary-of-aws-" + secrets.token_hex(8),
 }
 
 
 async def test_it_finds_nothing_wrong_with_one_that_is_well_and_names_what_is_broken(
-    start_assent: StartAssent, kafka: str, topic_prefix: str
+    start_assent: StartAssent, guarded: dict[str, str], kafka: str, topic_prefix: str
 ) -> None:
-    assent = await start_assent(
-        {"ASSENT_KAFKA_BOOTSTRAP_SERVERS": kafka, "ASSENT_KAFKA_TOPIC_PREFIX": topic_prefix, **CANARIES},
-        "--simulator",
-    )
+    secret = CANARIES | {name: value for name, value in guarded.items() if "SASL_USER" in name or "PASSWORD" in name}
+    assent = await start_assent({**guarded, **secret}, "--simulator")
 
     async def well() -> dict[tuple[str, str], dict[str, Any]]:
         code, found = await _examined(assent, "--state", str(assent.state))
@@ -104,7 +101,7 @@ async def test_it_finds_nothing_wrong_with_one_that_is_well_and_names_what_is_br
     assert "docs/runbooks/AssentTimersPutOff.md" in said
     # No password of a database is in what it says.
     assert all(url not in said for url in databases.values())
-    await _no_secret_came_to_light(assent, databases, said)
+    await _no_secret_came_to_light(assent, secret.values(), databases, said)
 
 
 async def test_it_tells_how_far_behind_a_reader_is_that_never_read(
@@ -207,7 +204,9 @@ async def _leave_a_dead_letter(settings: Settings, topic: str) -> None:
         await publisher.close()
 
 
-async def _no_secret_came_to_light(assent: Assent, databases: Mapping[str, str], said: str) -> None:
+async def _no_secret_came_to_light(
+    assent: Assent, given: Iterable[str], databases: Mapping[str, str], said: str
+) -> None:
     """In no log, event, audit record or answer: not what the services were given, not what callers showed them."""
     shown = [assent.token("legal"), assent.token("nobody-we-know") + "x", "canary-of-a-caller-" + secrets.token_hex(8)]
     answers = [said]
@@ -227,7 +226,7 @@ async def _no_secret_came_to_light(assent: Assent, databases: Mapping[str, str],
     assert sum(log.count("\n") for log in logs) > 20
     assert len(kept) > 20
     passwords = {urlsplit(url).password for url in databases.values()} - {None, ""}
-    for secret in [*CANARIES.values(), *shown, *passwords]:
+    for secret in [*given, *shown, *passwords]:
         for where, texts in {"a log": logs, "the database": kept, "an answer": answers}.items():
             assert not [text for text in texts if str(secret) in text], f"{secret} is in {where}"
 

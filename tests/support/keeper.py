@@ -8,6 +8,7 @@ import asyncio
 import fcntl
 import json
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -24,7 +25,8 @@ from assent_local import broker
 from assent_local.ports import free_port
 from assent_local.postgres import Postgres
 
-from tests.support.kafka.server import Kafka
+from tests.support import certificates
+from tests.support.kafka.server import Kafka, Secured
 
 Server = Literal["postgres", "kafka", "embedded_broker"]
 Address = dict[str, str]
@@ -123,10 +125,20 @@ async def _postgres(folder: Path) -> AsyncIterator[Address]:
 
 @asynccontextmanager
 async def _kafka(folder: Path) -> AsyncIterator[Address]:
-    kafka = Kafka(folder)
+    folder.mkdir(parents=True)  # noqa: ASYNC240 - nothing else runs here yet
+    authority = certificates.authority(folder)
+    secured = Secured(certificates.of("localhost", authority, folder), *(secrets.token_hex(12) for _ in range(2)))
+    kafka = Kafka(folder / "kafka", secured=secured)
     await kafka.start()
     try:
-        yield {"bootstrap_servers": kafka.bootstrap_servers}
+        yield {
+            "bootstrap_servers": kafka.bootstrap_servers,
+            "encrypted": kafka.encrypted,
+            "guarded": kafka.guarded,
+            "authority": str(authority.file),
+            "user": secured.user,
+            "password": secured.password,
+        }
     finally:
         await kafka.kill()
 

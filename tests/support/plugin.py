@@ -11,6 +11,7 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from assent_common import telemetry
@@ -67,6 +68,25 @@ def kafka(pytestconfig: pytest.Config) -> str:
     broker: keeper.Server = "kafka" if jars.available() else "embedded_broker"
     address = keeper.address_of(broker, pytestconfig.stash[_RUN], pytestconfig.stash[_CONTROLLER])
     return address["bootstrap_servers"]
+
+
+class SecuredKafka(NamedTuple):
+    """The same Kafka, at the addresses where it speaks TLS, and where it lets in by SCRAM-SHA-512 besides."""
+
+    bootstrap_servers: str
+    encrypted: str
+    guarded: str
+    authority: str
+    user: str
+    password: str
+
+
+@pytest.fixture(scope="session")
+def secured_kafka(pytestconfig: pytest.Config) -> SecuredKafka:
+    """Where the run's Kafka is reached with TLS, and by whom."""
+    if not jars.available():
+        pytest.skip("needs Apache Kafka: Java and Maven are not both installed")
+    return SecuredKafka(**keeper.address_of("kafka", pytestconfig.stash[_RUN], pytestconfig.stash[_CONTROLLER]))
 
 
 @pytest.fixture

@@ -6,12 +6,14 @@ import os
 import shutil
 import signal
 from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
+from dataclasses import dataclass
 from pathlib import Path
 
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 from assent_local.ports import free_port
 
+from tests.support.certificates import Files
 from tests.support.kafka import jars
 
 READY_WITHIN_S = 60.0
@@ -26,9 +28,9 @@ PROPERTIES = """
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller_port}
-listeners=BROKER://127.0.0.1:{port},PROXIED://127.0.0.1:{proxied_port},CONTROLLER://127.0.0.1:{controller_port}
-advertised.listeners=BROKER://127.0.0.1:{port},PROXIED://127.0.0.1:{advertised_port}
-listener.security.protocol.map=BROKER:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT
+listeners=BROKER://127.0.0.1:{port},PROXIED://127.0.0.1:{proxied_port},CONTROLLER://127.0.0.1:{controller_port}{more}
+advertised.listeners=BROKER://127.0.0.1:{port},PROXIED://127.0.0.1:{advertised_port}{more}
+listener.security.protocol.map=BROKER:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT,ENCRYPTED:SSL,GUARDED:SASL_SSL
 inter.broker.listener.name=BROKER
 controller.listener.names=CONTROLLER
 log.dirs={logs}
@@ -42,26 +44,46 @@ broker.heartbeat.interval.ms=250
 broker.session.timeout.ms=1500
 log.cleaner.dedupe.buffer.size=4194304
 """
+MECHANISM = "SCRAM-SHA-512"
+SECURED = """
+ssl.keystore.type=PEM
+ssl.keystore.location={keystore}
+sasl.enabled.mechanisms={mechanism}
+listener.name.guarded.scram-sha-512.sasl.jaas.config=\
+    org.apache.kafka.common.security.scram.ScramLoginModule required;
+"""
 
 
 class KafkaFailed(Exception):
     """The node did not start; the end of its log says why."""
 
 
+@dataclass(frozen=True)
+class Secured:
+    """A certificate for `localhost`, and the one who is let in."""
+
+    certificate: Files
+    user: str
+    password: str
+
+
 class Kafka:
     """Its address stays the same from one start to the next, and so does what it holds, until it is wiped.
 
-    Who comes by `proxied_port` is told to go on by `advertised_port`: there a proxy of the test's own listens.
+    Who comes by `proxied_port` is told to go on by `advertised_port`: there a proxy of the test's own listens. One that
+    is `secured` listens at `encrypted` with TLS, and at `guarded` with TLS to whoever logs in.
     """
 
-    def __init__(self, folder: Path, advertised_port: int | None = None) -> None:
+    def __init__(self, folder: Path, advertised_port: int | None = None, secured: Secured | None = None) -> None:
         self._folder = folder
         self._port = free_port()
         self._controller_port = free_port()
         self.proxied_port = free_port()
         self._advertised_port = advertised_port or self.proxied_port
+        self._secured = secured
         self._process: Process | None = None
         self.bootstrap_servers = f"127.0.0.1:{self._port}"
+        self.encrypted, self.guarded = f"localhost:{free_port()}", f"localhost:{free_port()}"
 
     async def start(self) -> None:
         """Returns once it serves metadata."""
@@ -129,12 +151,14 @@ class Kafka:
                 controller_port=self._controller_port,
                 logs=self._logs,
                 partitions=PARTITIONS,
+                more=f",ENCRYPTED://{self.encrypted},GUARDED://{self.guarded}" if self._secured else "",
             )
         )
+        let_in = self._let_in(self._secured) if self._secured else ()
         cluster_id = base64.urlsafe_b64encode(b"\0" + os.urandom(15)).decode().rstrip("=")
         process = await asyncio.create_subprocess_exec(
             *(*JAVA, f"-Dlog4j2.configurationFile={jars.HERE / 'log4j2.yaml'}", "-cp", classes),
-            *("kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(self._properties)),
+            *("kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(self._properties), *let_in),
             stdin=DEVNULL,
             stdout=PIPE,
             stderr=STDOUT,
@@ -142,6 +166,13 @@ class Kafka:
         output, _ = await process.communicate()
         if process.returncode != 0:
             raise KafkaFailed(output.decode(errors="replace"))
+
+    def _let_in(self, secured: Secured) -> tuple[str, str]:
+        keystore = self._folder / "keystore.pem"
+        keystore.write_text(secured.certificate.key.read_text() + secured.certificate.certificate.read_text())
+        with self._properties.open("a") as properties:
+            properties.write(SECURED.format(keystore=keystore, mechanism=MECHANISM))
+        return "--add-scram", f"{MECHANISM}=[name={secured.user},password={secured.password}]"
 
     async def _until_ready(self, process: Process) -> None:
         async with asyncio.timeout(READY_WITHIN_S):

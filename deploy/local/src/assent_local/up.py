@@ -223,6 +223,7 @@ def _kafka(stack: AsyncExitStack) -> tuple[str, dict[str, str]]:
         embedded.create_topic(topic.full_name(prefix), PARTITIONS)
     return embedded.bootstrap_servers, {
         "ASSENT_KAFKA_BOOTSTRAP_SERVERS": embedded.bootstrap_servers,
+        "ASSENT_KAFKA_SECURITY_PROTOCOL": "PLAINTEXT",
         # It keeps 5 MiB a partition: the relay must not run away from its readers.
         "ASSENT_OUTBOX_MAX_AHEAD_BYTES": str(2 * 1024 * 1024),
     }

@@ -150,7 +150,12 @@ class Standing:
     async def _find(self) -> Found:
         if not self._topics:
             return Found([], {}, False)
-        await ensure_topics(self._settings, self._topics)
+        try:
+            await ensure_topics(self._settings, self._topics)
+        except BrokerUnavailable as error:
+            # The relay, which says so otherwise, waits for this to be known.
+            self._health.failing("kafka", str(error))
+            raise
         async with self._database.connection() as connection:
             rows = await connection.fetch(ACKNOWLEDGED)
         acknowledged = {(row["topic"], row["partition"]): row["offset"] for row in rows}

@@ -1,8 +1,10 @@
 """Every setting of every service: one reader, one default, one sentence. All come from the environment."""
 
 import re
+import ssl
+from typing import Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -27,11 +29,24 @@ class Settings(BaseSettings):
         ge=1,
         description="Replicas of such a topic; unless set three, or one a broker where there are fewer",
     )
-    kafka_security_protocol: str = Field(default="PLAINTEXT", description="PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL")
-    kafka_sasl_mechanism: str = Field(default="PLAIN", description="PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512")
-    kafka_sasl_username: str | None = Field(default=None, description="User for SASL")
-    kafka_sasl_password: SecretStr | None = Field(default=None, description="Password for SASL")
-    kafka_ssl_cafile: str | None = Field(default=None, description="CA certificates (PEM) instead of the system's")
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        default="PLAINTEXT",
+        description="PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL; with SSL brokers show certificates of their names",
+    )
+    kafka_ssl_cafile: str | None = Field(
+        default=None, description="CA certificates (PEM) that the brokers' are held against, instead of the system's"
+    )
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        default="PLAIN", description="PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"
+    )
+    kafka_sasl_username: SecretStr | None = Field(
+        default=None,
+        validate_default=True,
+        description="User for SASL, which must be set with SASL_PLAINTEXT and SASL_SSL",
+    )
+    kafka_sasl_password: SecretStr | None = Field(
+        default=None, validate_default=True, description="Password for SASL, which must be set with them, too"
+    )
 
     outbox_max_ahead_bytes: int | None = Field(
         default=None,
@@ -78,6 +93,25 @@ class Settings(BaseSettings):
         if key is not None and not re.fullmatch(r"[0-9a-fA-F]{64}", key.get_secret_value()):
             raise ValueError("must be 32 bytes in hex")
         return key
+
+    @field_validator("kafka_ssl_cafile")
+    @classmethod
+    def _authorities(cls, file: str | None) -> str | None:
+        if file is not None:
+            try:
+                ssl.create_default_context(cafile=file)
+            except OSError as error:
+                raise ValueError(f"holds no certificates that can be read: {error!r}") from error
+        return file
+
+    @field_validator("kafka_sasl_username", "kafka_sasl_password")
+    @classmethod
+    def _logs_in(cls, given: SecretStr | None, told: ValidationInfo) -> SecretStr | None:
+        if given is None and told.data.get("kafka_security_protocol", "").startswith("SASL"):
+            raise ValueError(
+                f"must be set where ASSENT_KAFKA_SECURITY_PROTOCOL is {told.data['kafka_security_protocol']}"
+            )
+        return given
 
     @field_validator("database_url")
     @classmethod

@@ -2,15 +2,20 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
+from datetime import timedelta
+from ipaddress import ip_address
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.conn import collect_hosts
 from aiokafka.errors import KafkaError
-from assent_common.kafka import topics
+from assent_common.clock import SystemClock
+from assent_common.kafka import reasons, topics
 from assent_common.kafka.connection import options
 from assent_common.kafka.disposal import close_admin
+from assent_common.kafka.reasons import why
 from assent_common.kafka.topics import Topic
 from assent_common.settings import Settings
 
@@ -18,12 +23,15 @@ from assent_local.doctor.finding import Finding, fine, noted, unknown, wrong
 
 ANSWER_WITHIN_S = 15
 BEHIND = 500
+RENEW_WITHIN = timedelta(days=14)
 SERVICES = {topics.CATALOG_API: "catalog-api", topics.WORKFLOW: "workflow", topics.CONNECTOR: "sagemaker-connector"}
 
 
 async def look(settings: Settings) -> AsyncIterator[Finding]:
-    admin = AIOKafkaAdminClient(**options(settings, "assent-doctor"))
-    reader = AIOKafkaConsumer(**options(settings, "assent-doctor"))
+    given = options(settings, "assent-doctor")
+    admin, reader = AIOKafkaAdminClient(**given), AIOKafkaConsumer(**given)
+    async for finding in _secured(settings):
+        yield finding
     try:
         async with asyncio.timeout(ANSWER_WITHIN_S):
             await admin.start()
@@ -45,10 +53,43 @@ async def look(settings: Settings) -> AsyncIterator[Finding]:
             yield finding
     except (KafkaError, OSError, TimeoutError) as error:
         do = "See that the brokers run, and that ASSENT_KAFKA_BOOTSTRAP_SERVERS and the security settings are theirs."
-        yield wrong("kafka", settings.kafka_bootstrap_servers, repr(error), do, "AssentEventsNotPublished")
+        says = await why(settings, given, error)
+        yield wrong("kafka", settings.kafka_bootstrap_servers, says, do, "AssentEventsNotPublished")
     finally:
         await close_admin(admin)
         await reader.stop()
+
+
+async def _secured(settings: Settings) -> AsyncIterator[Finding]:
+    """Whether what is told can be read on the way, and for how long the brokers' certificates are good."""
+    servers, protocol = settings.kafka_bootstrap_servers, settings.kafka_security_protocol
+    hosts = [(host, port) for host, port, _ in collect_hosts(servers)]
+    if "SSL" not in protocol:
+        if all(_is_here(host) for host, _ in hosts):
+            yield fine("encryption", servers, f"{protocol}, and it does not leave this machine")
+        else:
+            do = "Set ASSENT_KAFKA_SECURITY_PROTOCOL to SSL or SASL_SSL: docs/how-to/connect-kafka.md"
+            yield noted("encryption", servers, f"{protocol}: whoever is on the way reads and changes what is told", do)
+        return
+    for host, port in hosts:
+        ends = await reasons.certificate_ends(settings, host, port)
+        if ends is None:
+            # `kafka` says why.
+            continue
+        left = ends - SystemClock().now()
+        says = f"{protocol}; its certificate is good until {ends:%Y-%m-%d %H:%M} UTC"
+        if left > RENEW_WITHIN:
+            yield fine("encryption", f"{host}:{port}", says)
+        else:
+            do = "Renew it: with one that has run out, nothing is published and nothing read."
+            yield noted("encryption", f"{host}:{port}", says, do)
+
+
+def _is_here(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 async def _kept(admin: AIOKafkaAdminClient, cluster: Any, topic: Topic, name: str) -> Finding:

@@ -10,6 +10,7 @@ from aiokafka.errors import IncompatibleBrokerVersion, KafkaError, TopicAlreadyE
 
 from assent_common import telemetry
 from assent_common.kafka.disposal import close_admin
+from assent_common.kafka.reasons import why
 from assent_common.kafka.topics import Topic
 from assent_common.settings import Settings
 
@@ -24,8 +25,11 @@ class BrokerUnavailable(Exception):
 
 
 def options(settings: Settings, client: str) -> dict[str, Any]:
-    """Keyword arguments that every aiokafka client takes."""
-    password = settings.kafka_sasl_password
+    """Keyword arguments that every aiokafka client takes: no client of ours is made without them.
+
+    The authorities are read anew for each client, so that a file that was replaced holds from the next one on.
+    """
+    user, password = settings.kafka_sasl_username, settings.kafka_sasl_password
     return {
         "bootstrap_servers": settings.kafka_bootstrap_servers,
         "client_id": client,
@@ -34,7 +38,7 @@ def options(settings: Settings, client: str) -> dict[str, Any]:
         if "SSL" in settings.kafka_security_protocol
         else None,
         "sasl_mechanism": settings.kafka_sasl_mechanism,
-        "sasl_plain_username": settings.kafka_sasl_username,
+        "sasl_plain_username": user.get_secret_value() if user else None,
         "sasl_plain_password": password.get_secret_value() if password else None,
         "request_timeout_ms": 10_000,
         "metadata_max_age_ms": 30_000,
@@ -42,12 +46,16 @@ def options(settings: Settings, client: str) -> dict[str, Any]:
 
 
 async def ensure_topics(settings: Settings, topics: Iterable[Topic]) -> None:
-    """Create the topics that are not there. Raises BrokerUnavailable.
+    """Create the topics that are not there. Raises BrokerUnavailable, which says what it is that hinders us.
 
     A broker that takes no such orders, the embedded one or one that does not let us, has them or makes them when they
     are first written to.
     """
-    admin = AIOKafkaAdminClient(**options(settings, "assent-admin"))
+    try:
+        given = options(settings, "assent-admin")
+    except OSError as error:
+        raise BrokerUnavailable(f"ASSENT_KAFKA_SSL_CAFILE cannot be read: {error!r}") from error
+    admin = AIOKafkaAdminClient(**given)
     try:
         async with asyncio.timeout(ANSWER_WITHIN_S):
             await admin.start()
@@ -62,7 +70,7 @@ async def ensure_topics(settings: Settings, topics: Iterable[Topic]) -> None:
                 if name not in present:
                     await _create(admin, topic, name, settings.kafka_partitions, replicas)
     except (KafkaError, OSError, TimeoutError) as error:
-        raise BrokerUnavailable(repr(error)) from error
+        raise BrokerUnavailable(await why(settings, given, error)) from error
     finally:
         await close_admin(admin)
 
