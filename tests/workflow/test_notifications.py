@@ -1,11 +1,7 @@
 """People are told of what concerns them: once while all goes well, and never not at all."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
-from typing import Any
 
 import orjson
 import pytest
@@ -13,110 +9,17 @@ from assent_workflow.notifications import duties, store
 from assent_workflow.notifications.reach import Reach
 from assent_workflow.notifications.write import Writer
 from assent_workflow.outgoing.queue import RETRIES_S
-from assent_workflow.outgoing.worker import Worker
 from assent_workflow.settings import Settings
 from assent_workflow.timers.fire import fire
 from fastapi import Response
 from pydantic import ValidationError
 
-from tests.support import certificates
-from tests.support.receiver import Receiver, a_receiver
-from tests.support.smtp import Mailbox, a_mailbox
 from tests.support.wait import until
+from tests.workflow.notified import Notified, settings_for
 from tests.workflow.outgoing_process import a_process
 from tests.workflow.world import World
 
 HOSTILE = "<script>alert(1)</script>\r\nBcc: all@example.com\u202e <!channel> *&amp;* {secret}"
-
-
-@dataclass
-class Notified:
-    """A world whose workflow tells people, by real servers."""
-
-    world: World
-    settings: Settings
-    mailbox: Mailbox
-    chat: Receiver
-    writer: Writer
-    mails: Worker
-    chats: Worker
-
-    async def published(self) -> None:
-        """All that happened so far is on Kafka, as far as anybody here can tell."""
-        async with self.world.database.connection() as connection:
-            await connection.execute(
-                """
-                with fresh as (select id, row_number() over (order by id) as n from outbox where position is null),
-                     base as (select value from outbox_position)
-                update outbox o set position = base.value + fresh.n, published_at = now()
-                  from fresh, base where fresh.id = o.id
-                """
-            )
-            await connection.execute(
-                "update outbox_position set value = coalesce((select max(position) from outbox), 0)"
-            )
-
-    async def written(self) -> list[dict[str, Any]]:
-        """All notifications, the newest first."""
-        await self.published()
-        while await self.writer.once():
-            pass
-        return await self.log()
-
-    async def told(self) -> None:
-        await self.written()
-        await self.sent()
-
-    async def sent(self) -> None:
-        while await self.mails.once() or await self.chats.once():
-            pass
-
-    async def log(self, **selection: str) -> list[dict[str, Any]]:
-        answer = await self.world.ask("GET", "/v1/notifications", by="root", role="admin", params=selection)
-        assert answer.status_code == 200, answer.text
-        items: list[dict[str, Any]] = answer.json()["items"]
-        return items
-
-    async def reach(self, name: str, *emails: str, kind: str = "person") -> None:
-        body = {"kind": kind, "name": name, "emails": list(emails)}
-        answer = await self.world.ask("PUT", "/v1/contacts", by="root", role="admin", json=body)
-        assert answer.status_code == 200, answer.text
-
-    async def rules(self, text: str) -> None:
-        body = {"text": text}
-        answer = await self.world.ask("POST", "/v1/notification-rules", by="root", role="admin", json=body)
-        assert answer.status_code == 201, answer.text
-
-    async def make_due(self) -> None:
-        async with self.world.database.connection() as connection:
-            await connection.execute("update notifications set next_try_at = now() where status = 'waiting'")
-
-
-def settings_for(url: str, mailbox: Mailbox, chat: Receiver, **more: Any) -> Settings:
-    given: dict[str, Any] = {
-        "database_url": url,
-        "smtp_url": f"smtp://127.0.0.1:{mailbox.port}?starttls=off",
-        "mail_from": "assent@example.com",
-        "public_url": "https://assent.example.com/workflow",
-        "webhook_networks": "127.0.0.0/8",
-        "slack_channels": {"governance": chat.url},
-    }
-    return Settings(**(given | more))
-
-
-@pytest.fixture
-async def notified(world: World, database_url: str) -> AsyncIterator[Notified]:
-    async with a_mailbox() as mailbox, a_receiver() as chat:
-        settings = settings_for(database_url, mailbox, chat)
-        yield Notified(
-            world,
-            settings,
-            mailbox,
-            chat,
-            Writer(world.database, settings.reach),
-            duties.mails(world.database, settings),
-            duties.chats(world.database, settings),
-        )
 
 
 async def test_who_is_asked_and_who_proposed_are_told_once_each_with_a_link(notified: Notified) -> None:
@@ -254,32 +157,6 @@ async def test_what_a_mail_system_refuses_for_now_is_tried_for_days_and_what_for
     [delivered] = await notified.log(recipient="role:legal")
     assert delivered["status"] == "delivered"
     assert len(set(notified.mailbox.ids())) == 1
-
-
-async def test_mail_goes_over_to_tls_with_a_certificate_of_the_name_or_it_does_not_go(
-    notified: Notified, world: World, database_url: str, tmp_path: Path
-) -> None:
-    await notified.reach("legal", "lucia@example.com", kind="role")
-    await world.put_forward()
-    await notified.written()
-    authority = certificates.authority(tmp_path)
-    good = certificates.of("localhost", authority, tmp_path)
-
-    async def tried(mailbox: Mailbox, host: str, cafile: str | None) -> str | None:
-        await notified.make_due()
-        url = f"smtp://{host}:{mailbox.port}"
-        settings = settings_for(database_url, mailbox, notified.chat, smtp_url=url, outgoing_cafile=cafile)
-        await duties.mails(world.database, settings).once()
-        error: str | None = (await notified.log())[0]["last_error"]
-        return error
-
-    async with a_mailbox() as plain, a_mailbox(good) as secure:
-        assert "STARTTLS" in str(await tried(plain, "localhost", str(authority.file)))
-        assert await tried(secure, "localhost", None) is not None
-        assert await tried(secure, "127.0.0.1", str(authority.file)) is not None
-        assert plain.got == secure.got == []
-        assert await tried(secure, "localhost", str(authority.file)) is None
-        assert secure.secured == [True]
 
 
 async def test_hostile_names_mean_nothing_in_headers_text_html_or_chat(notified: Notified, world: World) -> None:

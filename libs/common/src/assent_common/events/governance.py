@@ -196,6 +196,22 @@ class CommentAdded(Payload):
     added_at: UtcTime
 
 
+class DelegationChanged(Payload):
+    """One person decides for another, for one role and for a while, where a task's policy lets them."""
+
+    id: UUID
+    role: str
+    delegator: str
+    #: The one who stands in.
+    substitute: str
+    begins_at: UtcTime
+    ends_at: UtcTime
+    reason: str
+    #: Since when it does not count any more, where that is before its end.
+    revoked_at: UtcTime | None = None
+    changed_by: str
+
+
 class FindingChanged(Payload):
     """Something that breaks the rules."""
 
@@ -247,6 +263,7 @@ TYPES: dict[str, type[Payload]] = {
     "assent.governance.task.changed.v1": TaskChanged,
     "assent.governance.comment.added.v1": CommentAdded,
     "assent.governance.evidence.attached.v1": EvidenceAttached,
+    "assent.governance.delegation.changed.v1": DelegationChanged,
     "assent.governance.finding.changed.v1": FindingChanged,
     "assent.governance.timer.fired.v1": TimerFired,
 }

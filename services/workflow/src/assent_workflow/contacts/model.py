@@ -9,6 +9,8 @@ class ContactKind(StrEnum):
     PERSON = "person"
     #: All who hold it, by addresses of their own or by one that they share.
     ROLE = "role"
+    #: Who is in it, where a policy asks a group of the company.
+    GROUP = "group"
 
 
 class Gathers(StrEnum):

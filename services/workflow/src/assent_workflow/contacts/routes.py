@@ -1,4 +1,4 @@
-"""`/v1/contacts`: where people and roles are reached; and what each person wants."""
+"""`/v1/contacts`: where people, roles and groups are reached; and what each person wants."""
 
 from datetime import datetime
 from typing import Annotated
@@ -24,7 +24,7 @@ Email = Annotated[str, Field(max_length=254, pattern=r"^[A-Za-z0-9!#$%&'*+/=?^_`
 
 
 class ContactIn(BaseModel):
-    """Where a person, by subject, or a role is reached."""
+    """Where a person, by subject, a role or a group of the company is reached."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -58,7 +58,7 @@ class ContactOut(BaseModel):
     told_at: datetime
 
 
-@routes.get("/contacts", summary="List where people and roles are reached")
+@routes.get("/contacts", summary="List where people, roles and groups are reached")
 async def list_contacts(
     request: Request,
     _: Admin,
@@ -77,7 +77,7 @@ async def list_contacts(
     return Page(items=items, next_cursor=next_cursor)
 
 
-@routes.put("/contacts", summary="Say where a person or a role is reached", responses=documented(Invalid))
+@routes.put("/contacts", summary="Say where a person, a role or a group is reached", responses=documented(Invalid))
 async def put_contact(given: ContactIn, request: Request, who: Admin) -> ContactOut:
     """In place of what was said before. What the person wants stays."""
     database: Database = request.app.state.database

@@ -18,7 +18,9 @@ select * from contacts
 """
 ONE = "select * from contacts where kind = $1 and name = $2"
 NAMED = """
-select * from contacts where (kind = 'person' and name = any($1::text[])) or (kind = 'role' and name = any($2::text[]))
+select * from contacts
+ where (kind = 'person' and name = any($1::text[])) or (kind = 'role' and name = any($2::text[]))
+    or (kind = 'group' and name = any($3::text[]))
 """
 TELL = """
 insert into contacts (id, kind, name, emails, told_by, told_at) values ($1, $2, $3, $4, $5, $6)
@@ -38,10 +40,10 @@ Row = Mapping[str, Any]
 
 
 async def named(
-    connection: asyncpg.Connection, people: Collection[str], roles: Collection[str]
+    connection: asyncpg.Connection, people: Collection[str], roles: Collection[str], groups: Collection[str]
 ) -> dict[tuple[ContactKind, str], Contact]:
     """By kind and name, as far as they are known."""
-    found = [contact_of(row) for row in await connection.fetch(NAMED, list(people), list(roles))]
+    found = [contact_of(row) for row in await connection.fetch(NAMED, list(people), list(roles), list(groups))]
     return {(contact.kind, contact.name): contact for contact in found}
 
 

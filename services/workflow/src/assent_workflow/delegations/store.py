@@ -1,11 +1,14 @@
 """Delegations as rows: nothing is deleted, for decisions rest on them."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import asyncpg
+from assent_common.events.governance import DelegationChanged
+from assent_common.kafka.topics import GOVERNANCE
 from assent_common.uow import UnitOfWork
 
 from assent_workflow.delegations.model import Delegation
@@ -58,6 +61,7 @@ async def add(uow: UnitOfWork, delegation: Delegation) -> None:
         "reason": delegation.reason,
     }
     uow.audit(given.subject, "delegation.given", str(delegation.id), details)
+    _tell(uow, delegation, sequence=1, by=given.subject)
 
 
 async def lock(connection: asyncpg.Connection, id_: UUID) -> Delegation | None:
@@ -67,8 +71,26 @@ async def lock(connection: asyncpg.Connection, id_: UUID) -> Delegation | None:
 
 async def revoke(uow: UnitOfWork, delegation: Delegation, *, by: str) -> None:
     """From now on. What was decided under it stands."""
-    await (await uow.sql()).execute(REVOKE, delegation.id, uow.clock.now())
+    now = uow.clock.now()
+    await (await uow.sql()).execute(REVOKE, delegation.id, now)
     uow.audit(by, "delegation.revoked", str(delegation.id))
+    # It is given once and revoked once.
+    _tell(uow, replace(delegation, revoked_at=now), sequence=2, by=by)
+
+
+def _tell(uow: UnitOfWork, delegation: Delegation, *, sequence: int, by: str) -> None:
+    changed = DelegationChanged(
+        id=delegation.id,
+        role=delegation.role,
+        delegator=delegation.delegator.subject,
+        substitute=delegation.substitute.subject,
+        begins_at=delegation.begins_at,
+        ends_at=delegation.ends_at,
+        reason=delegation.reason,
+        revoked_at=delegation.revoked_at,
+        changed_by=by,
+    )
+    uow.emit(GOVERNANCE, "assent.governance.delegation.changed.v1", str(delegation.id), sequence, changed)
 
 
 def _delegation(row: Mapping[str, Any]) -> Delegation:

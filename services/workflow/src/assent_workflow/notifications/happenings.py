@@ -3,7 +3,7 @@
 An event carries an entity's whole state, not what changed; most of them say nothing new to anybody.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -27,6 +27,10 @@ class Kind(StrEnum):
     TASK_OVERDUE = "task.overdue"
     #: A task is past its due time, and somebody else is to know.
     TASK_ESCALATED = "task.escalated"
+    #: Somebody is to stand in for another.
+    DELEGATION_GIVEN = "delegation.given"
+    #: And is not any more.
+    DELEGATION_REVOKED = "delegation.revoked"
     #: A review was opened.
     REVIEW_REQUESTED = "review.requested"
     #: Somebody said something of a review.
@@ -64,7 +68,18 @@ OF_TIMER: Mapping[str, Kind] = {
     "finding_due": Kind.FINDING_OVERDUE,
 }
 #: What is said in their names besides, of everything.
-FACTS = ("use_case", "model_version", "role", "stage", "due_at", "status", "reason", "severity", "summary", "finding")
+FACTS = (
+    *("use_case", "model_version", "role", "group", "stage", "due_at", "status", "reason", "severity", "summary"),
+    *("finding", "delegator", "begins_at", "ends_at"),
+)
+
+
+@dataclass(frozen=True)
+class StandIn:
+    """May decide what is asked, in place of another."""
+
+    substitute: str
+    delegator: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +93,10 @@ class Happening:
     candidacy: UUID | None = None
     #: Who is asked: a name, and else everybody of the role.
     assignee: str | None = None
+    #: Of all who were asked, or would be: see `Approval.substitutes`.
+    stand_ins: Sequence[StandIn] = ()
+    #: Who is given a delegation.
+    substitute: str | None = None
     #: Who answers for the finding, or for the use case.
     owner: str | None = None
     #: Who put the candidacy forward.
@@ -88,6 +107,11 @@ class Happening:
     @property
     def role(self) -> str | None:
         return self.facts.get("role")
+
+    @property
+    def group(self) -> str | None:
+        """Of which only members decide it."""
+        return self.facts.get("group")
 
 
 def of_interest(type_: str) -> bool:
@@ -123,10 +147,13 @@ def happened(type_: str, told: Mapping[str, Any], before: str | None, *, at: dat
         case "comment.added.v1":
             facts = {**_facts(told), "reason": told["body"]}
             yield _about(told, Kind.REVIEW_COMMENTED, at, about=told["review"], actor=told["author"], facts=facts)
+        case "delegation.changed.v1":
+            kind = Kind.DELEGATION_REVOKED if told.get("revoked_at") else Kind.DELEGATION_GIVEN
+            yield _about(told, kind, at, actor=told["changed_by"], substitute=told["substitute"])
         case "timer.fired.v1":
-            if kind := OF_TIMER.get(told["kind"]):
+            if timer := OF_TIMER.get(told["kind"]):
                 about = told.get("task") or told.get("finding") or told["candidacy"]
-                yield _about(told, kind, at, about=about)
+                yield _about(told, timer, at, about=about)
 
 
 def _of_task(told: Mapping[str, Any], status: str, assignee: str, at: datetime) -> Iterator[Happening]:

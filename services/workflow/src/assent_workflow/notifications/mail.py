@@ -17,6 +17,8 @@ from assent_workflow.notifications.words import plain
 from assent_workflow.outgoing.outcome import Outcome
 
 DEADLINE_S = 30.0
+#: Of us, not of this mail: who we are was not said, or not as it is wanted (RFC 4954 §6). Somebody will see to it.
+OF_US = frozenset({530, 534, 535, 538})
 Row = Mapping[str, Any]
 
 
@@ -80,8 +82,12 @@ class Post:
         except aiosmtplib.SMTPRecipientsRefused as error:
             [refused, *_] = error.recipients
             return _refused(refused.code, refused.message)
-        except (aiosmtplib.SMTPAuthenticationError, aiosmtplib.SMTPHeloError) as error:
-            # Of us, not of this mail: somebody will see to it.
+        except aiosmtplib.SMTPAuthenticationError as error:
+            # Not in the server's words: some repeat what they were told.
+            return Outcome(
+                error.code, f"the mail server answered {error.code} to the name and password of the settings"
+            )
+        except aiosmtplib.SMTPHeloError as error:
             return Outcome(error.code, _said(error.code, error.message))
         except aiosmtplib.SMTPResponseException as error:
             return _refused(error.code, error.message)
@@ -141,7 +147,7 @@ def _linked(said: str, link: str | None) -> str:
 
 def _refused(code: int, said: str) -> Outcome:
     """4yz is for now, 5yz for good (RFC 5321 §4.2.1)."""
-    return Outcome(code, _said(code, said), final=500 <= code < 600)
+    return Outcome(code, _said(code, said), final=500 <= code < 600 and code not in OF_US)
 
 
 def _said(code: int, said: str) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from assent_workflow.contacts.model import Contact, ContactKind, by_subject
@@ -37,6 +38,8 @@ class Book:
     subjects: Mapping[str, str] = field(default_factory=dict)
     #: Role → the subjects of those who an admin says hold it.
     members: Mapping[str, Collection[str]] = field(default_factory=dict)
+    #: Group → the subjects of those who an admin says are in it, each with the roles that he says they hold.
+    groups: Mapping[str, Mapping[str, Collection[str]]] = field(default_factory=dict)
     #: Of the company: whose subject is an address there needs no contact.
     domains: Collection[str] = ()
 
@@ -50,22 +53,43 @@ class Book:
 
     def role(self, name: str) -> list[Contact]:
         """By the addresses of the role, or else by those of all who are known to hold it."""
-        known = self.contacts.get((ContactKind.ROLE, name))
-        if known is not None and known.emails:
-            return [known]
-        return [person for subject in self.members.get(name, ()) if (person := self.person(subject))]
+        return self._shared(ContactKind.ROLE, name) or self._people(self.members.get(name, ()))
+
+    def group(self, name: str, *, of: str | None = None) -> list[Contact]:
+        """By the addresses of the group, or else by those of all in it, but for who is known not to hold the role."""
+        inside = self.groups.get(name, {})
+        asked = [subject for subject, roles in inside.items() if of is None or not roles or of in roles]
+        return self._shared(ContactKind.GROUP, name) or self._people(asked)
+
+    def _shared(self, kind: ContactKind, name: str) -> list[Contact]:
+        known = self.contacts.get((kind, name))
+        return [known] if known is not None and known.emails else []
+
+    def _people(self, subjects: Collection[str]) -> list[Contact]:
+        return [person for subject in subjects if (person := self.person(subject))]
 
 
-def names(happening: Happening, rules: Rules) -> tuple[set[str], set[str]]:
-    """People and roles that may be told of it."""
-    people = {name for name in (happening.assignee, happening.owner, happening.proposer) if name}
-    roles = {happening.role} if happening.role else set()
+class Names(NamedTuple):
+    """Who may be told of something."""
+
+    people: set[str]
+    roles: set[str]
+    groups: set[str]
+
+
+def names(happening: Happening, rules: Rules) -> Names:
+    named = (happening.assignee, happening.substitute, happening.owner, happening.proposer)
+    people = {name for name in named if name}
+    people |= {each.substitute for each in happening.stand_ins}
+    role, group = happening.role, happening.group
+    found = Names(people, {role} if role else set(), {group} if group else set())
+    of_kind = {ContactKind.PERSON: found.people, ContactKind.ROLE: found.roles, ContactKind.GROUP: found.groups}
     for rule in rules.that_fit(happening):
         for recipient in rule.to:
             kind, _, name = recipient.partition(":")
             if name:
-                (people if kind == ContactKind.PERSON else roles).add(name)
-    return people, roles
+                of_kind[ContactKind(kind)].add(name)
+    return found
 
 
 def plan(
@@ -82,7 +106,7 @@ def plan(
     for rule in rules.that_fit(happening):
         if rule.by not in channels:
             continue
-        for address, contact in _addresses(happening, rule, book):
+        for address, contact, instead_of in _addresses(happening, rule, book):
             channel = rule.by.partition(":")[0]
             if (channel, address) in told:
                 continue
@@ -98,33 +122,55 @@ def plan(
                 about=happening.about,
                 thread=happening.candidacy or happening.about,
                 subject=words.subject_of(happening, rule),
-                text=words.text_of(happening, rule),
+                text=words.text_of(happening, rule, instead_of=instead_of),
                 link=words.link_of(happening, public_url),
                 gathered_until=None if when is When.AT_ONCE else rules.digest.next_after(now, when),
             )
 
 
-def _addresses(happening: Happening, rule: Rule, book: Book) -> Iterator[tuple[str, Contact | None]]:
+class _To(NamedTuple):
+    contact: Contact
+    #: For whom, where it is one who stands in.
+    instead_of: str | None = None
+
+
+def _addresses(happening: Happening, rule: Rule, book: Book) -> Iterator[tuple[str, Contact | None, str | None]]:
     if rule.by != MAIL:
-        yield rule.by.partition(":")[2], None
+        yield rule.by.partition(":")[2], None, None
         return
     for recipient in rule.to:
-        for contact in _contacts(happening, recipient, book):
+        for contact, instead_of in _recipients(happening, recipient, book):
             if contact.kind is ContactKind.PERSON and contact.name == happening.actor:
                 continue
             for email in contact.emails:
-                yield email, contact
+                yield email, contact, instead_of
 
 
-def _contacts(happening: Happening, recipient: str, book: Book) -> Sequence[Contact]:
+def _recipients(happening: Happening, recipient: str, book: Book) -> Sequence[_To]:
     kind, _, name = recipient.partition(":")
     if kind == "asked":
-        person = book.person(happening.assignee) if happening.assignee else None
-        if person is not None and (person.emails or person.muted):
-            return [person]
-        return book.role(happening.role) if happening.role else []
+        return [*_asked(happening, book)]
     if kind == ContactKind.ROLE:
-        return book.role(name)
-    named = {"proposer": happening.proposer, "owner": happening.owner}.get(kind, name)
+        return [_To(each) for each in book.role(name)]
+    if kind == ContactKind.GROUP:
+        return [_To(each) for each in book.group(name)]
+    of_it = {"proposer": happening.proposer, "owner": happening.owner, "substitute": happening.substitute}
+    named = of_it.get(kind, name)
     found = book.person(named) if named else None
-    return [found] if found is not None else []
+    return [_To(found)] if found is not None else []
+
+
+def _asked(happening: Happening, book: Book) -> Iterator[_To]:
+    """By name, or else all of the role and the group; then those who may decide it in their place."""
+    person = book.person(happening.assignee) if happening.assignee else None
+    by_name = person if person is not None and (person.emails or person.muted) else None
+    if by_name is not None:
+        yield _To(by_name)
+    elif happening.role is not None:
+        of_group = book.group(happening.group, of=happening.role) if happening.group else []
+        # Rather all of the role than nobody.
+        yield from map(_To, of_group or book.role(happening.role))
+    for each in happening.stand_ins:
+        stand_in = book.person(each.substitute)
+        if stand_in is not None and (by_name is None or each.delegator == by_name.name):
+            yield _To(stand_in, each.delegator)

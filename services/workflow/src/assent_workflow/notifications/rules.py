@@ -31,7 +31,9 @@ def _filled(template: str) -> str:
 
 
 Template = Annotated[str, Field(min_length=1, max_length=4_000), AfterValidator(_filled)]
-Recipient = Annotated[str, Field(pattern=r"^(asked|proposer|owner|(person|role):[^\x00-\x1f]{1,200})$")]
+Recipient = Annotated[
+    str, Field(pattern=r"^(asked|substitute|proposer|owner|(person|role|group):[^\x00-\x1f]{1,200})$")
+]
 #: A word, or all that begin so: `task.*`.
 Pattern = Annotated[str, Field(pattern=r"^[^*\x00-\x1f]{0,200}\*?$")]
 
@@ -53,6 +55,7 @@ class Only(_Part):
     finding: tuple[Pattern, ...] = ()
     use_case: tuple[Pattern, ...] = ()
     role: tuple[Pattern, ...] = ()
+    group: tuple[Pattern, ...] = ()
     stage: tuple[Pattern, ...] = ()
 
     def fits(self, happening: Happening) -> bool:
@@ -70,8 +73,9 @@ class Rule(_Part):
     #: Not `on`, which YAML takes for true.
     of: Annotated[tuple[Annotated[Pattern, AfterValidator(_kinds)], ...], Field(min_length=1)]
     only: Only = Only()
-    #: `asked`: who is to decide, by name and else by role; `proposer`: who put it forward; `owner`: who answers for the
-    #: finding or the use case. A channel of a chat needs none.
+    #: `asked`: who is to decide, by name and else by role and group, and who stands in for them; `substitute`: who is
+    #: given a delegation; `proposer`: who put it forward; `owner`: who answers for the finding or the use case. A
+    #: channel of a chat needs none.
     to: tuple[Recipient, ...] = ()
     #: `mail`, or a channel of a chat that the settings name.
     by: Annotated[str, Field(pattern=r"^(mail|slack:[a-z0-9][a-z0-9_-]{0,62})$")] = MAIL

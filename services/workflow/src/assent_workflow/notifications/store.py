@@ -45,12 +45,17 @@ select c.id, c.use_case, c.model_version, c.put_forward_by, c.reason,
        left(u.facets->'accountability'->>'business_owner', 200) as owner
   from candidacies c left join use_cases u on u.id = c.use_case_id where c.id = any($1::uuid[])
 """
-TASKS = "select id, assignee, stage, role from tasks where id = any($1::uuid[])"
+TASKS = "select id, assignee, stage, role, asked_group from tasks where id = any($1::uuid[])"
 FINDINGS = "select id, owner, summary, severity, kind from findings where id = any($1::uuid[])"
 SUBJECTS = "select name, subject from identities where name = any($1::text[]) and subject is not null"
 MEMBERS = """
 select r as role, array_agg(distinct i.subject) as subjects from identities i, unnest(i.roles) r
  where r = any($1::text[]) and i.subject is not null group by r
+"""
+INSIDE = """
+select g as inside, i.subject, array_agg(distinct r) filter (where r is not null) as roles
+  from identities i cross join unnest(i.groups) g left join unnest(i.roles) r on true
+ where g = any($1::text[]) and i.subject is not null group by g, i.subject order by g, i.subject
 """
 LAST_RULES = "select text from notification_rules order by version desc limit 1"
 ALL_RULES = """
@@ -121,6 +126,14 @@ async def subjects(connection: asyncpg.Connection, names: Collection[str]) -> di
 async def members(connection: asyncpg.Connection, roles: Collection[str]) -> dict[str, Sequence[str]]:
     """By role, those who an admin says hold it."""
     return {row["role"]: sorted(row["subjects"]) for row in await connection.fetch(MEMBERS, list(roles))}
+
+
+async def inside(connection: asyncpg.Connection, groups: Collection[str]) -> dict[str, dict[str, Collection[str]]]:
+    """By group, those who an admin says are in it, each with the roles that he says they hold."""
+    found: dict[str, dict[str, Collection[str]]] = {}
+    for row in await connection.fetch(INSIDE, list(groups)):
+        found.setdefault(row["inside"], {})[row["subject"]] = row["roles"] or ()
+    return found
 
 
 async def add(

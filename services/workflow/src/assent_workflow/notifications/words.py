@@ -3,6 +3,7 @@
 import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from urllib.parse import quote
 
 from assent_workflow.notifications.happenings import Happening, Kind
 from assent_workflow.notifications.rules import PLACEHOLDER, Rule
@@ -18,6 +19,8 @@ SUBJECT: Mapping[Kind, str] = {
     Kind.TASK_DUE_SOON: "Due soon: your decision on {use_case}",
     Kind.TASK_OVERDUE: "Overdue: your decision on {use_case}",
     Kind.TASK_ESCALATED: "Overdue: the decision of others on {use_case}",
+    Kind.DELEGATION_GIVEN: "You stand in for {delegator} as {role}",
+    Kind.DELEGATION_REVOKED: "You do not stand in for {delegator} as {role} any more",
     Kind.REVIEW_REQUESTED: "A review began: {use_case}",
     Kind.REVIEW_COMMENTED: "A comment on the review of {use_case}",
     Kind.REVIEW_CHANGES_REQUESTED: "Changes are requested: {use_case}",
@@ -38,6 +41,8 @@ TEXT: Mapping[Kind, str] = {
     Kind.TASK_DUE_SOON: "{model_version} was put forward for {use_case}, and waits for a decision.",
     Kind.TASK_OVERDUE: "{model_version} was put forward for {use_case}, and a decision is overdue.",
     Kind.TASK_ESCALATED: "{model_version} was put forward for {use_case}, and those asked have not decided in time.",
+    Kind.DELEGATION_GIVEN: "What waits for {delegator} as {role}, and what is asked then, is yours to decide, too.",
+    Kind.DELEGATION_REVOKED: "What waits for {delegator} as {role} is not yours to decide any more.",
     Kind.REVIEW_REQUESTED: "{model_version} is under review for {use_case}.",
     Kind.REVIEW_COMMENTED: "Somebody said of {model_version} for {use_case}:",
     Kind.REVIEW_CHANGES_REQUESTED: "{model_version} is not accepted for {use_case} as it is.",
@@ -54,8 +59,11 @@ TEXT: Mapping[Kind, str] = {
 }
 NAMED: Mapping[str, str] = {
     "role": "Asked of",
+    "group": "Group",
     "stage": "Stage",
     "due_at": "Due",
+    "begins_at": "From",
+    "ends_at": "Until",
     "finding": "Finding",
     "severity": "Severity",
     "model_version": "Model version",
@@ -67,6 +75,8 @@ PATHS: Mapping[str, str] = {
     "review": "/v1/reviews/",
     "candidacy": "/v1/candidacies/",
     "finding": "/v1/findings/",
+    # None of one alone: of a substitute all are.
+    "delegation": "/v1/delegations?person={substitute}",
 }
 
 
@@ -74,18 +84,21 @@ def subject_of(happening: Happening, rule: Rule) -> str:
     return fill(rule.subject or SUBJECT[happening.kind], happening.facts)[:LONGEST_SUBJECT]
 
 
-def text_of(happening: Happening, rule: Rule) -> str:
+def text_of(happening: Happening, rule: Rule, *, instead_of: str | None = None) -> str:
     """Some sentences, and below them what is known, a line each."""
     said = fill(rule.text or TEXT[happening.kind], happening.facts, lines=True)
     known = [f"{name}: {plain(happening.facts[fact])}" for fact, name in NAMED.items() if fact in happening.facts]
-    return "\n".join([said, "", *known])
+    stands_in = [f"In place of: {plain(instead_of)}"] if instead_of else []
+    return "\n".join([said, "", *stands_in, *known])
 
 
 def link_of(happening: Happening, public_url: str | None) -> str | None:
     """Where to read on. Without an address of ours, nowhere."""
     if public_url is None:
         return None
-    return f"{public_url.rstrip('/')}{PATHS[happening.kind.partition('.')[0]]}{happening.about}"
+    path = PATHS[happening.kind.partition(".")[0]]
+    path = path.format(substitute=quote(happening.substitute)) if happening.substitute else f"{path}{happening.about}"
+    return f"{public_url.rstrip('/')}{path}"
 
 
 def fill(template: str, facts: Mapping[str, str], *, lines: bool = False) -> str:

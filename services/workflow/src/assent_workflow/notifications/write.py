@@ -14,8 +14,8 @@ from assent_common.supervise import pause
 from assent_common.uow import UnitOfWork
 
 from assent_workflow.contacts import store as contacts
-from assent_workflow.notifications import digests, store
-from assent_workflow.notifications.happenings import Happening, happened, of_interest, state_of
+from assent_workflow.notifications import digests, standing_in, store
+from assent_workflow.notifications.happenings import Happening, StandIn, happened, of_interest, state_of
 from assent_workflow.notifications.plan import Book, names, plan
 from assent_workflow.notifications.reach import Reach
 from assent_workflow.notifications.rules import Rules
@@ -64,7 +64,7 @@ async def _tell(
         return
     rules = await store.rules(connection)
     wanted = [(cause, each) for cause, each in told if any(rules.that_fit(each))]
-    known = await _filled_in(connection, [each for _, each in wanted])
+    known = await _filled_in(connection, [each for _, each in wanted], uow.clock.now())
     book = await _book(connection, known, rules, reach)
     for (cause, _), happening in zip(wanted, known, strict=True):
         notices = plan(
@@ -95,7 +95,7 @@ async def _news(
     return news
 
 
-async def _filled_in(connection: asyncpg.Connection, happenings: Sequence[Happening]) -> list[Happening]:
+async def _filled_in(connection: asyncpg.Connection, happenings: Sequence[Happening], now: datetime) -> list[Happening]:
     """With what the event does not say and its entity does."""
     about = {happening.about for happening in happenings}
     candidacies = await store.by_id(
@@ -103,12 +103,14 @@ async def _filled_in(connection: asyncpg.Connection, happenings: Sequence[Happen
     )
     tasks = await store.by_id(connection, store.TASKS, about)
     findings = await store.by_id(connection, store.FINDINGS, about)
+    stand_ins = await standing_in.stand_ins(connection, tasks, now)
     return [
         _with(
             each,
             candidacies.get(each.candidacy) if each.candidacy else None,
             tasks.get(each.about),
             findings.get(each.about),
+            stand_ins.get(each.about, ()),
         )
         for each in happenings
     ]
@@ -119,9 +121,10 @@ def _with(
     candidacy: Mapping[str, Any] | None,
     task: Mapping[str, Any] | None,
     finding: Mapping[str, Any] | None,
+    stand_ins: Sequence[StandIn],
 ) -> Happening:
     facts: dict[str, str | None] = {}
-    owner, assignee = happening.owner, happening.assignee
+    owner, assignee, acting = happening.owner, happening.assignee, tuple[StandIn, ...]()
     if candidacy is not None:
         facts |= {name: candidacy[name] for name in ("use_case", "model_version", "reason")}
         owner = owner or candidacy["owner"]
@@ -129,23 +132,27 @@ def _with(
         facts |= {"stage": task["stage"]}
         # Of one that is escalated, somebody else is told.
         if "role" not in happening.facts or happening.facts["role"] == task["role"]:
-            assignee = assignee or task["assignee"]
+            assignee, acting = assignee or task["assignee"], tuple(stand_ins)
+            facts |= {"group": task["asked_group"]}
     if finding is not None:
         facts |= {"summary": finding["summary"], "severity": finding["severity"], "finding": finding["kind"]}
         owner = owner or finding["owner"]
     known = {name: value for name, value in facts.items() if value is not None}
     proposer = candidacy["put_forward_by"] if candidacy is not None else happening.proposer
-    return replace(happening, facts={**known, **happening.facts}, owner=owner, assignee=assignee, proposer=proposer)
+    facts_known = {**known, **happening.facts}
+    return replace(happening, facts=facts_known, owner=owner, assignee=assignee, proposer=proposer, stand_ins=acting)
 
 
 async def _book(connection: asyncpg.Connection, happenings: Sequence[Happening], rules: Rules, reach: Reach) -> Book:
-    people, roles = set[str](), set[str]()
+    people, roles, groups = set[str](), set[str](), set[str]()
     for happening in happenings:
-        named, held = names(happening, rules)
-        people |= named
-        roles |= held
+        named = names(happening, rules)
+        people |= named.people
+        roles |= named.roles
+        groups |= named.groups
     subjects = await store.subjects(connection, people)
     members = await store.members(connection, roles)
-    subjects_of = {*subjects.values(), *(subject for held in members.values() for subject in held)}
-    known = await contacts.named(connection, people | subjects_of, roles)
-    return Book(known, subjects, members, reach.domains)
+    inside = await store.inside(connection, groups)
+    found = {subject for held in (*members.values(), *inside.values()) for subject in held}
+    known = await contacts.named(connection, {*people, *subjects.values(), *found}, roles, groups)
+    return Book(known, subjects, members, inside, reach.domains)
