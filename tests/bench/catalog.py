@@ -30,7 +30,7 @@ from tests.bench.report import Row, Table
 from tests.support.wait import until
 
 ROLE = "viewer"
-PARTS = ("answered", "mlflow", "applied")
+PARTS = ("answered", "searched", "mlflow", "applied")
 SEED = f"""
 insert into model_versions (id, urn, source, model, model_id, name, version, description, type, framework, algorithm,
                             source_status, source_approval_status, metrics_status, content_hash, created_at, live,
@@ -52,8 +52,8 @@ select md5('v' || n)::uuid, 'arn:aws:sagemaker:eu-central-1:123456789012:model-p
           from generate_series($1::int, $2::int) n) s
 """
 SEED_METRICS = """
-insert into metrics (model_version, name, value, kind)
-select id, 'accuracy', (record->'metrics'->'accuracy'->>'value')::float8, 'measured' from model_versions
+insert into metrics (model_version, name, value, kind, created_at)
+select id, 'accuracy', (record->'metrics'->'accuracy'->>'value')::float8, 'measured', created_at from model_versions
 """
 SEED_HISTORY = """
 insert into model_version_history (urn, sequence, at, state) select urn, 1, created_at, record || jsonb_build_object(
@@ -146,16 +146,22 @@ async def answered(catalog: Catalog, table: Table, versions: int, seconds: float
         then = [f"{path}?as_of=2026-11-01T00:00:00Z" for path in one]
         as_of = await http.load(port, then, token=ROLE, clients=4, seconds=seconds)
         table.add(Row("as of a moment, 4 clients", str(as_of), f"{as_of.p50 / now.p50:.1f} x now; goal 2"))
-        mixed = [
-            *("/v1/model-versions?q=churn&facets=status,type,source", "/v1/model-versions?facets=status,framework"),
-            *(f"/v1/model-versions?q=team-{n}&facets=status,type" for n in range(20)),
-            *(f"/v1/model-versions?q=fraud-{n}&facets=status" for n in range(20)),
-            *("/v1/model-versions?metric=accuracy>=0.99&framework=XGBOOST&facets=source", "/v1/search?q=pricing-77"),
-            "/v1/model-versions?status=accepted&facets=type&sort=-modified_at",
-        ]
-        searched = await http.load(port, mixed, token=ROLE, clients=16, seconds=seconds)
-        table.add(Row(f"search with facets over {versions:,}, 16 clients", str(searched), "goal: p99 under 50 ms"))
         await exported(catalog, table, versions, port, process)
+
+
+async def searched(catalog: Catalog, table: Table, versions: int, seconds: float) -> None:
+    """Broad and narrow queries, mixed: three times, for what matters is the slowest of a hundred."""
+    mixed = [
+        *("/v1/model-versions?q=churn&facets=status,type,source", "/v1/model-versions?facets=status,framework"),
+        *(f"/v1/model-versions?q=team-{n}&facets=status,type" for n in range(20)),
+        *(f"/v1/model-versions?q=fraud-{n}&facets=status" for n in range(20)),
+        *("/v1/model-versions?metric=accuracy>=0.99&framework=XGBOOST&facets=source", "/v1/search?q=pricing-77"),
+        "/v1/model-versions?status=accepted&facets=type&sort=-modified_at",
+    ]
+    async with catalog.served("tests.contract.served", "catalog-api") as (port, _):
+        for _ in range(3):
+            found = await http.load(port, mixed, token=ROLE, clients=16, seconds=seconds)
+            table.add(Row(f"search with facets over {versions:,}, 16 clients", str(found), "goal: p99 under 50 ms"))
 
 
 async def exported(catalog: Catalog, table: Table, versions: int, port: int, process: Process) -> None:
@@ -206,6 +212,7 @@ async def bench(
         await catalog.sow(versions)
         measurements: dict[str, Callable[[], Awaitable[None]]] = {
             "answered": lambda: answered(catalog, table, versions, seconds),
+            "searched": lambda: searched(catalog, table, versions, seconds),
             "mlflow": lambda: beside_mlflow(catalog.postgres, table, versions, seconds, mlflow),
             "applied": lambda: beside_kafka(catalog, table),
         }

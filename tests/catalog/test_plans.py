@@ -8,6 +8,7 @@ import pytest
 from assent_catalog.model_versions import store
 from assent_catalog.model_versions.filters import MetricFilter
 from assent_catalog.model_versions.store import Selection, Sort
+from assent_catalog.search import Searcher
 from assent_common import ids
 
 from tests.catalog.world import MADE_AT, MODEL, URN, World, a_version
@@ -50,6 +51,12 @@ async def test_a_page_of_everything_is_read_in_the_order_of_an_index(many: World
             assert "Index Scan" in plan, plan
             assert not any(whole in plan for whole in WHOLE_TABLES), plan
             assert "Sort" not in plan, plan
+    in_a_range = Selection(metrics=[MetricFilter("accuracy", ">=", 0.1), MetricFilter("accuracy", "<", 0.9)])
+    for sort in (Sort.NEWEST, Sort.OLDEST):
+        for after in (None, a_key(sort)):
+            plan = await explained(many, in_a_range, sort, after)
+            assert "using metrics_created" in plan, plan
+            assert "Sort" not in plan, plan
 
 
 async def test_a_narrow_selection_is_found_by_an_index(many: World) -> None:
@@ -64,6 +71,44 @@ async def test_a_narrow_selection_is_found_by_an_index(many: World) -> None:
         plan = await explained(many, selection, Sort.NEWEST)
         assert "Index" in plan, plan
         assert not any(whole in plan for whole in WHOLE_TABLES), plan
+
+
+async def test_pages_of_words_and_of_metrics_lack_nothing_and_are_in_order(many: World) -> None:
+    asked: list[dict[str, Any]] = [
+        {"q": "w77"},
+        {"q": "model w77"},
+        {"q": "w77 model", "framework": "XGBOOST"},
+        {"q": "w77", "sort": "created_at"},
+        {"metric": "accuracy>=0.99"},
+        {"metric": ["accuracy>=0.5", "accuracy<0.6"], "q": "w7", "sort": "created_at"},
+    ]
+    for params in asked:
+        seen = [item["id"] for item in await many.everything("/v1/model-versions", limit=25, **params)]
+        everything = await many.everything("/v1/model-versions", limit=200, **params)
+        assert len(everything) >= 30, params
+        assert seen == [item["id"] for item in everything] == [item["id"] for item in in_order(everything, params)]
+        counted = await many.get("/v1/model-versions", facets="type", limit=1, **params)
+        assert counted["total"]["value"] == len(everything), params
+    await a_page_of_frequent_words_is_found_among_the_newest(many)
+
+
+def in_order(items: list[dict[str, Any]], params: dict[str, Any]) -> list[dict[str, Any]]:
+    return sorted(items, key=lambda item: (item["created_at"], item["id"]), reverse="sort" not in params)
+
+
+async def a_page_of_frequent_words_is_found_among_the_newest(many: World) -> None:
+    async with many.database.connection() as connection:
+        sought = await Searcher().sought(connection, "model w7", 0)
+        assert sought is not None
+        page = await store.newest_page(connection, Selection(q="model w7"), None, 20, sought)
+        whole = await store.list_page(connection, Selection(q="model w7"), Sort.NEWEST, None, 20, sought=sought)
+        statement, values = store.page_statement(
+            Selection(q="model w7"), Sort.NEWEST, None, 20, sought=sought, among=sought.newest.marks()
+        )
+        plan = "\n".join(row["QUERY PLAN"] for row in await connection.fetch(f"explain {statement}", *values))
+    assert len(page) == 20
+    assert page == whole
+    assert "model_versions_found" in plan, plan
 
 
 def a_key(sort: Sort) -> list[Any]:

@@ -40,7 +40,15 @@ def test_a_short_number_is_meant_as_it_is_and_all_else_as_a_beginning(text: str 
 
 
 def test_rare_words_are_looked_for_and_common_ones_held_against_what_is_found() -> None:
-    common = ["teams", "7"]
+    common = {"teams": 0.9, "7": 0.02, "xgboost": 0.1}
     assert sought(["team", "churn"], common)[:3] == ("churn:*", "team:*", False)
     assert sought(["team", "7"], common)[:3] == ("team:* & 7", None, True)
     assert sought(["churn", "77"], common)[:3] == ("churn:* & 77", None, False)
+
+
+def test_of_a_common_word_only_what_narrows_is_looked_for_by_its_first_letters() -> None:
+    common = {"team": 0.9, "xgboost": 0.1, "7": 0.02, "grün": 0.1, "v2": 0.1}
+    for word, marks in (("team", ()), ("xgb", ("xgb",)), ("xg", ()), ("7", ()), ("grün", ()), ("v2", ())):
+        found = sought(["churn", word], common)
+        assert found.beside is not None
+        assert found.marks == marks, word

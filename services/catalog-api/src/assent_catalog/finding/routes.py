@@ -72,7 +72,7 @@ async def search_everything(
     searcher: Searcher = request.app.state.searcher
     remembered: Remembered = request.app.state.counts
     async with database.connection() as connection:
-        sought = await searcher.sought(connection, q)
+        sought = await searcher.sought(connection, q, database.changes)
         if sought is None:
             return FoundPage(items=[], counts={each: Count.of(0) for each in FoundKind})
         begins = Place(*after) if after else None

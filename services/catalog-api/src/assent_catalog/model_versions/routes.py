@@ -65,8 +65,14 @@ async def list_model_versions(
     database: Database = request.app.state.database
     searcher: Searcher = request.app.state.searcher
     async with database.connection() as connection:
-        sought = await searcher.sought(connection, selection.q)
-        items = await store.list_page(connection, selection, sort, after, limit + 1, as_of=as_of, sought=sought)
+        sought = await searcher.sought(connection, selection.q, database.changes)
+        items: list[str] = []
+        if sought is not None and sought.newest is not None and sort is Sort.NEWEST:
+            items = await store.newest_page(connection, selection, after, limit + 1, sought)
+            if len(items) <= limit and after is None and selection == Selection(q=selection.q):
+                searcher.was_short(sought)
+        if len(items) <= limit:
+            items = await store.list_page(connection, selection, sort, after, limit + 1, as_of=as_of, sought=sought)
     counted = await _counted(request, selection, wanted, sought) if wanted else None
     shown, next_cursor = page(items, limit, key=lambda item: store.key_of(sort, item), of=of)
     return written.page(

@@ -1,7 +1,7 @@
 """Model versions read from rows. Everything a caller gives is bound, nothing spliced: the parts are constants."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -172,6 +172,8 @@ _KEYS: Mapping[str, tuple[Key, ...]] = {
     "name": (_NAME, _VERSION, _ID),
     "version": (_VERSION, _ID),
 }
+# The same of a metric's row.
+_MEASURED_KEYS = (_CREATED._replace(expression="m.created_at"), _ID._replace(expression="m.model_version"))
 
 
 def keys(sort: Sort) -> tuple[Key, ...]:
@@ -208,16 +210,17 @@ class Selection:
     use_case: str | None = None
     metrics: Sequence[MetricFilter] = ()
 
-    def where(self, as_of: datetime | None = None, sought: Sought | None = None) -> "_Where":
-        """`sought` is what the words of `q` come to; without it they are looked for as they are."""
+    def where(self, as_of: datetime | None = None, sought: Sought | None = None, among: Sequence[str] = ()) -> "_Where":
+        """`sought` is what the words of `q` come to; without it they are looked for as they are. `among` are marks of
+        time, which narrow it."""
         where = _Where()
         if as_of is not None:
             # KNOWN_AT has it for its first.
             where.values.append(as_of)
         if self.q:
-            sought = sought or (search.sought(asked, ()) if (asked := search.words(self.q)) else None)
+            sought = sought or (search.sought(asked, {}) if (asked := search.words(self.q)) else None)
             # Without a word in it nothing is found.
-            where.clauses.append(sought.clause(where.bind) if sought is not None else "false")
+            where.clauses.append(sought.clause(where.bind, among) if sought is not None else "false")
         if self.urn:
             where.add("v.urn = {}", self.urn)
         for column, values in (
@@ -280,6 +283,18 @@ async def list_page(
     return [item for (item,) in await connection.fetch(statement, *values)]
 
 
+async def newest_page(
+    connection: asyncpg.Connection, selection: Selection, after: Sequence[Any] | None, limit: int, sought: Sought
+) -> list[str]:
+    """The same of words that thousands have, looked for among the newest versions: less than `limit` may mean that
+    there are more. Empty where that is not worth a try."""
+    among = sought.newest.marks(after[0] if after else None) if sought.newest is not None else ()
+    if not among:
+        return []
+    statement, values = page_statement(selection, Sort.NEWEST, after, limit, sought=sought, among=among)
+    return [item for (item,) in await connection.fetch(statement, *values)]
+
+
 def page_statement(
     selection: Selection,
     sort: Sort,
@@ -288,23 +303,34 @@ def page_statement(
     *,
     as_of: datetime | None = None,
     sought: Sought | None = None,
+    among: Sequence[str] = (),
 ) -> tuple[str, Sequence[Any]]:
     """A statement made of this module's constants, and what a caller gave, to be bound."""
-    where = selection.where(as_of, sought)
+    table, sorted_by = "model_versions v" if as_of is None else f"{KNOWN_AT} v", keys(sort)
+    first: MetricFilter | None = None
+    if selection.metrics and as_of is None and sorted_by is _KEYS["created_at"]:
+        first, *others = selection.metrics
+        selection = replace(selection, metrics=others)
+    where = selection.where(as_of, sought, among)
+    if first is not None:
+        # The newest of those in the range, one after the other, rather than the newest of all. Index: metrics_created,
+        # metrics_value.
+        table, sorted_by = f"{table} join metrics m on m.model_version = v.id", _MEASURED_KEYS
+        where.add(f"m.name = {{}} and m.value {first.operator} {{}}", first.name, first.value)
     direction, beyond = ("desc", "<") if sort.startswith("-") else ("asc", ">")
     if after is not None:
-        places = ", ".join(f"{{}}::{key.type}" for key in keys(sort))
-        where.add(f"({', '.join(key.expression for key in keys(sort))}) {beyond} ({places})", *after)
+        places = ", ".join(f"{{}}::{key.type}" for key in sorted_by)
+        where.add(f"({', '.join(key.expression for key in sorted_by)}) {beyond} ({places})", *after)
     where.values.append(limit)
-    sorted_by = list(enumerate(key.expression for key in keys(sort)))
+    expressions = list(enumerate(key.expression for key in sorted_by))
     # Cut before the items are made: Postgres would make one of each row that was found, and throw most away.
     statement = f"""
         select {ITEM}
-          from (select v.*, {", ".join(f"{each} as key_{place}" for place, each in sorted_by)}
-                  from {"model_versions" if as_of is None else KNOWN_AT} v where {where}
-                 order by {", ".join(f"{each} {direction}" for _, each in sorted_by)}
+          from (select v.*, {", ".join(f"{each} as key_{place}" for place, each in expressions)}
+                  from {table} where {where}
+                 order by {", ".join(f"{each} {direction}" for _, each in expressions)}
                  limit ${len(where.values)}) v
-         order by {", ".join(f"key_{place} {direction}" for place, _ in sorted_by)}
+         order by {", ".join(f"key_{place} {direction}" for place, _ in expressions)}
     """  # noqa: S608 - every part is a constant of this module
     return statement, where.values
 

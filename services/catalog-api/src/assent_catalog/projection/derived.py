@@ -2,13 +2,14 @@
 
 METRICS = """
 insert into metrics (model_version, name, value, standard_deviation, dataset, slice, kind, source_name, report, better,
-                     unreadable_because)
+                     unreadable_because, created_at)
 select v.id, m.key, (m.value->>'value')::float8, (m.value->>'standard_deviation')::float8, m.value->>'dataset',
        m.value->>'slice', coalesce(m.value->>'kind', 'measured'), m.value->>'source_name', m.value->>'report',
        m.value->>'better',
        case when v.metrics_status <> 'complete' then (
            select coalesce(r->>'reason', 'not read yet') from jsonb_array_elements(v.record->'reports') r
-            where r->>'uri' = m.value->>'report' and r->>'status' <> 'complete' limit 1) end
+            where r->>'uri' = m.value->>'report' and r->>'status' <> 'complete' limit 1) end,
+       v.created_at
   from {versions} v, jsonb_each(v.record->'metrics') m
 """
 # Data goes through the training job where there is one; what a version was measured against goes to the version.
@@ -26,7 +27,7 @@ select v.urn, 'dataset', d->>'urn',
        jsonb_array_elements(case when jsonb_typeof(v.record->'datasets') = 'array' then v.record->'datasets'
                                  else '[]' end) d
 """
-_WRITTEN = "(select id, urn, metrics_status, record from model_versions where id = any($1::uuid[]))"
+_WRITTEN = "(select id, urn, metrics_status, record, created_at from model_versions where id = any($1::uuid[]))"
 FORGET_METRICS = "delete from metrics where model_version = any($1::uuid[])"
 FORGET_EDGES = "delete from lineage_edges where owner in (select urn from model_versions where id = any($1::uuid[]))"
 #: For versions that had some before. Their rows are written and locked.

@@ -60,7 +60,7 @@ with told as materialized (
      where excluded.sequence > v.sequence
     returning v.id, v.urn, v.status, v.candidacies, v.changed_sequence
 ), fresh as (
-    select t.id, t.urn, t.metrics_status, t.record
+    select t.id, t.urn, t.metrics_status, t.record, t.created_at
       from written w join told t on t.id = w.id and t.newest where w.changed_sequence = 1
 ), measured as (
     {derived.METRICS.format(versions="fresh")}
