@@ -24,7 +24,7 @@ import uvloop
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from assent_catalog.main import LANES
 from assent_catalog.projection.apply import apply
-from assent_common import ids, telemetry
+from assent_common import ids, service, telemetry
 from assent_common.clock import SystemClock
 from assent_common.database import Database
 from assent_common.events import envelope
@@ -295,6 +295,7 @@ async def _alone(given: argparse.Namespace) -> None:
     from tests.bench.catalog import Catalog
 
     telemetry.configure("bench", "WARNING")
+    service.collect_seldom()
     async with Catalog.open(None) as catalog, broker() as kafka:
         if given.versions:
             await catalog.sow(given.versions)

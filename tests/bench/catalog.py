@@ -17,7 +17,7 @@ from pathlib import Path
 
 import psutil
 from assent_catalog import search
-from assent_common import migrations
+from assent_common import migrations, service
 from assent_common.clock import SystemClock
 from assent_common.database import Database
 from assent_local.ports import free_port
@@ -200,6 +200,7 @@ async def _id(catalog: Catalog, number: int) -> str:
 
 
 async def beside_kafka(catalog: Catalog, table: Table) -> None:
+    service.collect_seldom()
     async with broker() as kafka:
         await applied(catalog.database, kafka, table, count=20_000, repeat=3, profile=False)
 

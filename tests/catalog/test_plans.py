@@ -100,6 +100,7 @@ async def a_page_of_frequent_words_is_found_among_the_newest(many: World) -> Non
     async with many.database.connection() as connection:
         sought = await Searcher().sought(connection, "model w7", 0)
         assert sought is not None
+        assert sought.newest is not None
         page = await store.newest_page(connection, Selection(q="model w7"), None, 20, sought)
         whole = await store.list_page(connection, Selection(q="model w7"), Sort.NEWEST, None, 20, sought=sought)
         statement, values = store.page_statement(

@@ -9,7 +9,7 @@ import sys
 
 import uvicorn
 import uvloop
-from assent_common import migrations, telemetry
+from assent_common import migrations, service, telemetry
 from assent_common.clock import SystemClock
 from assent_common.database import Database
 
@@ -25,6 +25,7 @@ async def main(name: str, port: int) -> None:
 
 
 if __name__ == "__main__":
-    # On uvloop, as the service itself.
+    # On uvloop, as the service itself, and with as little collecting of garbage.
+    service.collect_seldom()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(main(sys.argv[1], int(sys.argv[2])))
