@@ -26,8 +26,8 @@ select exists (select from readers where id = $1 and expires_at >= now()) as was
        ) as any_free
 """
 OPEN = "insert into source_leases (source) select unnest($1::text[]) on conflict do nothing"
-# A holder in the middle of a transaction keeps its rows locked: they are for the next time. What is held is not dropped:
-# a process that does not know the source may say so at any moment until then.
+# A holder in the middle of a transaction keeps its rows locked: they are for the next time. What is held is not
+# dropped, whatever a process that does not know the source said a moment ago.
 CLAIM = """
 with free as (
     select l.source from source_leases l
