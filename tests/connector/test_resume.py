@@ -65,17 +65,27 @@ async def cut_off(registry: Simulator, store: Database, clock: FrozenClock, sour
 
 
 async def cut_off_after(
-    registry: Simulator, store: Database, clock: FrozenClock, source: Source, calls: int, *, kept: int = 0
+    registry: Simulator, store: Database, clock: FrozenClock, source: Source, calls: int
 ) -> Counter[str]:
-    """No answer comes to the call after so many; it ends when so many versions are kept."""
+    """No answer comes to the call after so many."""
     registry.dial(answers=calls)
+    return await cut_off(registry, store, clock, source, lambda: registry.app.calls.total() > calls)
 
-    async def silent() -> bool:
+
+async def cut_off_on_the_last_page(
+    registry: Simulator, store: Database, clock: FrozenClock, source: Source
+) -> Counter[str]:
+    """It waits for a report, when those before it are kept."""
+    async with client("sagemaker", registry.url) as sagemaker:
+        await world.register(sagemaker, "churn", ModelMetrics=world.metrics_at("s3://reports/last.json"))
+    registry.dial(s3=[{"prefix": "reports/", "kind": "slow", "delay_s": 60}])
+
+    async def two_pages_kept() -> bool:
         async with store.connection() as connection:
             versions = await connection.fetchval("select count(*) from records where kind = 'model_version'")
-        return registry.app.calls.total() > calls and versions >= kept
+        return bool(versions == 200)
 
-    return await cut_off(registry, store, clock, source, silent)
+    return await cut_off(registry, store, clock, source, two_pages_kept)
 
 
 async def told(connector: Connector) -> dict[str, tuple[int, Any]]:
@@ -116,8 +126,8 @@ async def test_cut_off_at_any_call_it_goes_on_in_the_same_run_and_ends_as_withou
         assert (now["watermark"], now["plan"]) == (reference["watermark"], reference["plan"])
     both = before + registry.app.calls
     if plan == "search":
-        # The pages that were under way (one is kept while the next is read) are asked for again, and so are the mark,
-        # the groups' last page and the sample. What serves comes last, with one more search.
+        # The pages that were under way (some are read while the listing goes on) are asked for again, and so are the
+        # mark, the groups' last page and the sample. What serves comes last, with one more search.
         assert both["Search"] <= 5 + 3 + 2 + 1
         assert both["DescribeModelPackage"] <= 6
     else:
@@ -129,27 +139,20 @@ async def test_pages_that_were_kept_are_not_read_again(
     registry: Simulator, store: Database, clock: FrozenClock
 ) -> None:
     source = Source(name="demo", region=world.REGION)
-    async with connected(store, clock, source=source) as connector:
-        await connector.first()
-        calls = registry.app.calls.total()
-    async with store.connection() as connection:
-        await connection.execute(f"truncate {TABLES}")
-    # The last page of packages does not come, nor what is asked after it: what serves.
-    after_it = len(("Search", "ListEndpoints", "ListInferenceComponents"))
-    before = await cut_off_after(registry, store, clock, source, calls - after_it - 1, kept=200)
+    before = await cut_off_on_the_last_page(registry, store, clock, source)
     assert before["Search"] == 1 + 1 + 3
     async with connected(store, clock, source=source) as connector:
         await connector.first()
         # The mark, the groups' end, one page from where the second ended, and the models.
         assert registry.app.calls["Search"] == 1 + 1 + 1 + 1
-        assert len(await connector.events(OBSERVED)) == VERSIONS
+        assert len(await connector.events(OBSERVED)) == VERSIONS + 1
 
 
 async def test_what_changed_while_nobody_read_is_found_on_pages_that_were_read_before(
     registry: Simulator, store: Database, clock: FrozenClock
 ) -> None:
     source = Source(name="demo", region=world.REGION)
-    await cut_off_after(registry, store, clock, source, 12, kept=100)
+    await cut_off_on_the_last_page(registry, store, clock, source)
     async with client("sagemaker", registry.url) as sagemaker:
         listed = await sagemaker.list_model_packages(ModelPackageType="Both", SortOrder="Ascending", MaxResults=1)
         oldest = listed["ModelPackageSummaryList"][0]["ModelPackageArn"]

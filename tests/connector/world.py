@@ -76,6 +76,7 @@ class Connector:
         self._scheduler.wake(self.source.name)
         ended = await until(lambda: self._ended(run), within_s=60)
         assert ended is not None
+        await self.at_rest()
         return ended
 
     async def first(self) -> SyncRun:
@@ -91,7 +92,12 @@ class Connector:
         run = await until(ended, within_s=60)
         assert run is not None
         await until(jobs_tried, within_s=60)
+        await self.at_rest()
         return run
+
+    async def at_rest(self) -> None:
+        """What comes next is set after a run has ended, and by the clock of that moment: only then may it be moved."""
+        await until(lambda: self.source.name not in self._scheduler._turns, within_s=60)
 
     async def poll(self) -> None:
         """The next poll, to its end."""

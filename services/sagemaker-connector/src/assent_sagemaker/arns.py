@@ -67,4 +67,6 @@ def group_of(package: Arn) -> Arn | None:
 
 def key(arn: str) -> str:
     """By what two ARNs are compared: SageMaker spells names in them now as given, now in lower case."""
-    return arn.casefold()
+    folded = arn.casefold()
+    # Most are: a hundred thousand need not be held twice.
+    return arn if arn == folded else folded

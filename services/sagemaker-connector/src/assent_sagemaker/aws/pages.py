@@ -1,16 +1,21 @@
 """Pages as SageMaker really gives them."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Hashable
+from collections.abc import AsyncIterator, Callable, Hashable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, TypeVar, cast
+from itertools import islice
+from typing import Any, TypeVar
 
 from assent_sagemaker.aws.account import Account, Document
 from assent_sagemaker.aws.errors import TokenExpired
 from assent_sagemaker.aws.limiter import Family
 
 T = TypeVar("T")
+
+REMEMBERED = 1000
+"""So many of the records before are known again: a list shifts by a few under its pages, and a million may follow."""
 
 #: Filters by time are by the second.
 _OVERLAP = timedelta(seconds=1)
@@ -36,9 +41,9 @@ async def pages(
     """Page after page until the service says that there are no more. **Only then was everything seen**: an error in the
     middle is raised (AwsError; TokenExpired means: start again), never taken for the end.
 
-    A record that comes twice, for the list may change under the pages, is given once.
+    A record that comes twice, for the list may change under the pages, is given once, unless much came in between.
     """
-    seen: set[Hashable] = set()
+    seen: dict[Hashable, None] = {}
     tokens: set[str] = set()
     token: str | None = None
     while True:
@@ -47,8 +52,10 @@ async def pages(
         fresh = []
         for record in records(response):
             if (known := identity(record)) not in seen:
-                seen.add(known)
+                seen[known] = None
                 fresh.append(record)
+        for known in list(islice(seen, max(0, len(seen) - REMEMBERED))):
+            del seen[known]
         # An empty token ends the list as well as none.
         token = response.get("NextToken") or None
         yield Page(fresh, is_last=token is None)
@@ -72,18 +79,32 @@ async def stretch(pages: AsyncIterator[Page], reached: datetime | None) -> tuple
     return records, None
 
 
-async def ahead(pages: AsyncIterator[T]) -> AsyncGenerator[T, None]:
-    """The same pages, the next one always under way while one is worked on."""
-    end = object()
+@asynccontextmanager
+async def ahead(pages: AsyncIterator[T], by: int = 1) -> AsyncIterator[AsyncIterator[T]]:
+    """The same pages, so many of them read or under way before they are asked for, from now on."""
+    places = asyncio.Semaphore(by)
+    came: asyncio.Queue[tuple[T] | Exception | None] = asyncio.Queue()
 
-    async def following() -> T | object:
-        return await anext(pages, end)
+    async def read() -> None:
+        try:
+            await places.acquire()
+            async for page in pages:
+                came.put_nowait((page,))
+                await places.acquire()
+            came.put_nowait(None)
+        except Exception as error:  # noqa: BLE001 - it is raised where the page is asked for
+            came.put_nowait(error)
 
-    coming = asyncio.create_task(following())
+    async def given() -> AsyncIterator[T]:
+        while (coming := await came.get()) is not None:
+            if isinstance(coming, Exception):
+                raise coming
+            places.release()
+            yield coming[0]
+
+    reading = asyncio.create_task(read())
     try:
-        while (page := await coming) is not end:
-            coming = asyncio.create_task(following())
-            yield cast(T, page)
+        yield given()
     finally:
-        coming.cancel()
-        await asyncio.wait({coming})
+        reading.cancel()
+        await asyncio.wait({reading})

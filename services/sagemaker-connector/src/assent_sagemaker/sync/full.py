@@ -5,10 +5,10 @@ creation, and how far that got is committed with each batch.
 """
 
 import random
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from assent_common.clock import to_utc
 from assent_common.events.registry import Kind
@@ -31,7 +31,32 @@ SAMPLE = 3
 DESCRIBED = 3
 """So many packages of a page of Search that were registered after the listing are described; more are listed anew."""
 
+AHEAD = 8
+"""So many pages of Search are read while what is there is still being listed."""
+
 _KINDS = (Kind.MODEL, Kind.MODEL_VERSION)
+
+
+class Shown(NamedTuple):
+    """A package on a page of Search."""
+
+    arn: str
+    created_at: datetime
+
+    @property
+    def key(self) -> str:
+        return arns.key(self.arn)
+
+
+class Page(NamedTuple):
+    """A page of Search, of what the source is to read, with what the reports of that said."""
+
+    shown: Sequence[Shown]
+    read: Read
+    #: When the last of all on it was created.
+    reached: datetime | None
+    #: When a package was last modified, as Search said before its first page.
+    last_change: datetime | None
 
 
 async def full(run: Run) -> str:
@@ -47,24 +72,29 @@ async def full(run: Run) -> str:
 async def _registry(run: Run) -> None:
     run.counts["listed"] = 0
     await run.enter("listing")
-    found = await listing.everything(run)
-    run.counts["listed"] = len(found.groups) + len(found.packages)
-    there = found.keys | await _of_closed(run, found)
-    others = await views.see(run, found)
-    mine = Inventory(_without(found.groups, others), _without(found.packages, others), found.closed)
-    round_again = await rounds.of(run)
-    if run.source.plan == "describe" or run.progress.search_useless:
-        there |= await _by_describe(run, mine)
-    else:
-        try:
-            there |= await _by_search(run, mine, others, round_again)
-            round_again.suspect = None
-        except SearchUseless as error:
-            if run.source.plan == "search":
-                raise
-            round_again.suspect = error.suspect
-            run.progress.search_useless = str(error)
-            run.progress.begin_reading_again()
+    async with AsyncExitStack() as stack:
+        by_search = run.source.plan != "describe" and not run.progress.search_useless
+        early = await stack.enter_async_context(ahead(_pages(run), AHEAD)) if by_search else None
+        found = await listing.everything(run)
+        run.counts["listed"] = len(found.groups) + len(found.packages)
+        there = found.keys
+        there |= await _of_closed(run, found)
+        others = await views.see(run, found)
+        mine = Inventory(_without(found.groups, others), _without(found.packages, others), found.closed)
+        round_again = await rounds.of(run)
+        if early is not None:
+            try:
+                there |= await _by_search(run, mine, others, round_again, early)
+                round_again.suspect = None
+            except SearchUseless as error:
+                if run.source.plan == "search":
+                    raise
+                await stack.aclose()
+                round_again.suspect = error.suspect
+                run.progress.search_useless = str(error)
+                run.progress.begin_reading_again()
+                by_search = False
+        if not by_search:
             there |= await _by_describe(run, mine)
     now = run.clock.now()
     await rounds.keep(run, Rounds(groups_at=now, sampled_at=now, suspect=round_again.suspect))
@@ -97,33 +127,37 @@ async def _to_describe(run: Run, listed: Listing, reached: datetime | None) -> l
     return sorted([*changed, *rest], key=lambda one: (one.created_at, one.arn))
 
 
-async def _by_search(run: Run, mine: Inventory, others: set[str], round_again: Rounds) -> set[str]:
-    """Also the keys of what Search has and the listing, which was read before, has not yet. Raises SearchUseless."""
+async def _by_search(
+    run: Run, mine: Inventory, others: set[str], round_again: Rounds, early: AsyncIterator[Page]
+) -> set[str]:
+    """Also the keys of what Search has and the listing, which was begun before, has not. `early` are its pages, unless
+    they have to be begun again. Raises SearchUseless."""
     run.plan = Plan.SEARCH
     groups_since, since = run.progress.groups, run.progress.packages
-    seen_groups: set[str] = set()
-    seen: set[str] = set()
+    unseen_groups, unseen = dict(mine.groups), dict(mine.packages)
+    begun = [early]
 
-    async def read() -> None:
-        await _search_groups(run, mine.groups, seen_groups)
+    async def read() -> set[str]:
+        await _search_groups(run, mine.groups, unseen_groups)
         # Before their packages, which inherit their tags.
-        rest = await _not_shown(run, mine.groups, seen_groups, groups_since)
-        await describe.groups(run, rest)
-        seen_groups.update(mine.groups)
-        await _search_packages(run, mine.packages, others, sample, seen)
-        await _search_shared(run, mine.packages, seen)
+        await describe.groups(run, await _not_kept(run, unseen_groups, groups_since))
+        unseen_groups.clear()
+        if begun:
+            more = await _search_packages(run, begun.pop(), mine.packages, others, sample, unseen)
+        else:
+            async with ahead(_pages(run)) as pages:
+                more = await _search_packages(run, pages, mine.packages, others, sample, unseen)
+        await _search_shared(run, mine.packages, unseen)
+        return more
 
     try:
-        # Before the first page: what changes while the pages are read may change on one that was read already.
-        _mark(run, mine.packages, await last_change(run.account))
         await run.enter("searching")
         sample = await _sample(run, mine.packages, since, round_again.suspect)
-        await run.from_the_start_if_expired(read)
+        more = await run.from_the_start_if_expired(read)
     except (Denied, Refused) as error:
         raise SearchUseless(f"Search is not to be had: {error}") from error
     await run.enter("describing")
-    await describe.packages(run, await _not_shown(run, mine.packages, seen, since))
-    return seen
+    return more | await describe.packages(run, await _not_kept(run, unseen, since))
 
 
 def _mark(run: Run, listed: Listing, last: datetime | None) -> None:
@@ -132,7 +166,7 @@ def _mark(run: Run, listed: Listing, last: datetime | None) -> None:
         run.saw(last, *(package.created_at for package in listed.values()))
 
 
-async def _search_groups(run: Run, listed: Listing, seen: set[str]) -> None:
+async def _search_groups(run: Run, listed: Listing, unseen: Listing) -> None:
     """The account's own groups, those alone that are listed, spelled as there."""
     async for page in search(run.account, "ModelPackageGroup", created_since=run.progress.groups):
         batch = []
@@ -140,59 +174,70 @@ async def _search_groups(run: Run, listed: Listing, seen: set[str]) -> None:
             key = arns.key(document["ModelPackageGroupArn"])
             if key in listed and listed[key].is_of(document["CreationTime"]):
                 batch.append(Seen({**document, "ModelPackageGroupArn": listed[key].arn}))
-                seen.add(key)
+                unseen.pop(key, None)
         if page.records:
             run.progress.groups = to_utc(page.records[-1]["CreationTime"])
         await run.observer.groups(batch)
 
 
+async def _pages(run: Run) -> AsyncIterator[Page]:
+    """What Search shows, the reports of a page read while the page before is kept."""
+    last = await last_change(run.account)
+    async with ahead(search(run.account, "ModelPackage", created_since=run.progress.packages)) as pages:
+        async for page in pages:
+            wanted = [document for document in page.records if listing.wants(run, document["ModelPackageArn"])]
+            yield Page(
+                [Shown(document["ModelPackageArn"], to_utc(document["CreationTime"])) for document in wanted],
+                await run.observer.read([Seen(document) for document in wanted]),
+                to_utc(page.records[-1]["CreationTime"]) if page.records else None,
+                last,
+            )
+
+
 async def _search_packages(
-    run: Run, listed: Listing, others: set[str], sample: Mapping[str, Document], seen: set[str]
-) -> None:
-    """Of what Search shows that which is there: an index that lags shows what is deleted, too.
-
-    The reports of a page are read while the page before is kept.
-    """
-
-    async def read() -> AsyncGenerator[tuple[Read, list[Listed], datetime | None], None]:
-        there = listed
-        found = search(run.account, "ModelPackage", created_since=run.progress.packages)
-        async with aclosing(ahead(found)) as pages:
-            async for page in pages:
-                if since := await _registered_since(run, page.records, there, others):
-                    there = there | since
-                batch = []
-                unlisted = []
-                for document in page.records:
-                    arn = document["ModelPackageArn"]
-                    key = arns.key(arn)
-                    if key in sample:
-                        compare(document, sample[key])
-                    if key in there:
-                        if there[key].is_of(document["CreationTime"]):
-                            seen.add(key)
-                            batch.append(Seen(document))
-                    elif key not in others and listing.wants(run, arn):
-                        unlisted.append(Listed(arn, arn, "", to_utc(document["CreationTime"])))
-                reached = to_utc(page.records[-1]["CreationTime"]) if page.records else None
-                yield await run.observer.read(batch), unlisted, reached
-
-    async with aclosing(ahead(read())) as batches:
-        async for batch, unlisted, reached in batches:
-            run.progress.packages = reached or run.progress.packages
-            await run.observer.keep(batch, confirmed=True)
-            seen |= await describe.packages(run, unlisted)
+    run: Run,
+    pages: AsyncIterator[Page],
+    listed: Listing,
+    others: set[str],
+    sample: Mapping[str, Document],
+    unseen: Listing,
+) -> set[str]:
+    """Of what Search shows that which is there: an index that lags shows what is deleted, too. The keys of what is
+    there and was not listed."""
+    there = listed
+    more: set[str] = set()
+    async for page in pages:
+        # What changes while the pages are read may change on one that was read already.
+        _mark(run, listed, page.last_change)
+        if since := await _registered_since(run, page.shown, there, others):
+            there = there | since
+            more |= since.keys()
+        right, unlisted = set(), []
+        for one in page.shown:
+            if one.key in there:
+                if there[one.key].is_of(one.created_at):
+                    right.add(one.key)
+                    unseen.pop(one.key, None)
+            elif one.key not in others:
+                unlisted.append(Listed(one.arn, one.arn, "", one.created_at))
+        for parsed in page.read.parsed:
+            if parsed.key in sample:
+                compare(parsed.package.raw, sample[parsed.key])
+        run.progress.packages = page.reached or run.progress.packages
+        await run.observer.keep(page.read.only(right), confirmed=True)
+        more |= await describe.packages(run, unlisted)
+    return more
 
 
-async def _registered_since(run: Run, shown: Sequence[Document], listed: Listing, others: set[str]) -> Listing:
+async def _registered_since(run: Run, shown: Sequence[Shown], listed: Listing, others: set[str]) -> Listing:
     """A listing of what was registered since the last one, where that is more than is worth describing: of thousands
     that are registered while the source is read, each would cost a call."""
-    unknown = [one for one in shown if (key := arns.key(one["ModelPackageArn"])) not in listed and key not in others]
+    unknown = [one for one in shown if one.key not in listed and one.key not in others]
     if len(unknown) <= DESCRIBED:
         return {}
-    newest = max((one.created_at for one in listed.values()), default=to_utc(unknown[0]["CreationTime"]))
+    newest = max((one.created_at for one in listed.values()), default=unknown[0].created_at)
     # What is older and not listed was deleted, and the index lags.
-    if sum(to_utc(one["CreationTime"]) >= newest for one in unknown) <= DESCRIBED:
+    if sum(one.created_at >= newest for one in unknown) <= DESCRIBED:
         return {}
     try:
         since = await listing.registered(run, after=newest - timedelta(seconds=1))
@@ -201,7 +246,7 @@ async def _registered_since(run: Run, shown: Sequence[Document], listed: Listing
     return {key: one for key, one in since.items() if key not in others}
 
 
-async def _search_shared(run: Run, listed: Listing, seen: set[str]) -> None:
+async def _search_shared(run: Run, listed: Listing, unseen: Listing) -> None:
     """What others share, where Search shows that at all; their groups are described, for these are few."""
     if not any(package.is_shared for package in listed.values()):
         return
@@ -210,20 +255,19 @@ async def _search_shared(run: Run, listed: Listing, seen: set[str]) -> None:
         for document in page.records:
             key = arns.key(document["ModelPackageArn"])
             if key in listed and listed[key].is_shared and listed[key].is_of(document["CreationTime"]):
-                seen.add(key)
+                unseen.pop(key, None)
                 batch.append(Seen(document, Tags.UNREAD))
         await run.observer.packages(batch, confirmed=True)
 
 
-async def _not_shown(run: Run, listed: Listing, seen: set[str], since: datetime | None) -> list[Listed]:
+async def _not_kept(run: Run, unseen: Listing, since: datetime | None) -> list[Listed]:
     """What is listed and Search does not show. Of what it showed before the run was taken up, what is not kept."""
-    missing = {key: one for key, one in listed.items() if key not in seen}
     if since is None:
-        return list(missing.values())
-    before = [key for key, one in missing.items() if one.created_at < since]
+        return list(unseen.values())
+    before = [key for key, one in unseen.items() if one.created_at < since]
     async with run.held.database.connection() as connection:
         kept = await state.living(connection, before)
-    return [one for key, one in missing.items() if key not in kept]
+    return [one for key, one in unseen.items() if key not in kept]
 
 
 async def _sample(

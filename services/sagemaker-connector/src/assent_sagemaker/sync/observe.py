@@ -50,7 +50,9 @@ class Result(NamedTuple):
     doubtful: list[str]
 
 
-class _Parsed(NamedTuple):
+class Parsed(NamedTuple):
+    """A package as a source gave it, understood."""
+
     package: ModelPackage
     document_hash: str
     tags: Mapping[str, str] | None
@@ -70,8 +72,11 @@ class Read(NamedTuple):
     """A batch of packages, and what their reports said, by key: of those alone that are new or changed, and that S3 did
     not keep waiting."""
 
-    parsed: Sequence[_Parsed]
+    parsed: Sequence[Parsed]
     found: Mapping[str, Found]
+
+    def only(self, keys: Collection[str]) -> "Read":
+        return Read([one for one in self.parsed if one.key in keys], self.found)
 
 
 class Observer:
@@ -138,7 +143,7 @@ class Observer:
         parsed = [one for each in seen if (one := self._parse(each))]
         known = await self._known(one.key for one in parsed)
         now = self._clock.now()
-        news = [one for one in parsed if _is_news(one, known.get(one.key), now)]
+        news = [one for one in parsed if self._is_mine(was := known.get(one.key)) and _is_news(one, was, now)]
         found = await self._reader.read_soon({o.key: (o.package, _standing(o, known.get(o.key))) for o in news})
         return Read(parsed, found)
 
@@ -200,7 +205,7 @@ class Observer:
     async def _tell(
         self,
         uow: UnitOfWork,
-        parsed: Sequence[_Parsed],
+        parsed: Sequence[Parsed],
         known: Mapping[str, state.Known],
         reports: Mapping[str, Reports],
     ) -> set[str]:
@@ -254,14 +259,14 @@ class Observer:
         self.counts["changed"] += len(changed)
         return changed
 
-    def _reports(self, one: _Parsed, before: state.Known | None, found: Found | None) -> Reports:
+    def _reports(self, one: Parsed, before: state.Known | None, found: Found | None) -> Reports:
         """What is known of its reports from now on."""
         reports, now = _standing(one, before), self._clock.now()
         if found is not None and are_of(one.package, found):
             return reports.after(found, now)
         return reports.pending(one.package, now) if _is_news(one, before, now) else reports
 
-    def _parse(self, seen: Seen) -> _Parsed | None:
+    def _parse(self, seen: Seen) -> Parsed | None:
         document, tags = _without_tags(seen)
         try:
             package = ModelPackage.from_document(document)
@@ -271,7 +276,7 @@ class Observer:
             return None
         # A version takes no tags of its own: its model's apply, however the document came.
         own = {} if versioned else tags
-        return _Parsed(package, changes.document_digest(package.raw), own, seen.summary_hash)
+        return Parsed(package, changes.document_digest(package.raw), own, seen.summary_hash)
 
     def _skip(self, error: Exception) -> None:
         self.counts["unmappable"] += 1
@@ -320,19 +325,19 @@ def _without_tags(seen: Seen) -> tuple[dict[str, Any], Mapping[str, str] | None]
             return document, tags
 
 
-def _standing(one: _Parsed, before: state.Known | None) -> Reports:
+def _standing(one: Parsed, before: state.Known | None) -> Reports:
     """Another thing under the same ARN has its own reports."""
     return before.reports if before is not None and _is_same(one, before) else Reports()
 
 
-def _is_news(one: _Parsed, before: state.Known | None, now: datetime) -> bool:
+def _is_news(one: Parsed, before: state.Known | None, now: datetime) -> bool:
     """Whether its reports are to be read because of what was seen of it just now."""
     if before is None or not _is_same(one, before) or before.document_hash != one.document_hash:
         return True
     return before.reports.lack(one.package) and not before.reports.are_due(now)
 
 
-def _is_same(one: _Parsed, before: state.Known) -> bool:
+def _is_same(one: Parsed, before: state.Known) -> bool:
     return before.live and before.created_at == one.package.creation_time
 
 
