@@ -26,23 +26,23 @@ def digest(value: Any) -> ContentHash:
 
 def _text(value: Any) -> str:
     match value:
+        case str():
+            return encode_basestring(value)
         case None:
             return "null"
         case bool():
             return "true" if value else "false"
-        case str():
-            return encode_basestring(value)
         case int():
             if abs(value) > 2**53:
                 raise ValueError(f"{value} is beyond what JSON readers agree on")
             return str(value)
         case float():
             return _number(value)
-        case Mapping():
+        case dict() | Mapping():
             if not all(isinstance(key, str) for key in value):
                 raise TypeError("a JSON object's keys are strings")
             keys = sorted(value) if all(map(str.isascii, value)) else sorted(value, key=_utf16)
-            return "{" + ",".join(f"{encode_basestring(key)}:{_text(value[key])}" for key in keys) + "}"
+            return "{" + ",".join([f"{encode_basestring(key)}:{_text(value[key])}" for key in keys]) + "}"
         case list() | tuple():
             return "[" + ",".join(map(_text, value)) + "]"
     raise TypeError(f"{type(value).__name__} is not JSON")

@@ -10,29 +10,32 @@ from assent_sagemaker.mapping.metrics.limits import Limit
 from assent_sagemaker.mapping.metrics.read import Reading, Unreadable
 from assent_sagemaker.mapping.rules import squash
 
-#: The reports that hold measurements of the version, where in its document they are named. Of two that give one name,
+Way = tuple[str, str, str]
+"""Where in a package's document a report is named: the field, its part, and the part's."""
+
+#: The reports that hold measurements of the version. Of two that give one name,
 #: the first counts.
-MEASURING: Mapping[str, str] = {
-    "model_quality": "model_metrics.model_quality.statistics",
-    "bias": "model_metrics.bias.report",
-    "pre_training_bias": "model_metrics.bias.pre_training_report",
-    "post_training_bias": "model_metrics.bias.post_training_report",
-    "explainability": "model_metrics.explainability.report",
-    "model_data_quality": "model_metrics.model_data_quality.statistics",
+MEASURING: Mapping[str, Way] = {
+    "model_quality": ("model_metrics", "model_quality", "statistics"),
+    "bias": ("model_metrics", "bias", "report"),
+    "pre_training_bias": ("model_metrics", "bias", "pre_training_report"),
+    "post_training_bias": ("model_metrics", "bias", "post_training_report"),
+    "explainability": ("model_metrics", "explainability", "report"),
+    "model_data_quality": ("model_metrics", "model_data_quality", "statistics"),
 }
 #: What measurements are held against, and how: evidence, and no measurements of this version.
-BESIDE: Mapping[str, str] = {
-    "model_quality_constraints": "model_metrics.model_quality.constraints",
-    "model_data_quality_constraints": "model_metrics.model_data_quality.constraints",
-    "baseline_model_quality": "drift_check_baselines.model_quality.statistics",
-    "baseline_model_quality_constraints": "drift_check_baselines.model_quality.constraints",
-    "baseline_model_data_quality": "drift_check_baselines.model_data_quality.statistics",
-    "baseline_model_data_quality_constraints": "drift_check_baselines.model_data_quality.constraints",
-    "baseline_pre_training_bias_constraints": "drift_check_baselines.bias.pre_training_constraints",
-    "baseline_post_training_bias_constraints": "drift_check_baselines.bias.post_training_constraints",
-    "baseline_bias_config": "drift_check_baselines.bias.config_file",
-    "baseline_explainability_constraints": "drift_check_baselines.explainability.constraints",
-    "baseline_explainability_config": "drift_check_baselines.explainability.config_file",
+BESIDE: Mapping[str, Way] = {
+    "model_quality_constraints": ("model_metrics", "model_quality", "constraints"),
+    "model_data_quality_constraints": ("model_metrics", "model_data_quality", "constraints"),
+    "baseline_model_quality": ("drift_check_baselines", "model_quality", "statistics"),
+    "baseline_model_quality_constraints": ("drift_check_baselines", "model_quality", "constraints"),
+    "baseline_model_data_quality": ("drift_check_baselines", "model_data_quality", "statistics"),
+    "baseline_model_data_quality_constraints": ("drift_check_baselines", "model_data_quality", "constraints"),
+    "baseline_pre_training_bias_constraints": ("drift_check_baselines", "bias", "pre_training_constraints"),
+    "baseline_post_training_bias_constraints": ("drift_check_baselines", "bias", "post_training_constraints"),
+    "baseline_bias_config": ("drift_check_baselines", "bias", "config_file"),
+    "baseline_explainability_constraints": ("drift_check_baselines", "explainability", "constraints"),
+    "baseline_explainability_config": ("drift_check_baselines", "explainability", "config_file"),
 }
 
 
@@ -142,10 +145,11 @@ def _limit(name: str, metric: Metric, limits: Mapping[str, Limit]) -> Limit:
     return by_source_name or limits.get(squash(name)) or _NONE
 
 
-def _named(package: ModelPackage, roles: Mapping[str, str]) -> Iterator[NamedReport]:
-    for role, way in roles.items():
-        node: object = package
-        for name in way.split("."):
-            node = getattr(node, name, None)
-        if isinstance(node, MetricsSource):
-            yield NamedReport(role, node)
+def _named(package: ModelPackage, roles: Mapping[str, Way]) -> Iterator[NamedReport]:
+    for role, (field, part, of_the_part) in roles.items():
+        # Most packages have but one.
+        if (metrics := getattr(package, field)) is None or (named := getattr(metrics, part)) is None:
+            continue
+        source = getattr(named, of_the_part)
+        if isinstance(source, MetricsSource):
+            yield NamedReport(role, source)

@@ -66,6 +66,11 @@ class MetricRules(_Part):
     skipped: list[re.Pattern[str]]
 
     @cached_property
+    def no_measurement(self) -> re.Pattern[str]:
+        """All that is skipped, in one."""
+        return re.compile("|".join(f"(?:{pattern.pattern})" for pattern in self.skipped) or "(?!)")
+
+    @cached_property
     def synonyms(self) -> Mapping[str, tuple[str, int]]:
         """Each way to say a metric, squashed; its canonical name; and how good a synonym it is, 0 the best."""
         return {

@@ -32,6 +32,12 @@ def json_safe(value: object) -> Json:
 def _safe(value: object, depth: int) -> Json:
     if depth == 0:
         raise TooDeep(f"nested deeper than {MAX_DEPTH} levels")
+    # What nearly all of a document is, first.
+    kind = type(value)
+    if kind is str:
+        return clean(value)  # type: ignore[arg-type]
+    if kind is dict:
+        return {clean(str(key)): _safe(item, depth - 1) for key, item in value.items()}  # type: ignore[attr-defined]
     match value:
         case None | bool():
             return value
@@ -58,4 +64,4 @@ def _safe(value: object, depth: int) -> Json:
 
 
 def clean(text: str) -> str:
-    return _NOT_TEXT.sub("", text)
+    return text if text.isascii() and "\x00" not in text else _NOT_TEXT.sub("", text)

@@ -1,7 +1,7 @@
 """What was read, compared with what was told before: only what differs is told, with the next sequence."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import asyncpg
@@ -50,15 +50,21 @@ class Observation(NamedTuple):
 
 
 async def apply(
-    uow: UnitOfWork, source: str, observations: Sequence[Observation], known: Mapping[str, state.Known]
+    uow: UnitOfWork,
+    source: str,
+    observations: Sequence[Observation],
+    known: Mapping[str, state.Known],
+    skip: Callable[[Unmappable], None],
 ) -> set[str]:
-    """Keep and tell what differs from what is kept. The keys of what was told."""
+    """Keep and tell what differs from what is kept. The keys of what was told; what no event holds is skipped."""
     connection = await uow.sql()
     rows = {}
     payloads = {}
     for observation in await _with_drift(connection, source, observations):
-        row, payloads[observation.key] = _fitted(observation)
-        rows[observation.key] = row
+        try:
+            rows[observation.key], payloads[observation.key] = _fitted(observation)
+        except Unmappable as error:
+            skip(error)
     changed = await state.upsert(connection, source, list(rows.values()), uow.clock.now())
     before = await told.last(connection, REGISTRY, [payloads[key].urn for key in changed if changed[key] > 1])
     for key in sorted(changed):
@@ -92,16 +98,6 @@ def document_digest(document: Mapping[str, Json]) -> str:
     return digest({name: value for name, value in document.items() if name not in _ONE_WAY_ONLY})
 
 
-def fits(payload: Payload) -> Payload:
-    """The payload as the broker takes it: without its document where that is too much. Raises Unmappable."""
-    if len(payload.model_dump_json()) <= _LARGEST:
-        return payload
-    bare = payload.model_copy(update={"raw": None})
-    if len(bare.model_dump_json()) <= _LARGEST:
-        return bare
-    raise Unmappable(f"{payload.urn}: larger than what an event may hold")
-
-
 async def _with_drift(
     connection: asyncpg.Connection, source: str, observations: Sequence[Observation]
 ) -> Sequence[Observation]:
@@ -118,8 +114,15 @@ async def _with_drift(
 
 
 def _fitted(observation: Observation) -> tuple[state.Row, Payload]:
+    """What is kept and what is told: without its document where the broker does not take it with that. Raises
+    Unmappable."""
     payload = observation.payload
-    said = orjson.loads(payload.model_dump_json(exclude={"raw", "changed_fields"}))
+    written = payload.model_dump_json(exclude={"raw", "changed_fields"})
+    if len(written) > _LARGEST:
+        raise Unmappable(f"{payload.urn}: larger than what an event may hold")
+    if len(written) + len(orjson.dumps(payload.raw)) > _LARGEST:
+        payload = payload.model_copy(update={"raw": None})
+    said = orjson.loads(written)
     row = state.Row(
         key=observation.key,
         urn=payload.urn,

@@ -115,7 +115,7 @@ class Observer:
             before = known.get(arns.key(group.model_package_group_arn))
             tags = told if told is not None else before.tags if before else {}
             try:
-                payload = changes.fits(model(group, source=self._source, tags=tags))
+                payload = model(group, source=self._source, tags=tags)
             except Unmappable as error:
                 self._skip(error)
                 continue
@@ -186,15 +186,10 @@ class Observer:
         """Deployments, each with the digest of its summary in the listing."""
         observations = []
         for deployed, summary in seen:
-            try:
-                payload = changes.fits(deployed.observed)
-            except Unmappable as error:
-                self._skip(error)
-                continue
             document = deployed.observed.raw
             observations.append(
                 Observation(
-                    *(payload, document, changes.document_digest(document)),
+                    *(deployed.observed, document, changes.document_digest(document)),
                     summary_hash=summary,
                     unmatched=deployed.unmatched,
                 )
@@ -225,16 +220,14 @@ class Observer:
             tags = one.tags if one.tags is not None else before.tags if before else {}
             job = made_by[one.key]
             try:
-                payload = changes.fits(
-                    model_version(
-                        one.package,
-                        source=self._source,
-                        tags=group.tags if group else tags,
-                        outcomes=reports[one.key].outcomes,
-                        job=known_jobs[job.key] if job else jobs.NOT_READ,
-                        lineage=answers.get(one.key, jobs.NOT_ASKED),
-                        model=group.urn if group else None,
-                    )
+                payload = model_version(
+                    one.package,
+                    source=self._source,
+                    tags=group.tags if group else tags,
+                    outcomes=reports[one.key].outcomes,
+                    job=known_jobs[job.key] if job else jobs.NOT_READ,
+                    lineage=answers.get(one.key, jobs.NOT_ASKED),
+                    model=group.urn if group else None,
                 )
             except Unmappable as error:
                 self._skip(error)
@@ -255,7 +248,7 @@ class Observer:
     async def _keep(
         self, uow: UnitOfWork, observations: Sequence[Observation], known: Mapping[str, state.Known]
     ) -> set[str]:
-        changed = await changes.apply(uow, self._source, observations, known)
+        changed = await changes.apply(uow, self._source, observations, known, self._skip)
         self.counts["changed"] += len(changed)
         return changed
 

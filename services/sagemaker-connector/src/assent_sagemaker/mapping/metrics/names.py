@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from assent_common.events.registry import Better, Metric
@@ -49,8 +50,7 @@ def is_metric(way: Way) -> bool:
 
 
 def is_skipped(key: str) -> bool:
-    word = snake(key)
-    return any(pattern.fullmatch(word) for pattern in rules().metrics.skipped)
+    return rules().metrics.no_measurement.fullmatch(snake(key)) is not None
 
 
 def squashed(way: Way) -> str:
@@ -62,6 +62,8 @@ class _Recognised(NamedTuple):
     #: The canonical name; none where there is none.
     name: str | None
     own_name: str
+    #: As the report has it.
+    source_name: str
     dataset: str | None
     #: Which of several measurements of one metric it should be: the smallest.
     rank: tuple[int, int]
@@ -74,6 +76,13 @@ def _by_rank(known: tuple[Measurement, _Recognised]) -> tuple[tuple[int, int], i
 
 
 def _recognise(way: Way, told: str | None) -> _Recognised:
+    """The same few hundred come with every report."""
+    if sum(map(len, way)) > _REMEMBERED:
+        return _recognised(way, told, rules().metrics.digest)
+    return _remembered(way, told, rules().metrics.digest)
+
+
+def _recognised(way: Way, told: str | None, edition: str) -> _Recognised:
     table = rules().metrics
     order = list(table.datasets)
     unwrapped = _unwrapped(way)
@@ -85,11 +94,17 @@ def _recognise(way: Way, told: str | None) -> _Recognised:
     if dataset == "train":
         # A number from training must not pass a check that asks for `accuracy`.
         name, own_name = None, own_name if found else f"train_{own_name}"
-    return _Recognised(name, own_name, dataset or told, (order.index(dataset) if dataset else -1, synonym), better)
+    rank = (order.index(dataset) if dataset else -1, synonym)
+    return _Recognised(name, own_name, ".".join(unwrapped)[:MAX_NAME], dataset or told, rank, better)
+
+
+_remembered = lru_cache(4096)(_recognised)
+_REMEMBERED = 200
+"""Characters: longer ways come once."""
 
 
 def _metric(name: str, measurement: Measurement, recognised: _Recognised) -> Metric:
-    source_name = ".".join(_unwrapped(measurement.way))[:MAX_NAME]
+    source_name = recognised.source_name
     return Metric(
         value=measurement.value,
         standard_deviation=measurement.standard_deviation,
