@@ -234,6 +234,26 @@ async def test_a_turn_that_comes_in_the_moment_of_giving_up_is_not_lost() -> Non
     assert time.now == pytest.approx(2), "two turns were used after the first, and two seconds have passed"
 
 
+async def test_all_may_give_up_at_once_while_there_are_turns() -> None:
+    time = Time()
+    waiting: list[asyncio.Task[Turn]] = []
+
+    async def late_and_given_up(seconds: float) -> None:
+        await time.sleep(seconds + 10)
+        for each in waiting:
+            each.cancel()
+
+    lane = Lane(Pace(10, 10, 10), time, late_and_given_up)
+    for _ in range(10):
+        await lane.take()
+    waiting += [asyncio.create_task(lane.take()) for _ in range(3)]
+    await asyncio.gather(*waiting, return_exceptions=True)
+    assert all(each.cancelled() for each in waiting)
+    waiting.clear()
+    await lane.take()
+    assert time.now < 11, "there were turns enough"
+
+
 async def test_a_lane_that_nobody_waits_for_leaves_nothing_running() -> None:
     before = asyncio.all_tasks()
     queue = Queue()

@@ -84,17 +84,19 @@ class Lane:
             if self._tokens < 1:
                 await self._sleep((1 - self._tokens) / self.rate)
                 self._fill()
-            if self._waiting:
-                self._hand_on(self._give())
+            if self._waiting and not self._hand_on(self._give()):
+                # All of them gave up just now, and will say so when they get to it.
+                break
         self._pacing = None
 
-    def _hand_on(self, turn: Turn) -> None:
+    def _hand_on(self, turn: Turn) -> bool:
         waiter = self._next()
         if waiter is None:
             self._tokens += 1
-        else:
-            self._waiting -= 1
-            waiter.set_result(turn)
+            return False
+        self._waiting -= 1
+        waiter.set_result(turn)
+        return True
 
     def _next(self) -> "asyncio.Future[Turn] | None":
         queues = self._queues if (self._given + 1) % BULK_EVERY else reversed(self._queues)
