@@ -1,27 +1,49 @@
-"""The Python client of the catalogue, made of its OpenAPI: a typed method for each operation."""
+"""The Python clients of the catalogue and the workflow, made of their OpenAPI: a typed method for each operation."""
 
 import keyword
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from assent_catalog.main import described
+from assent_catalog import main as catalog
+from assent_workflow import main as workflow
 
 FOLDER = Path(__file__).parents[1] / "libs" / "client" / "src" / "assent_client"
 _MADE_BY = "# Made by `make docs` from the service's OpenAPI; a test holds them equal.\n"
 _OPERATIONS = ("/health/", "/metrics")
 
 
+class _Service(NamedTuple):
+    name: str
+    module: str
+    types: str
+    described: Callable[[], Mapping[str, Any]]
+    #: What it is, in a sentence.
+    words: str
+
+
+SERVICES = (
+    _Service(
+        *("catalogue", "catalog", "types", catalog.described),
+        "AI use cases and model versions: what exists, what it is for, how good it is, who agreed to it.",
+    ),
+    _Service(
+        *("workflow", "workflow", "workflow_types", workflow.described),
+        "Candidacies and reviews: who is asked for what, who said what of which content, and what may be deployed.",
+    ),
+)
+
+
 def modules() -> dict[Path, str]:
-    """Both generated modules, as they ought to be."""
-    document = described()
-    operations = list(_operations(document))
-    return {
-        FOLDER / "types.py": _formatted(_types(document["components"]["schemas"])),
-        FOLDER / "catalog.py": _formatted(_class(operations)),
-    }
+    """All generated modules, as they ought to be."""
+    made = {}
+    for service in SERVICES:
+        document = service.described()
+        made[FOLDER / f"{service.types}.py"] = _formatted(_types(service, document["components"]["schemas"]))
+        made[FOLDER / f"{service.module}.py"] = _formatted(_class(service, list(_operations(document))))
+    return made
 
 
 class _Parameter(NamedTuple):
@@ -57,8 +79,9 @@ def _operations(document: Mapping[str, Any]) -> Iterator[_Operation]:
         for method, operation in item.items():
             every = [_parameter(each) for each in operation.get("parameters", [])]
             success = next(answer for status, answer in operation["responses"].items() if status.startswith("2"))
-            schema = success["content"].get("application/json", {}).get("schema")
-            answer = _type(schema, "types.") if schema is not None else None
+            content = success.get("content")
+            schema = (content or {}).get("application/json", {}).get("schema")
+            answer = _type(schema, "types.") if schema is not None else None if content else "None"
             forms = next((each for each in every if each.name == "format" and answer is not None), None)
             parameters = [each for each in every if each is not forms]
             paged = schema is not None and any(each.name == "cursor" for each in parameters)
@@ -129,13 +152,16 @@ def _part(schema: Mapping[str, Any]) -> bool:
 
 
 def _class_name(schema: str) -> str:
+    if "__" in schema:
+        # Of two of one name each has its module before it; that it is of this service goes without saying.
+        return "".join(part.title() for part in schema.split("__")[1:-1]) + schema.rpartition("__")[2]
     return schema.replace("_", "")
 
 
-def _types(schemas: Mapping[str, Any]) -> str:
+def _types(service: _Service, schemas: Mapping[str, Any]) -> str:
     lines = [
         _MADE_BY,
-        '"""What the catalogue takes and answers. A member that may be left out is `NotRequired`."""\n',
+        f'"""What the {service.name} takes and answers. A member that may be left out is `NotRequired`."""\n',
         "from __future__ import annotations\n",
         "from typing import Any, Literal, NotRequired, TypedDict\n",
     ]
@@ -152,9 +178,10 @@ def _types(schemas: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _class(operations: Sequence[_Operation]) -> str:
+def _class(service: _Service, operations: Sequence[_Operation]) -> str:
+    types = service.types if service.types == "types" else f"{service.types} as types"
     head = f'''{_MADE_BY}
-"""The catalogue, an operation a method."""
+"""The {service.name}, an operation a method."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -162,15 +189,15 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
-from assent_client import types
+from assent_client import {types}
 from assent_client.answers import Answer, Changed
 
 if TYPE_CHECKING:
     from assent_client.connection import Connection
 
 
-class Catalog:
-    """AI use cases and model versions: what exists, what it is for, how good it is, who agreed to it."""
+class {service.module.title()}:
+    """{service.words}"""
 
     def __init__(self, connection: "Connection") -> None:
         self._connection = connection

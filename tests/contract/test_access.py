@@ -88,6 +88,7 @@ ALLOWED: dict[str, dict[str, frozenset[Role] | set[Role]]] = {
         "POST /v1/reviews/{id}/comments": APPROVERS - {Role.ADMIN},
         "GET /v1/reviews/{id}/evidence": ALL,
         "POST /v1/reviews/{id}/evidence": APPROVERS - {Role.ADMIN},
+        "POST /v1/reviews/{id}/checks/{name}/ask": APPROVERS - {Role.ADMIN},
         "GET /v1/tasks": ALL,
         "GET /v1/tasks/{id}": ALL,
         "POST /v1/tasks/{id}/decision": APPROVERS,

@@ -32,6 +32,23 @@ async def test_a_hundred_people_decide_the_last_task_at_once_and_it_is_accepted_
     assert told == ["candidate", "under_review", "accepted"]
 
 
+async def test_who_comes_late_to_a_decision_is_told_so_though_somebody_holds_the_candidacy(world: World) -> None:
+    candidacy = await world.put_forward()
+    tasks = await world.tasks(candidacy["id"])
+    assert (await world.decide(tasks["legal"])).status_code == 200
+    async with world.database.connection() as holder, holder.transaction():
+        await holder.execute("select from candidacies where id = $1 for update", candidacy["id"])
+        late = await world.decide(tasks["legal"], by="lucia")
+        assert (late.status_code, late.json()["detail"]) == (409, "this task was decided already: approved by legal")
+    # Nobody is told so in place of its not being his.
+    assert (await world.decide(tasks["legal"], by="rita", role="risk")).status_code == 403
+    assert (await world.decide(tasks["security"], "reject")).status_code == 200
+    async with world.database.connection() as holder, holder.transaction():
+        await holder.execute("select from candidacies where id = $1 for update", candidacy["id"])
+        late = await world.decide(tasks["data_steward"])
+        assert (late.status_code, "has ended (rejected)" in late.json()["detail"]) == (409, True)
+
+
 async def test_a_policy_written_during_a_review_does_not_change_the_review(world: World) -> None:
     stage = "stages: [{name: one, approvals: [{role: legal, due_in: P1D}]}]\n"
     await governed_by(world, stage)

@@ -137,6 +137,40 @@ async def test_a_no_is_a_no_and_another_content_is_another_question(world: World
         assert await status(world, candidacy) == "accepted"
 
 
+async def test_who_takes_part_has_a_check_asked_again_and_the_record_says_who_and_what_was_said_before(
+    world: World,
+) -> None:
+    async with governed(world) as receiver:
+        receiver.answers = [answering({"passed": False, "reason": "no report"}), answering(YES, 503), answering(YES)]
+        candidacy = await world.put_forward(by="ada")
+        checks = asking(world, "127.0.0.0/8")
+        await checks.once()
+        await approve(world, candidacy, "legal")
+        path = f"/v1/reviews/{candidacy['review']}/checks/fair/ask"
+        assert (await world.ask("POST", path, by="sven", role="security")).status_code == 403, "he has no part in it"
+        other = path.replace("fair", "other")
+        assert (await world.ask("POST", other, by="ada", role="data_scientist")).status_code == 404
+
+        again = await world.ask("POST", path, by="ada", role="data_scientist")
+        assert (again.status_code, again.json()["passed"], again.json()["pending"]) == (202, False, True)
+        assert (await check_of(world, candidacy))["pending"], "what it said counts no more"
+        assert await checks.once() == 1
+        # Not answered: asked again sooner than it would be, and as the same question.
+        assert await checks.once() == 0
+        assert (await world.ask("POST", path, by="lucia", role="legal")).status_code == 202
+        assert await checks.once() == 1
+        assert await status(world, candidacy) == "accepted"
+        asked = [headers["webhook-id"] for headers, _ in receiver.got]
+        assert (len(asked), asked[0] != asked[1], asked[1] == asked[2]) == (3, True, True)
+        records = (await world.ask("GET", "/v1/audit", params={"action": "check.asked_again"})).json()["items"]
+        said = {record["actor"]: (record["details"]["passed"], record["details"]["reason"]) for record in records}
+        assert said == {"ada": (False, "no report"), "lucia": (None, "it answered 503")}
+
+        late = await world.ask("POST", path, by="ada", role="data_scientist")
+        assert (late.status_code, "has ended (accepted)" in late.json()["detail"]) == (409, True)
+        assert await checks.once() == 0
+
+
 async def test_a_round_that_ended_asks_nobody_and_no_question_leaves_the_networks_allowed(world: World) -> None:
     async with governed(world) as receiver:
         candidacy = await world.put_forward()

@@ -12,6 +12,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 from aiokafka.errors import KafkaError
+from assent_client import Workflow
 from assent_common import telemetry
 from assent_common.identity.roles import Role
 from assent_common.kafka.connection import BrokerUnavailable
@@ -19,7 +20,19 @@ from assent_common.signing import Signer
 from asyncpg import PostgresError
 from rich.console import Console
 
-from assent_local import asking, dead_letters, demo, events, policies, rebuilding, sources, syncing, trials, verifying
+from assent_local import (
+    asking,
+    dead_letters,
+    demo,
+    events,
+    policies,
+    rebuilding,
+    reviewing,
+    sources,
+    syncing,
+    trials,
+    verifying,
+)
 from assent_local import guardrail as fences
 from assent_local import up as runner
 from assent_local.broker import BrokerFailed
@@ -46,6 +59,8 @@ app.add_typer(aws_app, name="aws")
 catalog_app = typer.Typer(help="The catalogue.", no_args_is_help=True)
 app.add_typer(catalog_app, name="catalog")
 app.add_typer(policies.app, name="policy")
+review_app = typer.Typer(help="What is said of a review, and what it rests on.", no_args_is_help=True)
+app.add_typer(review_app, name="review")
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
@@ -55,6 +70,9 @@ StateOption = Annotated[Path | None, typer.Option("--state", help="Folder of the
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document a line, for programs")]
 ConnectorOption = Annotated[str, typer.Option("--url", envvar="ASSENT_CONNECTOR_URL", help="The connector")]
 TokenOption = Annotated[str, typer.Option("--token", envvar="ASSENT_TOKEN", help="A bearer token")]
+WorkflowOption = Annotated[str, typer.Option("--url", envvar="ASSENT_WORKFLOW_URL", help="The workflow service")]
+ReviewArgument = Annotated[str, typer.Argument(help="The review's id")]
+RoleOption = Annotated[Role, typer.Option(help="Of the `assent up` that runs here: as whom")]
 KafkaOption = Annotated[
     str | None, typer.Option("--kafka", envvar="ASSENT_KAFKA_BOOTSTRAP_SERVERS", help="Brokers, host:port,…")
 ]
@@ -265,6 +283,74 @@ def catalog_rebuild(
     _run(rebuilding.catalog(out, database_url, _kafka(kafka), prefix=prefix))
 
 
+@review_app.command(name="comment")
+def review_comment(
+    review: ReviewArgument,
+    body: Annotated[str | None, typer.Argument(help="What to say, as Markdown; without it, show what was said")] = None,
+    task: Annotated[str | None, typer.Option(help="The task that it is about")] = None,
+    url: WorkflowOption = "",
+    bearer: TokenOption = "",
+    role: RoleOption = Role.DATA_SCIENTIST,
+    state: StateOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Say something of a review, for good, or show what was said, the oldest first."""
+
+    async def ask(client: Workflow) -> None:
+        if body is None:
+            await reviewing.show_comments(out, client, review, as_json=json_)
+        else:
+            await reviewing.comment(out, client, review, body, task=task, as_json=json_)
+
+    _ask_workflow(ask, url, bearer, state, role)
+
+
+@review_app.command(name="evidence")
+def review_evidence(
+    review: ReviewArgument,
+    uri: Annotated[str | None, typer.Argument(help="Where it is kept; without it, show what is attached")] = None,
+    file: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="The same here: its digest is attached, not itself")
+    ] = None,
+    sha256: Annotated[str | None, typer.Option(help="Its digest in hex, in place of --file")] = None,
+    name: Annotated[str | None, typer.Option(help="What it is; the last part of URI by default")] = None,
+    media_type: Annotated[str | None, typer.Option(help="By its ending by default")] = None,
+    note: Annotated[str | None, typer.Option(help="What else there is to say")] = None,
+    url: WorkflowOption = "",
+    bearer: TokenOption = "",
+    role: RoleOption = Role.DATA_SCIENTIST,
+    state: StateOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Attach something kept elsewhere to a review, for good, by its digest; or show what is attached."""
+    _require(uri is None or (file is None) != (sha256 is None), "give its --file, or its --sha256")
+
+    async def ask(client: Workflow) -> None:
+        if uri is None:
+            await reviewing.show_evidence(out, client, review, as_json=json_)
+            return
+        given = reviewing.evidence(uri, file=file, sha256=sha256, name=name, media_type=media_type, note=note)
+        await reviewing.attach(out, client, review, given, as_json=json_)
+
+    _ask_workflow(ask, url, bearer, state, role)
+
+
+@review_app.command(name="ask")
+def review_ask(
+    review: ReviewArgument,
+    check: Annotated[str, typer.Argument(help="The name of a check that another system answers")],
+    url: WorkflowOption = "",
+    bearer: TokenOption = "",
+    role: RoleOption = Role.DATA_SCIENTIST,
+    state: StateOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Have another system asked again what it answered, or has not answered yet."""
+    _ask_workflow(
+        lambda client: reviewing.ask_again(out, client, review, check, as_json=json_), url, bearer, state, role
+    )
+
+
 @app.command(name="doctor")
 def doctor_(
     service: Annotated[list[str], typer.Option(help="A service, as SERVICE=URL; may be repeated")] = [],  # noqa: B006
@@ -399,6 +485,18 @@ def _ask_connector(
         where, token = (url, bearer) if url else _local("sagemaker-connector", bearer, state, role)
         async with connected(where, token) as connector:
             return await ask(connector)
+
+    _end_with(act)
+
+
+def _ask_workflow(
+    ask: Callable[[Workflow], Awaitable[None]], url: str, bearer: str, state: Path | None, role: Role
+) -> None:
+    """Ends with the exit code of what went wrong. Without `--url`, of the `assent up` that runs here."""
+
+    async def act() -> Exit:
+        where, token = (url, bearer) if url else _local("workflow", bearer, state, role)
+        return await reviewing.spoken_to(err, where, token, ask)
 
     _end_with(act)
 

@@ -12,6 +12,7 @@ import httpx
 from assent_client.answers import Answer, Changed
 from assent_client.catalog import Catalog
 from assent_client.problems import BY_STATUS, Refused, Unreachable
+from assent_client.workflow import Workflow
 
 Token = str | Callable[[], Awaitable[str]]
 _SAFE = frozenset({"GET", "HEAD", "PUT"})
@@ -21,9 +22,22 @@ _LATER = frozenset({429, 503})
 @asynccontextmanager
 async def catalog(url: str, *, token: Token, attempts: int = 3) -> AsyncIterator[Catalog]:
     """The catalogue at this address. A token that runs out is best given as a function that gets a fresh one."""
+    async with _connected(url, token, attempts) as connection:
+        yield Catalog(connection)
+
+
+@asynccontextmanager
+async def workflow(url: str, *, token: Token, attempts: int = 3) -> AsyncIterator[Workflow]:
+    """The workflow at this address."""
+    async with _connected(url, token, attempts) as connection:
+        yield Workflow(connection)
+
+
+@asynccontextmanager
+async def _connected(url: str, token: Token, attempts: int) -> "AsyncIterator[Connection]":
     limits = httpx.Limits(max_connections=20)
     async with httpx.AsyncClient(timeout=httpx.Timeout(10, connect=5), limits=limits, follow_redirects=False) as http:
-        yield Catalog(Connection(http, url, token=token, attempts=attempts))
+        yield Connection(http, url, token=token, attempts=attempts)
 
 
 class Connection:
@@ -118,7 +132,7 @@ class Connection:
 
 
 def _answer(response: httpx.Response) -> Answer[Any]:
-    is_json = response.headers.get("content-type", "").startswith("application/json")
+    is_json = bool(response.content) and response.headers.get("content-type", "").startswith("application/json")
     return Answer(
         body=response.json() if is_json else response.content or None,
         status=response.status_code,

@@ -1,6 +1,9 @@
 """`python -m assent_workflow.main`: the workflow service."""
 
+from typing import Any
+
 from assent_common import projection, service
+from assent_common.http import app as http_app
 from assent_common.http import audit_log, feed
 from assent_common.kafka import topics
 from assent_common.service import Parts, Runtime
@@ -36,6 +39,8 @@ from assent_workflow.webhooks.deliver import Deliveries
 from assent_workflow.webhooks.routes import routes as webhooks
 from assent_workflow.webhooks.sign import Sealer
 
+TITLE = "Assent workflow"
+DESCRIPTION = "Moves model versions from candidate to accepted, and answers whether one may be deployed."
 PORT = 8082
 ROUTERS = (
     *(candidacies, reviews, comments, evidence),
@@ -58,8 +63,8 @@ def parts(made: Runtime, settings: Settings) -> Parts:
         duties["external-checks"] = ExternalChecks(made.database, caller).run
     duties |= notifications(made.database, settings)
     return Parts(
-        title="Assent workflow",
-        description="Moves model versions from candidate to accepted, and answers whether one may be deployed.",
+        title=TITLE,
+        description=DESCRIPTION,
         package="assent_workflow",
         routers=ROUTERS,
         publishes=[topics.GOVERNANCE],
@@ -72,6 +77,11 @@ def parts(made: Runtime, settings: Settings) -> Parts:
         reconcile=restored.reconcile,
         state={"webhook_sealer": sealer, "external_secrets": secrets},
     )
+
+
+def described() -> dict[str, Any]:
+    """The OpenAPI document, without a database or anything else that runs."""
+    return http_app.described(title=TITLE, version=service.VERSION, description=DESCRIPTION, routers=ROUTERS)
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """Candidacies, reviews and tasks as rows. A candidacy's row lock guards its whole round: it is taken before those."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -44,6 +44,7 @@ select c.id, c.use_case_id from candidacies c join use_cases u on u.id = c.use_c
 """
 REVIEW = "select * from reviews where id = $1"
 TASKS = "select * from tasks where review = $1 order by id"
+TASK = "select t.*, r.status as review_status from tasks t join reviews r on r.id = t.review where t.id = $1"
 JUDGED = "select content from reviews where id = $1"
 INSERT_CANDIDACY = """
 insert into candidacies (id, use_case_id, use_case, model_version, version_created_at, status, put_forward_by,
@@ -115,6 +116,19 @@ async def round_of(connection: asyncpg.Connection, candidacy: Candidacy, review:
     assert row is not None
     tasks = await connection.fetch(TASKS, id_)
     return Round(candidacy, _review(row), tuple(_task(task) for task in tasks))
+
+
+class Asked(NamedTuple):
+    """A task as it stood when it was read, without its round and without a lock."""
+
+    candidacy: UUID
+    task: Task
+    review: ReviewStatus
+
+
+async def task_alone(connection: asyncpg.Connection, id_: UUID) -> Asked | None:
+    row = await connection.fetchrow(TASK, id_)
+    return Asked(row["candidacy"], _task(row), ReviewStatus(row["review_status"])) if row else None
 
 
 async def judged(connection: asyncpg.Connection, review: UUID) -> dict[str, Any]:

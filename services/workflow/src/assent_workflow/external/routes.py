@@ -1,20 +1,27 @@
-"""`/v1/external-checks`: what is asked of other systems, and what a question is signed with."""
+"""`/v1/external-checks`, and a review's: what is asked of other systems, again, and what a question is signed with."""
 
 from typing import Annotated
+from uuid import UUID
 
 from assent_common.database import Database
+from assent_common.events.governance import CheckResult
 from assent_common.http.app import router
-from assent_common.http.problems import Conflict, documented
+from assent_common.http.idempotency import IdempotencyKey, once
+from assent_common.http.problems import Conflict, Forbidden, NotFound, documented
 from assent_common.identity.roles import Principal, Role, allow
-from fastapi import Request
+from fastapi import Request, Response
 from pydantic import BaseModel, ConfigDict
 
+from assent_workflow.external.again import ask_again
 from assent_workflow.external.secrets import Secrets
+from assent_workflow.policies.model import Role as ApproverRole
 from assent_workflow.policies.model import WebAddress
+from assent_workflow.problems import spoken
 
 routes = router(tags=["policies"])
 
 Admin = Annotated[Principal, allow(Role.ADMIN)]
+Participant = Annotated[Principal, allow(*(Role(role.value) for role in ApproverRole))]
 
 
 class Addressed(BaseModel):
@@ -44,3 +51,27 @@ async def read_external_check_secret(given: Addressed, request: Request, who: Ad
     async with database.transaction() as uow:
         uow.audit(who.subject, "external_check.secret_read", given.url)
     return SecretOut(url=given.url, secret=secrets.of(given.url))
+
+
+@routes.post(
+    "/reviews/{id}/checks/{name}/ask",
+    summary="Ask another system again",
+    status_code=202,
+    response_model=CheckResult,
+    tags=["reviews"],
+    responses=documented(Forbidden, NotFound, Conflict),
+)
+async def ask_check_again(
+    id: UUID, name: str, request: Request, who: Participant, idempotency_key: IdempotencyKey = None
+) -> Response:
+    """By who takes part in the review, while it is open. What it answered before counts no more from now on; the record
+    keeps it, and who asked again."""
+    database: Database = request.app.state.database
+    async with database.transaction() as uow:
+
+        async def act() -> Response:
+            with spoken():
+                check = await ask_again(uow, id, name, by=who)
+            return Response(check.model_dump_json(), 202, media_type="application/json")
+
+        return await once(uow, request, who, idempotency_key, act)

@@ -53,6 +53,15 @@ update external_checks
  where id = $1 and attempts = $2 and answered_at is null
 """
 
+LOCK = "select * from external_checks where review = $1 and name = $2 order by id for update"
+# What was not answered is the same question, only sooner.
+ASK_ANEW = """
+update external_checks
+   set id = $2, attempts = case when answered_at is null then attempts else 0 end, next_try_at = now(), passed = null,
+       reason = null, evidence = null, digest = null, answered_at = null, last_status = null, last_error = null
+ where id = $1
+"""
+
 
 async def answers(connection: asyncpg.Connection, review: UUID | None, content_hash: str) -> dict[str, Answer]:
     """By the names of checks; those that were not asked yet are not there."""
@@ -90,6 +99,16 @@ async def answered(connection: asyncpg.Connection, row: Mapping[str, Any], answe
 async def failed(connection: asyncpg.Connection, row: Mapping[str, Any], status: int | None, why: str) -> None:
     wait_s = RETRIES_S[min(row["attempts"], len(RETRIES_S)) - 1]
     await connection.execute(FAILED, row["id"], row["attempts"], status, why, wait_s)
+
+
+async def lock(connection: asyncpg.Connection, review: UUID, name: str) -> dict[str, Mapping[str, Any]]:
+    """By the content that was asked about. Who takes an answer holds it first, too, and then the candidacy."""
+    return {row["content_hash"]: row for row in await connection.fetch(LOCK, review, name)}
+
+
+async def ask_anew(connection: asyncpg.Connection, row: Mapping[str, Any]) -> None:
+    """Due at once. Under a new id where it was answered, so that the other side looks again."""
+    await connection.execute(ASK_ANEW, row["id"], ids.new() if row["answered_at"] is not None else row["id"])
 
 
 def _answer(row: Mapping[str, Any]) -> Answer:

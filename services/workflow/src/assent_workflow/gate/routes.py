@@ -66,7 +66,7 @@ class QuestionIn(BaseModel):
         return self
 
 
-class Verdict(BaseModel):
+class GateVerdict(BaseModel):
     """Whether it may, and why or why not."""
 
     allow: bool
@@ -102,7 +102,7 @@ class Asked(BaseModel):
 
 
 @routes.post("/gate", summary="Ask whether a model version may be deployed")
-async def ask_gate(asked: QuestionIn, request: Request, who: Reader) -> Verdict:
+async def ask_gate(asked: QuestionIn, request: Request, who: Reader) -> GateVerdict:
     """Allowed is only what is accepted at this moment, for the content that is there now; the unknown is denied. The
     question is kept with its answer before it is answered."""
     question = Question(**asked.model_dump())
@@ -115,7 +115,7 @@ async def ask_gate(asked: QuestionIn, request: Request, who: Reader) -> Verdict:
     metrics.GATE_ANSWERS.labels("allow" if answered.allow else "deny").inc()
     signer: Signer | None = request.app.state.signer
     signed = gate_answers.sign(signer, _claims(id_, question, answered), database.clock.now()) if signer else None
-    return Verdict(
+    return GateVerdict(
         allow=answered.allow,
         reasons=answered.reasons,
         what_to_do=answered.what_to_do,

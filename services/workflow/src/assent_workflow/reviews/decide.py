@@ -26,7 +26,7 @@ async def decide(
     evidence: Sequence[EvidenceIn] = (),
 ) -> None:
     """The comment is in the review's thread then, and the evidence beside it. Raises NotFound, or a `Refused`."""
-    place = await placed(uow, task_id, by=by)
+    place = await placed(uow, task_id, by=by, decides=True)
     candidacy, before = place.candidacy, place.round
     after = model.decide(
         before,

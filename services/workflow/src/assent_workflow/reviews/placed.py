@@ -17,9 +17,8 @@ from assent_workflow.identities.model import Person
 from assent_workflow.identities.store import with_groups
 from assent_workflow.policies import store as policies
 from assent_workflow.policies.model import Assessment
+from assent_workflow.reviews.duties import moved_on
 from assent_workflow.reviews.round import Round
-
-PLACE = "select candidacy, review from tasks where id = $1"
 
 
 @dataclass(frozen=True)
@@ -33,18 +32,23 @@ class Placed:
     at: datetime
 
 
-async def placed(uow: UnitOfWork, task_id: UUID, *, by: Principal) -> Placed:
-    """Raises NotFound.
+async def placed(uow: UnitOfWork, task_id: UUID, *, by: Principal, decides: bool = False) -> Placed:
+    """Raises NotFound; for one who `decides` also AlreadyDecided and ReviewEnded, as early as they are known.
 
     Two who act at once: the second waits for the candidacy's row, and then sees what the first has done.
     """
     connection = await uow.sql()
-    place = await connection.fetchrow(PLACE, task_id)
-    if place is None:
+    asked = await store.task_alone(connection, task_id)
+    if asked is None:
         raise NotFound(f"there is no task {task_id}")
-    await subjects.hold(connection, place["candidacy"])
-    [candidacy] = await store.lock(connection, [place["candidacy"]])
-    round_ = await store.round_of(connection, candidacy, place["review"])
+    if decides:
+        # Of a hundred who decide at once most come late: they wait for nobody, and nobody waits for them.
+        moved_on(asked.task, asked.review, by)
+    await subjects.hold(connection, asked.candidacy)
+    [candidacy] = await store.lock(connection, [asked.candidacy])
+    round_ = await store.round_of(connection, candidacy, asked.task.review)
+    if decides:
+        moved_on(round_.task(task_id), round_.review.status, by)
     subject = await subjects.subject_of(connection, candidacy)
     policy = await policies.pinned(connection, round_.review.policy)
     now = uow.clock.now()
