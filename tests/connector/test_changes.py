@@ -2,19 +2,20 @@
 
 import asyncio
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
 from assent_common.clock import FrozenClock
 from assent_common.database import Database
 from assent_common.events.registry import Kind
-from assent_local.simulator import Simulator
+from assent_local.simulator import Simulator, running
 from assent_sagemaker import arns, state
 from assent_sagemaker.reports import Reports
 from assent_sagemaker.sync.rounds import GROUPS_EVERY
 
 from tests.connector import world
-from tests.connector.conftest import Connect
+from tests.connector.conftest import Connect, client
 from tests.connector.world import register, types
 
 
@@ -36,6 +37,31 @@ async def test_a_changed_version_is_one_event(simulator: Simulator, sagemaker: A
     await connector.poll()
     await connector.poll()
     assert len(await connector.events()) == told + 2
+
+
+@pytest.mark.parametrize("apart", [timedelta(hours=-3), timedelta(hours=3)])
+async def test_what_changed_is_found_by_the_sources_own_clock_however_wrong_ours_is(
+    store: Database, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch, apart: timedelta
+) -> None:
+    theirs = FrozenClock(clock.now() + apart)
+    async with running(clock=theirs) as simulator, client("sagemaker", simulator.url) as sagemaker:
+        for name, value in simulator.environment.items():
+            monkeypatch.setenv(name, value)
+        urn = await register(sagemaker, "churn")
+        async with world.connected(store, clock) as connector:
+            await connector.first()
+            for tries in (1, 2):
+                theirs.advance(timedelta(minutes=1))
+                await sagemaker.update_model_package(
+                    ModelPackageArn=urn, CustomerMetadataProperties={"tries": str(tries)}
+                )
+                await connector.poll()
+                version = (await connector.versions())[urn]
+                assert version.properties == {"tries": str(tries)}
+                assert version.modified_at == theirs.now()
+            told = await connector.events()
+            await connector.poll()
+            assert await connector.events() == told, "nothing is taken for changed"
 
 
 async def test_a_new_version_is_one_event_with_its_metrics(

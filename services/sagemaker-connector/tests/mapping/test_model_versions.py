@@ -60,6 +60,33 @@ def test_a_package_becomes_a_version_with_all_its_fields(a_package: Package) -> 
     assert version.modified_at == datetime(2026, 3, 2, 9, tzinfo=UTC)
 
 
+def test_of_several_containers_each_artifact_is_told_and_judged_and_the_first_image_is_its_image(
+    a_package: Package,
+) -> None:
+    containers = [
+        {"ModelDataUrl": "s3://models/features.tar.gz", "ModelDataETag": "a1"},
+        {"ModelDataUrl": "s3://models/scores.tar.gz", "ModelDataETag": "b2", "Image": "123.dkr.ecr/scores:2"},
+        {"Image": "123.dkr.ecr/labels:3"},
+    ]
+    version = observed(a_package(InferenceSpecification={"Containers": containers}))
+    assert [(a.uri, a.digest) for a in version.artifacts] == [
+        ("s3://models/features.tar.gz", "a1"),
+        ("s3://models/scores.tar.gz", "b2"),
+    ]
+    assert version.image == "123.dkr.ecr/scores:2"
+    for place, part in ((0, "artifacts.0.ModelDataETag"), (2, "images.2.Image")):
+        other = [dict(container) for container in containers]
+        other[place][part.rpartition(".")[2]] = "another"
+        changed = observed(a_package(InferenceSpecification={"Containers": other}))
+        assert [change.part for change in contents.diff(version.content, changed.content)] == [part]
+
+
+def test_a_package_may_have_no_container_and_no_image(a_package: Package) -> None:
+    for specification in (None, {"Containers": []}, {"Containers": [{"ModelDataUrl": "s3://models/m.tar.gz"}]}):
+        version = observed(a_package(InferenceSpecification=specification, SourceAlgorithmSpecification=None))
+        assert (version.image, version.image_digest) == (None, None)
+
+
 def test_raw_is_the_whole_document_as_json_without_the_response_around_it(a_package: Package) -> None:
     raw = observed(a_package(SkipModelValidation="None", Odd=float("nan"))).raw
     assert json.loads(json.dumps(raw, allow_nan=False)) == raw
