@@ -106,6 +106,22 @@ async def test_a_connection_that_died_in_the_pool_is_not_handed_out(
     await other.close()
 
 
+async def test_a_connection_that_was_closed_a_moment_ago_is_not_handed_out_though_nobody_asks_it(
+    store: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "IDLE_S", 3600.0)
+    other = world.a_database(settings)
+    async with store.transaction() as uow:
+        pooled = await uow.sql()
+        pid = await pooled.fetchval("select pg_backend_pid()")
+    async with other.connection() as executioner:
+        await executioner.execute("select pg_terminate_backend($1)", pid)
+    await until(pooled.is_closed, within_s=30)
+    async with store.transaction() as uow:
+        assert await (await uow.sql()).fetchval("select pg_backend_pid()") != pid
+    await other.close()
+
+
 async def _is_gone(connection: asyncpg.Connection, pid: int) -> bool:
     return await connection.fetchval("select not exists (select from pg_stat_activity where pid = $1)", pid) is True
 

@@ -1,7 +1,8 @@
 """The workflow as a process that is killed after the statement that a request names, and lives again at once.
 
 Every life is a fork of one process that has everything imported and holds the socket, so that whoever asks meanwhile
-waits. A request says by headers what time it is (`now`) and after how many statements it is the last (`die-after`).
+waits; and all end with who started the first. A request says by headers what time it is (`now`) and after how many
+statements it is the last (`die-after`).
 Events and timers come in by two routes of its own. Its database comes from the environment.
 """
 
@@ -21,6 +22,7 @@ from assent_common import telemetry
 from assent_common.database import Database
 from assent_common.events import envelope
 from assent_common.identity.roles import Principal, Role
+from assent_local import leash
 from assent_workflow.projection.apply import apply
 from assent_workflow.timers.due import Timers
 from starlette.requests import Request
@@ -82,14 +84,17 @@ def an_app_of(url: str) -> ASGIApp:
 
 
 def main() -> None:
+    leash.tie(os.getppid(), by=signal.SIGKILL)
     telemetry.configure("tests", "ERROR")
     app = an_app_of(os.environ["ASSENT_DATABASE_URL"])
     listening = socket.create_server(("127.0.0.1", 0))
     sys.stdout.write(f"{listening.getsockname()[1]}\n")
     sys.stdout.flush()
+    keeper = os.getpid()
     while True:
         life = os.fork()
         if life == 0:
+            leash.tie(keeper, by=signal.SIGKILL)
             server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None))
             asyncio.run(server.serve([listening]))
             os._exit(0)

@@ -6,11 +6,11 @@ lost: by how far, that is known by nobody else. See docs/decisions/0018.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import asyncpg
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiokafka.errors import KafkaError
 
 from assent_common import metrics, telemetry
@@ -76,11 +76,20 @@ select o.key, o.scope, o.body from outbox o
 """
 
 
+# Index: outbox_entity.
+LAST_OF = """
+select o.body
+  from unnest($1::text[], $2::text[]) with ordinality as e(topic, key, i)
+  left join lateral (select body from outbox where (topic, key) = (e.topic, e.key) order by id desc limit 1) o on true
+ order by e.i
+"""
+
+
 class Found(NamedTuple):
     """What the topics hold beyond what the database knows."""
 
-    #: Of each entity the last event.
-    unknown: Sequence[CloudEvent]
+    #: (topic, entity) → the last event of it.
+    unknown: Mapping[tuple[str, str], CloudEvent]
     #: Where the partitions end: (topic, partition) → the next offset.
     ends: dict[tuple[str, int], int]
     #: The broker lost what it acknowledged once: then its topics prove nothing.
@@ -132,8 +141,10 @@ class Standing:
         async with self._database.connection() as connection:
             number = (await connection.fetchrow(STANDING))["number"]
         found = await self._find()
-        if found.unknown:
-            await self._catch_up(found, home, number)
+        if any(event.number // append.GENERATION >= number for event in found.unknown.values()):
+            await self._catch_up(found, number)
+        elif found.unknown:
+            await self._hear_late(found, number)
         elif found.is_lost and self.closed is not None:
             self.closed = "the database was moved or restored, and Kafka has lost what would tell which"
             self._health.failing(NAME, self.closed + ": see docs/how-to/back-up-and-restore.md")
@@ -149,7 +160,7 @@ class Standing:
 
     async def _find(self) -> Found:
         if not self._topics:
-            return Found([], {}, False)
+            return Found({}, {}, False)
         try:
             await ensure_topics(self._settings, self._topics)
         except BrokerUnavailable as error:
@@ -167,13 +178,14 @@ class Standing:
                 if before is None or event.number > before.number:
                     newest[topic, event.subject] = event
         is_lost = any(ends.get(where, 0) <= offset for where, offset in acknowledged.items())
-        return Found(list(newest.values()), ends, is_lost)
+        return Found(newest, ends, is_lost)
 
     async def _beyond(
         self, acknowledged: dict[tuple[str, int], int], ends: dict[tuple[str, int], int]
     ) -> AsyncIterator[Sequence[ConsumerRecord]]:
         """What lies on the service's topics behind what it remembers."""
         prefix = self._settings.kafka_topic_prefix
+        # In no group: every partition is assigned to it.
         consumer = AIOKafkaConsumer(
             *(topic.full_name(prefix) for topic in self._topics),
             **options(self._settings, f"assent-{self._database.service}-restored"),
@@ -183,11 +195,7 @@ class Standing:
         try:
             async with asyncio.timeout(ANSWER_WITHIN_S):
                 await consumer.start()
-                partitions = [
-                    TopicPartition(topic.full_name(prefix), number)
-                    for topic in self._topics
-                    for number in consumer.partitions_for_topic(topic.full_name(prefix)) or ()
-                ]
+                partitions = list(consumer.assignment())
                 last = await consumer.end_offsets(partitions)
                 first = await consumer.beginning_offsets(partitions)
             ends.update({(p.topic.removeprefix(prefix), p.partition): end for p, end in last.items()})
@@ -198,17 +206,8 @@ class Standing:
             behind = [p for p in partitions if starts[p] < last[p]]
             if not behind:
                 return
-            await stop_consumer(consumer)
-            consumer = AIOKafkaConsumer(
-                **options(self._settings, f"assent-{self._database.service}-restored"),
-                enable_auto_commit=False,
-                max_partition_fetch_bytes=2 * 1024 * 1024,
-            )
-            async with asyncio.timeout(ANSWER_WITHIN_S):
-                await consumer.start()
-            consumer.assign(behind)
-            for partition in behind:
-                consumer.seek(partition, starts[partition])
+            for partition in partitions:
+                consumer.seek(partition, min(starts[partition], last[partition]))
             while True:
                 async with asyncio.timeout(ANSWER_WITHIN_S):
                     if not [p for p in behind if await consumer.position(p) < last[p]]:
@@ -237,7 +236,25 @@ class Standing:
             rows = await connection.fetch(UNKNOWN, *columns)
         return [ours[row["i"] - 1][:2] for row in rows]
 
-    async def _catch_up(self, found: Found, home: str, number: int) -> None:
+    async def _hear_late(self, found: Found, number: int) -> None:
+        """What was on its way when the database was restored, and arrived after that was noticed.
+
+        It proves no second restoring. What it says is reckoned with, unless the entity has changed since.
+        """
+        async with self._database.transaction() as uow:
+            connection = await uow.sql()
+            if (await connection.fetchrow(HOLD, append.LOCK))["number"] != number:
+                return
+            await _acknowledge(connection, found.ends)
+            late = await _not_overtaken(connection, found.unknown)
+            if not late:
+                return
+            await self._reconcile(uow, late)
+            details = {"told_late": len(late), "generation": number}
+            uow.audit("assent", "database.heard_late", self._database.service, details)
+        telemetry.logger().warning("database_heard_late", **details)
+
+    async def _catch_up(self, found: Found, number: int) -> None:
         """In one transaction: a new generation, the service's own rows, and everything told again above what was."""
         async with self._database.transaction() as uow:
             connection = await uow.sql()
@@ -245,10 +262,8 @@ class Standing:
                 # Another process of this service has just done it.
                 return
             await connection.execute(NEXT)
-            for (name, partition), end in found.ends.items():
-                if end:
-                    await connection.execute(ACKNOWLEDGE, name, partition, end - 1)
-            cared_for = await self._reconcile(uow, found.unknown) | uow.told
+            await _acknowledge(connection, found.ends)
+            cared_for = await self._reconcile(uow, list(found.unknown.values())) | uow.told
             again = 0
             for topic in self._topics:
                 again += await _tell_again(connection, topic, cared_for)
@@ -256,6 +271,24 @@ class Standing:
             details = {"told_since": len(found.unknown), "told_again": again, "generation": number + 1}
             uow.audit("assent", "database.restored", self._database.service, details)
         telemetry.logger().warning("database_was_restored", **details)
+
+
+async def _acknowledge(connection: asyncpg.Connection, ends: Mapping[tuple[str, int], int]) -> None:
+    for (name, partition), end in ends.items():
+        if end:
+            await connection.execute(ACKNOWLEDGE, name, partition, end - 1)
+
+
+async def _not_overtaken(
+    connection: asyncpg.Connection, told: Mapping[tuple[str, str], CloudEvent]
+) -> list[CloudEvent]:
+    """Those of which the outbox holds nothing later. What was only told again after a restoring has its time of old."""
+    rows = await connection.fetch(LAST_OF, [topic for topic, _ in told], [key for _, key in told])
+    return [
+        event
+        for row, event in zip(rows, told.values(), strict=True)
+        if row["body"] is None or envelope.from_bytes(row["body"]).time < event.time
+    ]
 
 
 async def _tell_again(connection: asyncpg.Connection, topic: Topic, cared_for: frozenset[str]) -> int:
