@@ -79,7 +79,7 @@ class Bench:
             await database.close()
 
     @asynccontextmanager
-    async def gate(self) -> AsyncIterator[int]:
+    async def gate(self, **more: str) -> AsyncIterator[int]:
         port = free_port()
         environment = {
             "ASSENT_DATABASE_URL": self._postgres.plain_url("workflow"),
@@ -88,6 +88,7 @@ class Bench:
             "ASSENT_LOG_LEVEL": "WARNING",
             "ASSENT_SIGNING_KEY": secrets.token_hex(32),
             "ASSENT_SERVICE_TOKENS": json.dumps({"bench": sha256(TOKEN.encode()).hexdigest()}),
+            **more,
         }
         async with _process(["assent_workflow.main"], environment):
             await until(lambda: asyncio.to_thread(healthy, port, "ready"), within_s=60)

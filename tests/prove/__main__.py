@@ -34,6 +34,8 @@ class Proof:
 
     outcomes: list[Outcome] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
+    #: The trials that did not come to their end.
+    broken: set[str] = field(default_factory=set)
     left_out: list[str] = field(default_factory=list)
 
 
@@ -48,9 +50,15 @@ def main(
     telemetry.configure("prove", "ERROR")
     chosen = seed if seed is not None else random.SystemRandom().randrange(2**32)
     _say(f"seed {chosen}")
-    proof = asyncio.run(_prove(long, seconds, set(only or ()), chosen))
-    if not only or any(name in BY_TESTS for name in only):
-        _by_tests(proof, set(only or ()))
+    proof = Proof()
+    try:
+        asyncio.run(_prove(proof, long, seconds, set(only or ()), chosen))
+        if not only or any(name in BY_TESTS for name in only):
+            _by_tests(proof, set(only or ()))
+    except KeyboardInterrupt:
+        _say("ended early: what is not tried yet is said")
+    tried_ones = {outcome.trial.id for outcome in proof.outcomes} | proof.broken
+    proof.left_out += [f"{t.id}: {t.what}" for t in trials.ALL if not only and t.id not in tried_ones]
     table = _table(proof)
     if write is not None:
         table.write(write)
@@ -59,8 +67,8 @@ def main(
     sys.exit(1 if proof.failed else 0)
 
 
-async def _prove(long: bool, seconds: float, only: set[str], seed: int) -> Proof:
-    proof, dice = Proof(), random.Random(seed)
+async def _prove(proof: Proof, long: bool, seconds: float, only: set[str], seed: int) -> None:
+    dice = random.Random(seed)
     ends_at = time.monotonic() + (seconds if long else 0)
     rounds = 0
     while rounds == 0 or time.monotonic() < ends_at:
@@ -70,7 +78,6 @@ async def _prove(long: bool, seconds: float, only: set[str], seed: int) -> Proof
                 dice.shuffle(mine)
                 await _in_a_house(mine, of_each, dice, long, proof, rounds, ends_at)
         rounds += 1
-    return proof
 
 
 async def _in_a_house(
@@ -83,7 +90,6 @@ async def _in_a_house(
             reference = await reference_of(house)
             for number, trial in enumerate(mine):
                 if trial.needs_root and os.geteuid() != 0:
-                    proof.left_out.append(f"{trial.id} {trial.what}: needs root")
                     continue
                 if round_ and time.monotonic() > ends_at:
                     return
@@ -93,6 +99,7 @@ async def _in_a_house(
                     outcome = await tried(trial, house, reference, prefix, dice.randrange(2**32), long=long)
                 except Exception as error:  # noqa: BLE001 - whatever it was, a promise may be broken: said, and the rest goes on
                     proof.failed.append(f"{trial.id} {trial.what}: {error!r}")
+                    proof.broken.add(trial.id)
                     _say(f"{trial.id} {trial.what}: BROKEN\n{traceback.format_exc()}\n{house.last_words()}")
                     await house.heal()
                     continue
@@ -137,6 +144,8 @@ def _table(proof: Proof) -> Table:
     if recoveries:
         median, worst = _share(recoveries, 0.5), _share(recoveries, 0.99)
         table.add(Row("until all is well again", f"p50 {median:.1f} s, p99 {worst:.1f} s", f"{len(recoveries)} times"))
+    for why in sorted(proof.broken):
+        table.add(Row("BROKEN", why, ""))
     for why in proof.left_out + [f"{name}: {why}" for name, why in NOT_TRIED.items()]:
         table.add(Row("not tried", why, ""))
     return table

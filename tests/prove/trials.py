@@ -19,6 +19,7 @@ from assent_common.outbox.replay import replay
 from tests.prove import wire
 from tests.prove.house import MODULES, House
 from tests.prove.load import Story
+from tests.prove.nemesis import whatever_comes
 from tests.prove.proxy import Act, Frame, of
 from tests.prove.restoring import restored_from_backups
 from tests.prove.trouble import Trial, Trouble
@@ -428,5 +429,6 @@ ALL = (
     _restored("T17b", "catalog-api"),
     _restored("T17c", "sagemaker-connector"),
     _restored("T17d", *MODULES),
+    Trial("T20", "whatever comes, and nothing is left behind", "all", whatever_comes),
     Trial("T18", "the gate, two processes, killed", "R8", gate_is_linearizable, of_each=2),
 )

@@ -11,7 +11,7 @@ from tests.prove.house import House
 from tests.prove.load import Load
 from tests.prove.proxy import Rule
 
-HAPPENS_WITHIN_S = 60.0
+HAPPENS_WITHIN_S = 30.0
 
 
 @dataclass

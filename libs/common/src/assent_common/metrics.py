@@ -11,6 +11,12 @@ HTTP_SECONDS = Histogram(
     ["method", "route"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
+HTTP_REFUSED = Counter(
+    "assent_http_refused_total",
+    "Requests that were not let in (`overloaded`) or given up (`too-slow`). When it rises run more processes; when "
+    "only `too-slow` does, look at what the service depends on.",
+    ["reason"],
+)
 OUTBOX_PUBLISHED = Counter("assent_outbox_published_total", "Events that the broker acknowledged.", ["topic"])
 OUTBOX_PENDING = Gauge("assent_outbox_pending_records", "Events not yet published. Rising: is the broker there?")
 OUTBOX_OLDEST_SECONDS = Gauge(

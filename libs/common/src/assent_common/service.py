@@ -168,6 +168,8 @@ def _server(made: Runtime, parts: Parts, port: int, stopping: asyncio.Event, sta
         authenticate=verifier.authenticate,
         state={"signer": made.signer, "standing": standing, **parts.state},
         requests_a_minute=settings.requests_a_minute,
+        requests_at_once=settings.requests_at_once,
+        request_within_s=settings.request_within_s,
     )
     app.state.stopping = stopping
     config = uvicorn.Config(

@@ -83,6 +83,12 @@ class Settings(BaseSettings):
     requests_a_minute: int = Field(
         default=30_000, ge=1, description="How many requests one principal may make in a minute, of each process"
     )
+    requests_at_once: int = Field(
+        default=200, ge=1, description="How many requests a process answers at once; more are told 503 to come again"
+    )
+    request_within_s: float = Field(
+        default=30.0, gt=0, description="How long a request may take to its answer's first byte before it is given up"
+    )
     host: str = Field(default="127.0.0.1", description="Address to listen on")
     port: int = Field(default=0, ge=0, le=65535, description="Port to listen on; 0 takes the service's own")
     log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR")

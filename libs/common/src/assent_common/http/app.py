@@ -16,6 +16,7 @@ from assent_common import strict_json
 from assent_common.database import Database, is_transient
 from assent_common.health import Health, State
 from assent_common.http import fields, problems
+from assent_common.http.admission import AT_ONCE, WITHIN_S, Admission
 from assent_common.http.etags import not_modified
 from assent_common.http.lane import Lane
 from assent_common.http.middleware import Edge
@@ -107,6 +108,8 @@ def build(
     authenticate: Authenticate,
     state: Mapping[str, Any] | None = None,
     requests_a_minute: int = 30_000,
+    requests_at_once: int = AT_ONCE,
+    request_within_s: float = WITHIN_S,
 ) -> FastAPI:
     """The app of one service. Raises TypeError for a route that says not who may call it."""
     app = _app(title=title, version=version, description=description)
@@ -131,6 +134,7 @@ def build(
     app.add_middleware(Lane, service=app)
     app.add_middleware(GZipMiddleware, minimum_size=1_000, compresslevel=4)
     app.add_middleware(Edge)
+    app.add_middleware(Admission, at_once=requests_at_once, within_s=request_within_s)
     return app
 
 

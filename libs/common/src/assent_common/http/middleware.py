@@ -11,7 +11,7 @@ from opentelemetry.trace import Span, SpanKind
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from assent_common import metrics, telemetry
+from assent_common import ids, metrics, telemetry
 from assent_common.http import problems
 
 MAX_BODY_BYTES = 1_000_000
@@ -90,6 +90,17 @@ class Edge:
                 status=status,
                 ms=round((time.perf_counter() - started_at) * 1000, 1),
             )
+
+
+async def refuse(problem: problems.Problem, scope: Scope, send: Send) -> None:
+    """Answer in place of the app, as the edge would: a problem, with an id, and counted."""
+    given = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"x-request-id"), "")
+    correlation = given if _ID.fullmatch(given) else str(ids.new())
+    answer = problems.answer(problem, correlation)
+    headers = [*answer.raw_headers, *_guards(scope, answer.raw_headers), *_headers(scope, correlation)]
+    _measure(scope, answer.status_code, 0.0)
+    await send({"type": "http.response.start", "status": answer.status_code, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body})
 
 
 def _guards(scope: Scope, given: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:

@@ -142,6 +142,24 @@ class Unavailable(Problem):
         super().__init__(detail, headers={"Retry-After": "2"})
 
 
+class Overloaded(Problem):
+    """More is asked of this service than it can do at once. Nothing was changed; try again."""
+
+    type, status = "overloaded", 503
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail, headers={"Retry-After": "1"})
+
+
+class TooSlow(Problem):
+    """It took too long. Whether it was done is not known: ask again, with the same `Idempotency-Key`."""
+
+    type, status = "too-slow", 503
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail, headers={"Retry-After": "2"})
+
+
 class InternalError(Problem):
     """The fault is ours. The correlation id finds it in the log."""
 
@@ -193,9 +211,9 @@ def unexpected(error: Exception) -> Response:
     return answer(InternalError("unexpected; see the log"))
 
 
-def answer(problem: Problem) -> Response:
+def answer(problem: Problem, correlation: str | None = None) -> Response:
     kind = problem.__class__
-    document = _document(TYPE_PREFIX + kind.type, _title(kind), kind.status, problem.detail)
+    document = _document(TYPE_PREFIX + kind.type, _title(kind), kind.status, problem.detail, correlation)
     if problem.errors:
         document["errors"] = [error.model_dump() for error in problem.errors]
     headers = dict(problem.headers)
@@ -237,13 +255,13 @@ def _title(kind: type[Problem]) -> str:
     return (kind.__doc__ or "").strip().splitlines()[0]
 
 
-def _document(type_: str, title: str, status: int, detail: str) -> dict[str, Any]:
+def _document(type_: str, title: str, status: int, detail: str, correlation: str | None = None) -> dict[str, Any]:
     return {
         "type": type_,
         "title": title,
         "status": status,
         "detail": detail,
-        "correlation_id": telemetry.correlation_id(),
+        "correlation_id": correlation or telemetry.correlation_id(),
     }
 
 

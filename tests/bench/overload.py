@@ -1,0 +1,224 @@
+"""`make bench-overload`: three times as much is asked as can be done.
+
+The peak is what clients get who each wait for an answer before they ask again. Then three times that rate comes,
+whatever becomes of those before (open loop). Good is an answer of success within two seconds from when it was due; all
+others have to be told 429 or 503, with `Retry-After`.
+"""
+
+import argparse
+import asyncio
+import json
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from statistics import median, quantiles
+
+import uvloop
+from assent_local import broker
+from assent_local.ports import free_port
+from assent_local.postgres import Postgres
+
+from tests.bench.catalog import Catalog
+from tests.bench.gate import Bench
+from tests.bench.report import Row, Table
+
+IN_TIME_S = 2.0
+TIMES = 3
+#: At once for the peak; as many as keep the service busy.
+CLIENTS = 24
+#: Above that a client of the open loop waits for a connection, as one behind a proxy does.
+CONNECTIONS = 1000
+#: Where the principals' quota would answer first, nothing would be known of the service.
+TOKEN = "viewer"
+
+Requests = Callable[[], bytes]
+
+
+@dataclass
+class Came:
+    """What came of a load."""
+
+    seconds: float = 0.0
+    good: int = 0
+    late: int = 0
+    refused: int = 0
+    #: What is none of these, by its first line.
+    wrong: Counter[str] = field(default_factory=Counter)
+    took_ms: list[float] = field(default_factory=list)
+
+    @property
+    def goodput(self) -> float:
+        return self.good / self.seconds
+
+    @property
+    def p99(self) -> float:
+        return quantiles(self.took_ms, n=100)[98] if len(self.took_ms) > 1 else 0.0
+
+    def take(self, head: bytes, seconds: float) -> None:
+        status = int(head[9:12])
+        if 200 <= status < 300:
+            self.took_ms.append(seconds * 1000)
+            if seconds <= IN_TIME_S:
+                self.good += 1
+            else:
+                self.late += 1
+        elif status in (429, 503) and b"\r\nretry-after:" in head.lower():
+            self.refused += 1
+        else:
+            self.wrong[head.partition(b"\r\n")[0].decode()] += 1
+
+
+async def peak(port: int, requests: Requests, seconds: float) -> Came:
+    came, ends_at = Came(), time.perf_counter() + seconds
+
+    async def client() -> None:
+        stream = await asyncio.open_connection("127.0.0.1", port)
+        while (began := time.perf_counter()) < ends_at:
+            came.take(await _ask(stream, requests()), time.perf_counter() - began)
+        stream[1].close()
+
+    began = time.perf_counter()
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(CLIENTS):
+            tasks.create_task(client())
+    came.seconds = time.perf_counter() - began
+    return came
+
+
+async def flood(port: int, requests: Requests, rate: float, seconds: float) -> Came:
+    """Each request is sent when it is due, or once a connection is free; in time counts from when it was due."""
+    came = Came()
+    streams: asyncio.LifoQueue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.LifoQueue()
+    for _ in range(CONNECTIONS):
+        streams.put_nowait(await asyncio.open_connection("127.0.0.1", port))
+
+    async def ask(due_at: float) -> None:
+        stream = await streams.get()
+        came.take(await _ask(stream, requests()), time.perf_counter() - due_at)
+        streams.put_nowait(stream)
+
+    began = time.perf_counter()
+    async with asyncio.TaskGroup() as tasks:
+        for number in range(int(rate * seconds)):
+            due_at = began + number / rate
+            if (early := due_at - time.perf_counter()) > 0:
+                await asyncio.sleep(early)
+            elif number % 100 == 0:
+                await asyncio.sleep(0)
+            tasks.create_task(ask(due_at))
+    came.seconds = time.perf_counter() - began
+    while not streams.empty():
+        streams.get_nowait()[1].close()
+    return came
+
+
+async def _ask(stream: tuple[asyncio.StreamReader, asyncio.StreamWriter], request: bytes) -> bytes:
+    reader, writer = stream
+    writer.write(request)
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+    await reader.readexactly(int(length.partition(b":")[2]))
+    return head
+
+
+async def tried(what: str, port: int, requests: Requests, table: Table, seconds: float, repeat: int) -> None:
+    shares, floods, peaks = [], [], []
+    for _ in range(repeat):
+        highest = await peak(port, requests, seconds)
+        assert not highest.wrong, highest.wrong
+        flooded = await flood(port, requests, TIMES * highest.goodput, seconds)
+        peaks.append(highest)
+        floods.append(flooded)
+        shares.append(flooded.goodput / highest.goodput)
+    wrong = sum((each.wrong for each in floods), Counter[str]())
+    asked = sum(each.good + each.late + each.refused + each.wrong.total() for each in floods)
+    others = f"{sum(e.refused for e in floods) / asked:.0%} told to come again, {sum(e.late for e in floods)} late"
+    table.add(
+        Row(
+            what,
+            f"{median(shares):.0%} of the peak ({min(shares):.0%}-{max(shares):.0%}), "
+            f"p99 {median(each.p99 for each in floods):.0f} ms; {others}"
+            + (f"; WRONG: {dict(wrong)}" if wrong else ""),
+            f"peak {median(each.goodput for each in peaks):,.0f}/s, p99 {median(each.p99 for each in peaks):.0f} ms; "
+            "goal 80 %",
+        )
+    )
+
+
+async def catalogue(table: Table, versions: int, seconds: float, repeat: int) -> None:
+    async with Catalog.open(None) as catalog:
+        await catalog.sow(versions)
+        async with catalog.database.connection() as connection:
+            rows = await connection.fetch("select id::text from model_versions order by id limit 2000")
+        ids = [row["id"] for row in rows]
+        async with catalog.served("tests.contract.served", "catalog-api") as (port, _):
+            reads = _turns([_request("GET", f"/v1/model-versions/{id_}", TOKEN) for id_ in ids])
+            await tried("catalogue: GET by id", port, reads, table, seconds, repeat)
+            words = _turns([_request("GET", f"/v1/search?q=team-{n}&limit=20", TOKEN) for n in range(300)])
+            await tried("catalogue: search", port, words, table, seconds, repeat)
+            await tried("catalogue: POST a use case", port, _use_cases(), table, seconds, repeat)
+
+
+async def gate(table: Table, candidacies: int, seconds: float, repeat: int) -> None:
+    with tempfile.TemporaryDirectory(prefix="assent-bench-") as folder, broker.embedded() as kafka:
+        postgres = Postgres(Path(folder) / "postgres", free_port(), durable=True)
+        await postgres.start()
+        try:
+            await postgres.create_database("workflow")
+            bench = Bench(postgres, kafka.bootstrap_servers, candidacies)
+            await bench.sow()
+            async with bench.gate(ASSENT_REQUESTS_A_MINUTE="100000000") as port:
+                await tried("gate", port, _turns(bench.questions("model_version")), table, seconds, repeat)
+        finally:
+            await postgres.kill()
+
+
+def _turns(requests: Sequence[bytes]) -> Requests:
+    numbers = count()
+    return lambda: requests[next(numbers) % len(requests)]
+
+
+def _use_cases() -> Requests:
+    """A new one with each request: it commits, with an event and an audit record."""
+    numbers = count()
+
+    def request() -> bytes:
+        body = json.dumps({"key": f"flood-{next(numbers)}", "name": "A use case of many"}).encode()
+        return _request("POST", "/v1/use-cases", "business_owner", body)
+
+    return request
+
+
+def _request(method: str, path: str, token: str, body: bytes = b"") -> bytes:
+    head = f"{method} {path} HTTP/1.1\r\nHost: b\r\nAuthorization: Bearer {token}\r\n"
+    kind = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n" if body else ""
+    return f"{head}{kind}\r\n".encode() + body
+
+
+async def run(versions: int, seconds: float, repeat: int, parts: Sequence[str], write_to: Path | None) -> None:
+    table = Table("bench-overload", "Overload")
+    if "catalogue" in parts:
+        await catalogue(table, versions, seconds, repeat)
+    if "gate" in parts:
+        await gate(table, versions, seconds, repeat)
+    if write_to is not None:
+        table.write(write_to)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--versions", type=int, default=100_000, help="And candidacies")
+    parser.add_argument("--seconds", type=float, default=10, help="Of each load")
+    parser.add_argument("--repeat", type=int, default=3, help="Of which the median counts")
+    parser.add_argument("--parts", nargs="*", choices=("catalogue", "gate"), default=("catalogue", "gate"))
+    parser.add_argument("--write", type=Path, default=None, help="The Markdown page that keeps the table")
+    given = parser.parse_args()
+    uvloop.run(run(given.versions, given.seconds, given.repeat, given.parts, given.write))
+
+
+if __name__ == "__main__":
+    main()
