@@ -7,13 +7,14 @@ READY := .venv/.ready
 UV_VERSION := $(shell sed -n '/^name = "uv"$$/{n;s/version = "\(.*\)"/\1/p;}' uv.lock)
 PROJECTS := pyproject.toml $(wildcard libs/*/pyproject.toml services/*/pyproject.toml deploy/*/pyproject.toml)
 SERVICES := $(wildcard services/*)
+BENCHES := sync catalog gate overload
 
 # The first that can make an environment. From 3.15 on, two libraries have no wheels yet.
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys, ensurepip, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null \
 	&& echo $$python && break; done)
 
-.PHONY: help setup test prove prove-long demo bench-sync bench-catalog bench-gate docs lint style types layers audit sbom format clean
+.PHONY: help setup test prove prove-long soak demo bench bench-sync bench-catalog bench-gate bench-overload docs lint style types layers audit sbom format clean
 
 help:  ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 15
@@ -42,6 +43,9 @@ prove: $(READY)  ## Try to break the promises of docs/promises.md, each by its f
 prove-long: $(READY)  ## The same for an hour, with the dice thrown anew: FOR=600 for ten minutes
 	$(BIN)/python -m tests.prove --long --for $(or $(FOR),3600) --write docs/promises.md
 
+soak: $(READY)  ## Load it for twenty minutes, and let nothing grow: FOR=600 for ten
+	$(BIN)/python -m tests.prove.soak --for $(or $(FOR),1200) --write docs/performance.md
+
 demo: $(READY)  ## Tell the whole story on the terminal, from SageMaker to the gate
 	$(BIN)/assent demo
 
@@ -53,6 +57,15 @@ bench-catalog: $(READY)  ## Measure the catalogue beside bare FastAPI, asyncpg a
 
 bench-gate: $(READY)  ## Measure the gate beside a bare route, and write docs/performance.md
 	$(BIN)/python -m tests.bench.gate --write docs/performance.md
+
+bench-overload: $(READY)  ## Ask three times as much as can be done, and write docs/performance.md
+	$(BIN)/python -m tests.bench.overload --write docs/performance.md
+
+# One after the other, so that none measures another; one that fails does not keep the rest from being measured.
+bench: $(READY)  ## Run every bench, one after the other, and write docs/performance.md
+	@failed=; for each in $(BENCHES); do \
+		echo "--- $$each"; $(BIN)/python -m tests.bench.$$each --write docs/performance.md || failed="$$failed $$each"; \
+	done; test -z "$$failed" || { echo "failed:$$failed" >&2; exit 1; }
 
 docs: $(READY)  ## Write the reference pages, the event schemas and the dashboards anew, from the code
 	$(BIN)/python -m assent_common.events.json_schemas

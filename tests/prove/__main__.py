@@ -21,8 +21,9 @@ from assent_common import telemetry
 
 from tests.bench.report import Row, Table
 from tests.prove import trials
+from tests.prove.before import release_before, unpacked
 from tests.prove.house import a_house
-from tests.prove.matrix import BY_TESTS, NOT_TRIED
+from tests.prove.matrix import BY_TESTS, IN_FULL, STORIES, Tests
 from tests.prove.trouble import Outcome, Trial, reference_of, tried
 
 AN_HOUR_S = 3600.0
@@ -55,6 +56,8 @@ def main(
         asyncio.run(_prove(proof, long, seconds, set(only or ()), chosen))
         if not only or any(name in BY_TESTS for name in only):
             _by_tests(proof, set(only or ()))
+        if long and not only:
+            _run_tests(proof, "T19, in full,", IN_FULL, ASSENT_STORIES=str(STORIES))
     except KeyboardInterrupt:
         _say("ended early: what is not tried yet is said")
     tried_ones = {outcome.trial.id for outcome in proof.outcomes} | proof.broken
@@ -72,21 +75,35 @@ async def _prove(proof: Proof, long: bool, seconds: float, only: set[str], seed:
     ends_at = time.monotonic() + (seconds if long else 0)
     rounds = 0
     while rounds == 0 or time.monotonic() < ends_at:
-        for of_each in (1, 2):
-            mine = [trial for trial in trials.ALL if trial.of_each == of_each and (not only or trial.id in only)]
-            if mine:
-                dice.shuffle(mine)
-                await _in_a_house(mine, of_each, dice, long, proof, rounds, ends_at)
+        for of_each, of_before in ((1, False), (2, False), (2, True)):
+            mine = [
+                trial
+                for trial in trials.ALL
+                if (trial.of_each, trial.of_before) == (of_each, of_before) and (not only or trial.id in only)
+            ]
+            release = release_before() if of_before else None
+            if not mine or (of_before and release is None):
+                continue
+            dice.shuffle(mine)
+            await _in_a_house(mine, of_each, release, dice, long, proof, rounds, ends_at)
         rounds += 1
 
 
 async def _in_a_house(
-    mine: Sequence[Trial], of_each: int, dice: random.Random, long: bool, proof: Proof, round_: int, ends_at: float
+    mine: Sequence[Trial],
+    of_each: int,
+    release: str | None,
+    dice: random.Random,
+    long: bool,
+    proof: Proof,
+    round_: int,
+    ends_at: float,
 ) -> None:
     with tempfile.TemporaryDirectory(prefix="assent-prove-", ignore_cleanup_errors=True) as folder:
         # Postgres does not run as root, and has to reach its disk.
         os.chmod(folder, 0o755)  # noqa: S103
-        async with a_house(Path(folder), of_each=of_each) as house:
+        code = unpacked(release, Path(folder) / release) if release is not None else None
+        async with a_house(Path(folder), of_each=of_each, code=code) as house:
             reference = await reference_of(house)
             for number, trial in enumerate(mine):
                 if trial.needs_root and os.geteuid() != 0:
@@ -103,6 +120,8 @@ async def _in_a_house(
                     _say(f"{trial.id} {trial.what}: BROKEN\n{traceback.format_exc()}\n{house.last_words()}")
                     await house.heal()
                     continue
+                if release is not None:
+                    outcome.notes.append(f"from {release}")
                 proof.outcomes.append(outcome)
                 found = outcome.found
                 proof.failed += [f"{trial.id}: {why}" for why in (*found.lost, *found.doubled, *found.wrong)]
@@ -116,18 +135,22 @@ async def _in_a_house(
 def _by_tests(proof: Proof, only: set[str]) -> None:
     """What has its proof in the suite already."""
     for name, tests in BY_TESTS.items():
-        if only and name not in only:
-            continue
-        run = subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", *tests.tests],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        said = run.stdout.strip().splitlines()[-1:] or [""]
-        _say(f"{name} {tests.what}: {said[0]}")
-        if run.returncode != 0:
-            proof.failed.append(f"{name} {tests.what}: {run.stdout[-3000:]}")
+        if not only or name in only:
+            _run_tests(proof, name, tests)
+
+
+def _run_tests(proof: Proof, name: str, tests: Tests, **environment: str) -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", *tests.tests],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = run.stdout.strip().splitlines()[-1:] or [""]
+    _say(f"{name} {tests.what}: {said[0]}")
+    if run.returncode != 0:
+        proof.failed.append(f"{name} {tests.what}: {run.stdout[-3000:]}")
 
 
 def _table(proof: Proof) -> Table:
@@ -146,7 +169,7 @@ def _table(proof: Proof) -> Table:
         table.add(Row("until all is well again", f"p50 {median:.1f} s, p99 {worst:.1f} s", f"{len(recoveries)} times"))
     for why in sorted(proof.broken):
         table.add(Row("BROKEN", why, ""))
-    for why in proof.left_out + [f"{name}: {why}" for name, why in NOT_TRIED.items()]:
+    for why in proof.left_out:
         table.add(Row("not tried", why, ""))
     return table
 

@@ -45,11 +45,14 @@ UNSEALED = "select count(*) from audit where seq is null"
 class House(Assent):
     """One company's Assent. Its parts may be killed, frozen, cut off and wiped; it says when it is well again."""
 
-    def __init__(self, folder: Path, *, of_each: int = 1) -> None:
+    def __init__(self, folder: Path, *, of_each: int = 1, code: Path | None = None) -> None:
         super().__init__(folder, {})
         self.folder = folder
         self.of_each = of_each
-        self.postgres = Postgres(folder / "postgres", free_port(), durable=False)
+        #: Another checkout whose services are started; None for this one.
+        self.code = code
+        # It is killed: what it has acknowledged has to be there again, so it waits for its log as everywhere else.
+        self.postgres = Postgres(folder / "postgres", free_port(), durable=True)
         kafka_port = free_port()
         self.broker = Kafka(folder / "kafka", kafka_port)
         self.to_kafka = Proxy(("127.0.0.1", self.broker.proxied_port), wire.Kafka, kafka_port)
@@ -112,6 +115,7 @@ class House(Assent):
             "ASSENT_DATABASE_URL": self.database_url(name, through_proxy=True),
             "ASSENT_PORT": str(self.ports[name][number]),
             "ASSENT_CONNECTOR_URL": f"http://127.0.0.1:{self.ports.get('sagemaker-connector', [1])[0]}",
+            **({"PYTHONPATH": _path_of(self.code)} if self.code is not None else {}),
             **more,
         }
         log = self.folder / "logs" / f"{name}-{number}.log"
@@ -252,9 +256,9 @@ class House(Assent):
 
 
 @asynccontextmanager
-async def a_house(folder: Path, *, of_each: int = 1) -> AsyncIterator[House]:
+async def a_house(folder: Path, *, of_each: int = 1, code: Path | None = None) -> AsyncIterator[House]:
     """Started and well when the block begins, gone when it ends."""
-    house = House(folder, of_each=of_each)
+    house = House(folder, of_each=of_each, code=code)
     try:
         await house.start()
         yield house
@@ -263,6 +267,11 @@ async def a_house(folder: Path, *, of_each: int = 1) -> AsyncIterator[House]:
         raise
     finally:
         await house.close()
+
+
+def _path_of(code: Path) -> str:
+    """Before what is installed: its own sources of everything of ours."""
+    return os.pathsep.join(str(src) for src in sorted(code.glob("*/*/src")))
 
 
 def _database(service: str) -> str:

@@ -20,7 +20,9 @@ BY_TESTS = {
     "T19": Tests("two deciders at once", ("tests/workflow/test_at_once.py",)),
 }
 
-#: What nothing of ours tries, and why.
-NOT_TRIED = {
-    "T15": "the release before beside this one: there is no release before this one yet",
-}
+#: What `make prove-long` runs beside them, each with so many stories.
+IN_FULL = Tests(
+    "random lives, and every order of two who act at once",
+    ("tests/workflow/test_whatever_happens.py", "tests/workflow/test_every_order.py"),
+)
+STORIES = 100

@@ -17,6 +17,7 @@ from assent_common.kafka import topics
 from assent_common.outbox.replay import replay
 
 from tests.prove import wire
+from tests.prove.before import from_one_release_to_the_next
 from tests.prove.house import MODULES, House
 from tests.prove.load import Story
 from tests.prove.nemesis import whatever_comes
@@ -429,6 +430,7 @@ ALL = (
     _restored("T17b", "catalog-api"),
     _restored("T17c", "sagemaker-connector"),
     _restored("T17d", *MODULES),
+    Trial("T15", "the release before beside this one", "R10 R11", from_one_release_to_the_next, 2, of_before=True),
     Trial("T20", "whatever comes, and nothing is left behind", "all", whatever_comes),
     Trial("T18", "the gate, two processes, killed", "R8", gate_is_linearizable, of_each=2),
 )

@@ -64,6 +64,8 @@ class Trial(NamedTuple):
     needs_root: bool = False
     #: What is acknowledged after a backup is lost with the database, so no load goes on meanwhile; one comes after it.
     alone: bool = False
+    #: The house is of the release before when it begins.
+    of_before: bool = False
 
 
 @dataclass

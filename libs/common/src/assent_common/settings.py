@@ -84,7 +84,10 @@ class Settings(BaseSettings):
         default=30_000, ge=1, description="How many requests one principal may make in a minute, of each process"
     )
     requests_at_once: int = Field(
-        default=200, ge=1, description="How many requests a process answers at once; more are told 503 to come again"
+        default=200,
+        ge=1,
+        description="How many requests a process answers at once, at most; fewer where they take longer than a second. "
+        "More are told 503 to come again",
     )
     request_within_s: float = Field(
         default=30.0, gt=0, description="How long a request may take to its answer's first byte before it is given up"

@@ -4,7 +4,7 @@ import asyncio
 import json
 from typing import Any
 
-from assent_common.http.admission import Admission
+from assent_common.http.admission import FEWEST, SLOW_S, Admission
 from starlette.types import Message, Receive, Scope, Send
 
 FOREVER_S = 3600.0
@@ -124,6 +124,30 @@ async def test_a_stream_that_has_begun_counts_no_longer_and_is_not_given_up() ->
     for each in (following, another):
         await each.task
         assert (each.status, each.body) == (200, b"done")
+
+
+async def test_where_answers_are_slow_fewer_are_let_in_and_more_again_where_they_are_not() -> None:
+    service = Service()
+    admission = Admission(service, at_once=200, within_s=FOREVER_S)
+
+    async def let_in() -> int:
+        service.may.clear()
+        callers = [Caller(admission) for _ in range(300)]
+        while sum(each.answered.is_set() for each in callers) + admission.inside < 300:
+            await asyncio.sleep(0)
+        inside = admission.inside
+        service.may.set()
+        for each in callers:
+            await each.task
+        return inside
+
+    assert await let_in() == 200
+    for _ in range(200):
+        admission.answered(SLOW_S + 1)
+    assert await let_in() == FEWEST
+    for _ in range(200 * 200):
+        admission.answered(SLOW_S / 2)
+    assert await let_in() == 200
 
 
 async def test_who_is_cancelled_from_outside_is() -> None:
