@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import asyncpg
@@ -40,14 +41,22 @@ def indexed(names: Iterable[str | None], *texts: str | None) -> str:
     """
     kept: dict[str, None] = {}
     for name in names:
-        for word in _WORD.findall((name or "").replace("_", " ")):
-            kept[word.lower()] = None
-            kept.update(dict.fromkeys(part.lower() for part in _PART.findall(word)))
-            if len(word) <= LONGEST_WORD and not word.isdecimal():
-                kept.update((word[at:].lower(), None) for at in range(1, len(word) - SHORTEST_ENDING + 1))
+        kept.update(_of_a_name(name or ""))
     for text in texts:
         kept.update(dict.fromkeys(words(text)))
     return " ".join(kept)
+
+
+@lru_cache(10_000)
+def _of_a_name(name: str) -> Mapping[str, None]:
+    """All versions of a model have its name."""
+    kept: dict[str, None] = {}
+    for word in _WORD.findall(name.replace("_", " ")):
+        kept[word.lower()] = None
+        kept.update(dict.fromkeys(part.lower() for part in _PART.findall(word)))
+        if len(word) <= LONGEST_WORD and not word.isdecimal():
+            kept.update((word[at:].lower(), None) for at in range(1, len(word) - SHORTEST_ENDING + 1))
+    return kept
 
 
 def query(text: str | None) -> str | None:
