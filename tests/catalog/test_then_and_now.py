@@ -5,9 +5,21 @@ from typing import Any
 
 from assent_common import ids
 from assent_common.events.governance import CandidacyStatus
-from assent_common.events.registry import Better, Kind, Metric
+from assent_common.events.registry import Better, DatasetRole, DatasetUse, Kind, Metric
 
-from tests.catalog.world import ENDPOINT, MODEL, URN, World, a_candidacy, a_deployment, a_model, a_version, gone
+from tests.catalog.test_lineage import USAGE
+from tests.catalog.world import (
+    ENDPOINT,
+    MODEL,
+    URN,
+    World,
+    a_candidacy,
+    a_deployment,
+    a_model,
+    a_monitor,
+    a_version,
+    gone,
+)
 
 OTHER = URN.replace("/7", "/8")
 DAY = timedelta(days=1)
@@ -160,3 +172,88 @@ async def test_models_and_deployments_are_what_they_were(world: World) -> None:
     assert (await world.get("/v1/deployments", as_of=world.clock.now().isoformat()))["items"] == []
     changes = await world.get(f"{deployment}/diff", **{"from": one.isoformat(), "to": two.isoformat()})
     assert {change["part"] for change in changes} == {"status", "model_version"}
+
+
+async def test_a_monitor_is_what_its_deployments_said_of_it(world: World) -> None:
+    began = world.clock.now()
+    monitor = a_monitor()
+    other = f"{ENDPOINT}-b"
+    days: list[list[Any]] = [
+        [a_deployment()],
+        [a_deployment(monitors=[monitor]), a_deployment(other, variant="b", monitors=[monitor])],
+        [a_deployment(monitors=[a_monitor(last_execution_status="Completed")])],
+        [gone(ENDPOINT, Kind.DEPLOYMENT), a_deployment(other, variant="b")],
+    ]
+    for payloads in days:
+        await world.hears(*payloads)
+        world.clock.advance(DAY)
+    path = f"/v1/monitors/{monitor.urn}"
+
+    states = await world.everything(f"{path}/history", limit=1)
+    assert [(state["deployment"], state["removed"]) for state in states] == [
+        *((other, True), (ENDPOINT, True), (ENDPOINT, False), (other, False), (ENDPOINT, False)),
+    ]
+    assert [change["part"] for change in states[2]["changes"]] == ["last_execution_status"]
+    assert len(await world.everything(f"{path}/history", as_of=noon(began, 2))) == 2
+
+    for day, status, deployments in ((2, "CompletedWithViolations", [ENDPOINT, other]), (3, "Completed", [ENDPOINT])):
+        then = await world.get(path, as_of=noon(began, day))
+        assert (then["last_execution_status"], then["deployments"][: len(deployments)]) == (status, deployments)
+        assert await world.everything("/v1/monitors", as_of=noon(began, day), deployment=other) == [
+            then | {"last_execution_status": listed["last_execution_status"]}
+            for listed in await world.everything("/v1/monitors", as_of=noon(began, day))
+        ]
+    for day in (1, 4):
+        assert (await world.ask("GET", path, params={"as_of": noon(began, day)})).status_code == 404
+        assert await world.everything("/v1/monitors", as_of=noon(began, day)) == []
+    changes = await world.get(f"{path}/diff", **{"from": noon(began, 2), "to": noon(began, 3)})
+    assert [(change["part"], change["after"]) for change in changes] == [("last_execution_status", "Completed")]
+    assert (await world.ask("GET", "/v1/monitors/arn:none/history")).status_code == 404
+
+
+async def test_data_is_what_versions_and_use_cases_used_it_for(world: World) -> None:
+    began = world.clock.now()
+
+    def trained(urn: str, *roles: DatasetRole) -> Any:
+        return a_version(urn, datasets=[DatasetUse(urn=USAGE, role=role) for role in roles])
+
+    await world.hears(trained(URN, DatasetRole.TRAINING), a_version(OTHER, version=8))
+    world.clock.advance(DAY)
+    await world.create_use_case(facets={"data": {"datasets": [USAGE]}})
+    await world.hears(trained(URN, DatasetRole.TRAINING, DatasetRole.TEST), trained(OTHER, DatasetRole.TEST))
+    world.clock.advance(DAY)
+    await world.hears(trained(URN), gone(OTHER))
+    await world.change_use_case({"facets": {"data": {"datasets": None}}})
+    world.clock.advance(DAY)
+    path = f"/v1/datasets/{ids.of_urn(USAGE)}"
+
+    told = [
+        (each["named_by"], each["before"], each["roles"], each["by"])
+        for each in await world.everything(f"{path}/history", limit=1)
+    ]
+    assert told == [
+        ("retention", ["described"], [], "bea"),
+        (URN, ["test", "training"], [], None),
+        ("retention", [], ["described"], "bea"),
+        (OTHER, [], ["test"], None),
+        (URN, ["training"], ["test", "training"], None),
+        (URN, [], ["training"], None),
+    ]
+    used = {
+        day: {name: then[name] for name in ("model_versions", "use_cases", "roles")}
+        for day in (1, 2, 3)
+        for then in [await world.get(path, as_of=noon(began, day))]
+    }
+    assert used == {
+        1: {"model_versions": 1, "use_cases": [], "roles": ["training"]},
+        2: {"model_versions": 2, "use_cases": ["retention"], "roles": ["test", "training"]},
+        3: {"model_versions": 1, "use_cases": [], "roles": ["test"]},
+    }
+    assert await world.get(path) == await world.get(path, as_of=noon(began, 3))
+    assert await world.everything("/v1/datasets", as_of=noon(began, 3)) == await world.everything("/v1/datasets")
+    assert len(await world.everything("/v1/datasets", as_of=noon(began, 2), use_case="retention")) == 1
+    assert await world.everything("/v1/datasets", as_of=noon(began, 1), use_case="retention") == []
+    assert await world.everything("/v1/datasets", as_of=noon(began, 0)) == []
+    assert (await world.ask("GET", path, params={"as_of": noon(began, 0)})).status_code == 404
+    changes = await world.get(f"{path}/diff", **{"from": noon(began, 1), "to": noon(began, 2)})
+    assert [change["part"] for change in changes] == ["model_versions", "roles", "use_cases"]

@@ -529,6 +529,7 @@ class Catalog:
         *,
         q: str | None = None,
         use_case: str | None = None,
+        as_of: datetime | str | None = None,
         fields: str | None = None,
         limit: int | None = None,
         cursor: str | None = None,
@@ -537,18 +538,54 @@ class Catalog:
         return await self._connection.request(
             "GET",
             "/v1/datasets",
-            query={"q": q, "use_case": use_case, "fields": fields, "limit": limit, "cursor": cursor},
+            query={"q": q, "use_case": use_case, "as_of": as_of, "fields": fields, "limit": limit, "cursor": cursor},
         )
 
     def each_datasets(
-        self, *, q: str | None = None, use_case: str | None = None, fields: str | None = None, limit: int | None = None
+        self,
+        *,
+        q: str | None = None,
+        use_case: str | None = None,
+        as_of: datetime | str | None = None,
+        fields: str | None = None,
+        limit: int | None = None,
     ) -> AsyncIterator[types.DatasetOut]:
         """List the data behind the models: each of them, page by page."""
-        return self._connection.pages("/v1/datasets", {"q": q, "use_case": use_case, "fields": fields, "limit": limit})
+        return self._connection.pages(
+            "/v1/datasets", {"q": q, "use_case": use_case, "as_of": as_of, "fields": fields, "limit": limit}
+        )
 
-    async def get_dataset(self, id: str, *, fields: str | None = None) -> Answer[types.DatasetOut]:
+    async def list_dataset_history(
+        self, id: str, *, as_of: datetime | str | None = None, limit: int | None = None, cursor: str | None = None
+    ) -> Answer[types.PageNaming]:
+        """List what was told of a dataset."""
+        return await self._connection.request(
+            "GET",
+            f"/v1/datasets/{quote(id, safe='')}/history",
+            query={"as_of": as_of, "limit": limit, "cursor": cursor},
+        )
+
+    def each_dataset_history(
+        self, id: str, *, as_of: datetime | str | None = None, limit: int | None = None
+    ) -> AsyncIterator[types.Naming]:
+        """List what was told of a dataset: each of them, page by page."""
+        return self._connection.pages(f"/v1/datasets/{quote(id, safe='')}/history", {"as_of": as_of, "limit": limit})
+
+    async def compare_dataset(
+        self, id: str, *, from_: datetime | str, to: datetime | str | None = None
+    ) -> Answer[list[types.Change]]:
+        """Compare a dataset with itself."""
+        return await self._connection.request(
+            "GET", f"/v1/datasets/{quote(id, safe='')}/diff", query={"from": from_, "to": to}
+        )
+
+    async def get_dataset(
+        self, id: str, *, as_of: datetime | str | None = None, fields: str | None = None
+    ) -> Answer[types.DatasetOut]:
         """Read a dataset."""
-        return await self._connection.request("GET", f"/v1/datasets/{quote(id, safe='')}", query={"fields": fields})
+        return await self._connection.request(
+            "GET", f"/v1/datasets/{quote(id, safe='')}", query={"as_of": as_of, "fields": fields}
+        )
 
     async def list_deployment_history(
         self, id: str, *, as_of: datetime | str | None = None, limit: int | None = None, cursor: str | None = None
@@ -627,6 +664,7 @@ class Catalog:
         source: str | None = None,
         deployment: str | None = None,
         last_execution_status: str | None = None,
+        as_of: datetime | str | None = None,
         fields: str | None = None,
         limit: int | None = None,
         cursor: str | None = None,
@@ -639,6 +677,7 @@ class Catalog:
                 "source": source,
                 "deployment": deployment,
                 "last_execution_status": last_execution_status,
+                "as_of": as_of,
                 "fields": fields,
                 "limit": limit,
                 "cursor": cursor,
@@ -651,6 +690,7 @@ class Catalog:
         source: str | None = None,
         deployment: str | None = None,
         last_execution_status: str | None = None,
+        as_of: datetime | str | None = None,
         fields: str | None = None,
         limit: int | None = None,
     ) -> AsyncIterator[types.MonitorOut]:
@@ -661,14 +701,43 @@ class Catalog:
                 "source": source,
                 "deployment": deployment,
                 "last_execution_status": last_execution_status,
+                "as_of": as_of,
                 "fields": fields,
                 "limit": limit,
             },
         )
 
-    async def get_monitor(self, urn: str, *, fields: str | None = None) -> Answer[types.MonitorOut]:
+    async def list_monitor_history(
+        self, urn: str, *, as_of: datetime | str | None = None, limit: int | None = None, cursor: str | None = None
+    ) -> Answer[types.PageMonitorState]:
+        """List what was told of a monitor."""
+        return await self._connection.request(
+            "GET",
+            f"/v1/monitors/{quote(urn, safe='')}/history",
+            query={"as_of": as_of, "limit": limit, "cursor": cursor},
+        )
+
+    def each_monitor_history(
+        self, urn: str, *, as_of: datetime | str | None = None, limit: int | None = None
+    ) -> AsyncIterator[types.MonitorState]:
+        """List what was told of a monitor: each of them, page by page."""
+        return self._connection.pages(f"/v1/monitors/{quote(urn, safe='')}/history", {"as_of": as_of, "limit": limit})
+
+    async def compare_monitor(
+        self, urn: str, *, from_: datetime | str, to: datetime | str | None = None
+    ) -> Answer[list[types.Change]]:
+        """Compare a monitor with itself."""
+        return await self._connection.request(
+            "GET", f"/v1/monitors/{quote(urn, safe='')}/diff", query={"from": from_, "to": to}
+        )
+
+    async def get_monitor(
+        self, urn: str, *, as_of: datetime | str | None = None, fields: str | None = None
+    ) -> Answer[types.MonitorOut]:
         """Read a monitor."""
-        return await self._connection.request("GET", f"/v1/monitors/{quote(urn, safe='')}", query={"fields": fields})
+        return await self._connection.request(
+            "GET", f"/v1/monitors/{quote(urn, safe='')}", query={"as_of": as_of, "fields": fields}
+        )
 
     async def search_everything(
         self,

@@ -438,6 +438,24 @@ class MonitorOut(TypedDict):
     deployments: list[str]
 
 
+class MonitorState(TypedDict):
+    deployment: str
+    sequence: int
+    at: str
+    removed: bool
+    changes: list[Change]
+
+
+class Naming(TypedDict):
+    kind: Literal["model_version", "use_case"]
+    named_by: str
+    sequence: int
+    at: str
+    by: str | None
+    roles: list[str]
+    before: list[str]
+
+
 class Node(TypedDict):
     urn: str
     kind: NodeKind
@@ -479,6 +497,16 @@ class PageModelOut(TypedDict):
 
 class PageMonitorOut(TypedDict):
     items: list[MonitorOut]
+    next_cursor: NotRequired[str | None]
+
+
+class PageMonitorState(TypedDict):
+    items: list[MonitorState]
+    next_cursor: NotRequired[str | None]
+
+
+class PageNaming(TypedDict):
+    items: list[Naming]
     next_cursor: NotRequired[str | None]
 
 

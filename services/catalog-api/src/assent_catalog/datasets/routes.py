@@ -1,8 +1,12 @@
 """`/v1/datasets`: the data behind the models, as far as training jobs, reports and use cases name it."""
 
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
+import asyncpg
+from assent_common.content import Change, diff
 from assent_common.database import Database
 from assent_common.http.app import router
 from assent_common.http.fields import Fields
@@ -11,6 +15,11 @@ from assent_common.http.problems import NotYetKnown, documented
 from assent_common.identity.roles import Reader
 from fastapi import Query, Request
 from pydantic import BaseModel
+
+from assent_catalog.datasets import history
+from assent_catalog.datasets.history import Naming
+from assent_catalog.history import From, To
+from assent_catalog.model_versions.asked import AsOf
 
 routes = router(tags=["datasets"])
 
@@ -57,34 +66,67 @@ async def list_datasets(
     _: Reader,
     q: Annotated[str | None, Query(max_length=500, description="A part of the urn")] = None,
     use_case: Annotated[str | None, Query(max_length=200, description="Named by this use case")] = None,
+    as_of: AsOf = None,
     fields: Fields = None,
     limit: Limit = 50,
     cursor: CursorText = None,
 ) -> Page[DatasetOut]:
     """By urn."""
-    of = [q, use_case]
+    of = [q, use_case, as_of]
     after = read_cursor(cursor, of=of, shape=[str]) or [None]
     database: Database = request.app.state.database
     async with database.connection() as connection:
-        rows = await connection.fetch(LIST, q, use_case, after[0], limit + 1)
+        values = [q, use_case, after[0], limit + 1]
+        rows = await connection.fetch(*((LIST, *values) if as_of is None else (history.LIST_AT, *values, as_of)))
     items, next_cursor = page([_out(row) for row in rows], limit, key=lambda dataset: [dataset.urn], of=of)
     return Page(items=items, next_cursor=next_cursor)
 
 
-@routes.get("/datasets/{id:path}", summary="Read a dataset", responses=documented(NotYetKnown))
-async def get_dataset(id: str, request: Request, _: Reader, fields: Fields = None) -> DatasetOut:
-    """By id, or by its urn."""
-    try:
-        id_ = UUID(id)
-    except ValueError:
-        id_ = None
+@routes.get("/datasets/{id:path}/history", summary="List what was told of a dataset", responses=documented(NotYetKnown))
+async def list_dataset_history(
+    id: str, request: Request, _: Reader, as_of: AsOf = None, limit: Limit = 50, cursor: CursorText = None
+) -> Page[Naming]:
+    """The newest first: which model versions and use cases began to name it, for what, and which ceased to."""
+    of = [id, as_of]
+    after = read_cursor(cursor, of=of, shape=[datetime.fromisoformat, str, str, int]) or [None, None, None, None]
     database: Database = request.app.state.database
     async with database.connection() as connection:
-        row = await connection.fetchrow(ONE, id, id_)
+        urn = (await _found(connection, id))["urn"]
+        told = await history.page(connection, urn, as_of, after, limit + 1)
+    items, next_cursor = page(told, limit, key=lambda each: [each.at, each.kind, each.named_by, each.sequence], of=of)
+    return Page(items=items, next_cursor=next_cursor)
+
+
+@routes.get("/datasets/{id:path}/diff", summary="Compare a dataset with itself", responses=documented(NotYetKnown))
+async def compare_dataset(id: str, request: Request, _: Reader, from_: From, to: To = None) -> list[Change]:
+    """What differs between two moments, field by field."""
+    database: Database = request.app.state.database
+    async with database.connection() as connection:
+        urn = (await _found(connection, id))["urn"]
+        left = await history.at(connection, urn, from_)
+        right = await history.at(connection, urn, to or database.clock.now())
+    return diff(_out(left).model_dump(), _out(right).model_dump())
+
+
+@routes.get("/datasets/{id:path}", summary="Read a dataset", responses=documented(NotYetKnown))
+async def get_dataset(id: str, request: Request, _: Reader, as_of: AsOf = None, fields: Fields = None) -> DatasetOut:
+    """By id, or by its urn."""
+    database: Database = request.app.state.database
+    async with database.connection() as connection:
+        row = await _found(connection, id)
+        return _out(row if as_of is None else await history.at(connection, row["urn"], as_of))
+
+
+async def _found(connection: asyncpg.Connection, urn_or_id: str) -> Mapping[str, Any]:
+    try:
+        id_ = UUID(urn_or_id)
+    except ValueError:
+        id_ = None
+    row: Mapping[str, Any] | None = await connection.fetchrow(ONE, urn_or_id, id_)
     if row is None:
-        raise NotYetKnown(f"dataset {id!r} is not known here")
-    return _out(row)
+        raise NotYetKnown(f"dataset {urn_or_id!r} is not known here")
+    return row
 
 
-def _out(row: Any) -> DatasetOut:
+def _out(row: Mapping[str, Any]) -> DatasetOut:
     return DatasetOut.model_validate(dict(row))
