@@ -91,6 +91,70 @@ async def test_a_policy_is_tried_on_a_year_by_what_was_known_then_and_does_nothi
     assert await counted(world) == before
 
 
+async def test_a_policy_that_keeps_people_apart_counts_only_what_those_said_who_could_have(world: World) -> None:
+    # Under a policy that keeps nobody apart ada puts it forward, and does two of its three tasks.
+    lenient = {"proposer_decides_nothing": False, "one_person_one_task": False}
+    await rules(world, LEGAL, RISK, SECURITY, separation_of_duties=lenient)
+    await world.hears(a_version(created_by="arn:aws:iam::1:role/rita"))
+    candidacy = await world.put_forward(by="ada")
+    for role, by in (("legal", "ada"), ("risk", "rita"), ("security", "rita")):
+        task = (await world.tasks(candidacy["id"]))[role]
+        assert (await world.decide(task, by=by)).status_code == 200
+        world.clock.advance(timedelta(seconds=1))
+    assert await status(world, candidacy) == "accepted"
+
+    async def would(*approvals: dict[str, Any], **duties: bool) -> dict[str, Any]:
+        apart = {**lenient, **duties}
+        [found] = await tried(world, a_policy(*approvals, separation_of_duties=apart))
+        return found
+
+    alike = await would(LEGAL, RISK, SECURITY)
+    assert (alike["would"], alike["reasons"], alike["not_known"]) == ("accepted", [], [])
+    strict = await would(LEGAL, RISK, SECURITY, proposer_decides_nothing=True)
+    assert (strict["would"], strict["differs"]) == ("waiting", True)
+    assert strict["reasons"] == [
+        "the stage all lacks legal",
+        "what ada said as legal would not count: who puts a version forward decides nothing",
+    ]
+    assert strict["not_known"] == ["whether somebody else would have said the same in the place of whom it keeps apart"]
+    once = await would(LEGAL, RISK, SECURITY, one_person_one_task=True)
+    assert once["reasons"] == [
+        "the stage all lacks security",
+        "what rita said as security would not count: one person decides one task, and that was risk",
+    ]
+    assert (await would(LEGAL, SECURITY, one_person_one_task=True))["would"] == "accepted", "risk is not asked"
+
+    maker = await would(RISK, maker_decides_nothing=True)
+    assert maker["would"] == "accepted"
+    assert "which person arn:aws:iam::1:role/rita is" in maker["not_known"][0]
+    told = {"name": "arn:aws:iam::1:role/rita", "subject": "rita"}
+    assert (await world.ask("PUT", "/v1/identities", role="admin", json=told)).status_code == 200
+    maker = await would(RISK, maker_decides_nothing=True)
+    assert (maker["would"], "who made or changed it" in maker["reasons"][1]) == ("waiting", True)
+    assert any("what /v1/identities tells now" in each for each in maker["not_known"])
+    accountable = await would({**LEGAL, "accountable": True})
+    assert (accountable["would"], "as accountable" in accountable["reasons"][1]) == ("waiting", True)
+
+    now = {"use_case": "retention", "model_version": URN}
+    text = a_policy(RISK, separation_of_duties={"maker_decides_nothing": True})
+    assert (await world.ask("POST", "/v1/policies", role="admin", json={"text": text})).status_code == 201
+    answer = (await world.ask("POST", "/v1/policies/tried/simulate", json=now)).json()
+    assert answer["kept_apart"] == [
+        "ada, who put it forward",
+        "rita, who made or changed it at its source as arn:aws:iam::1:role/rita",
+    ]
+    assert answer["not_known"] == ["who holds the roles that are asked, which tokens alone tell"]
+
+
+async def test_a_rejection_by_one_who_is_kept_apart_is_none(world: World) -> None:
+    await rules(world, LEGAL, separation_of_duties={"proposer_decides_nothing": False})
+    candidacy = await world.put_forward(by="ada")
+    task = (await world.tasks(candidacy["id"]))["legal"]
+    assert (await world.decide(task, "reject", by="ada")).status_code == 200
+    [found] = await tried(world, a_policy(LEGAL))
+    assert (found["decided"], found["would"], found["differs"]) == ("rejected", "waiting", True)
+
+
 async def test_the_command_line_says_what_would_come_out_otherwise(world: World) -> None:
     await a_year(world)
     strict = {"name": "good", "description": "It is right.", "expression": "version.metrics.accuracy >= 0.9"}
@@ -112,6 +176,10 @@ async def test_the_command_line_says_what_would_come_out_otherwise(world: World)
         "1 rejected: it says rejected",
         "4 rounds of judging",
     ]
+    apart = a_policy({**LEGAL, "people": 2}, separation_of_duties={"maker_decides_nothing": True})
+    async with served(world.app) as url:
+        assert await trials.simulate(out_, err_, url, "victor:viewer", apart, **period, as_json=False) is Exit.OK
+    assert out.getvalue().splitlines()[-1] == "not known, in 4: who made the model that this is a version of"
     gone = await trials.simulate(out_, err_, "http://127.0.0.1:1", "victor:viewer", text, **period, as_json=False)
     assert gone is Exit.UNAVAILABLE
 

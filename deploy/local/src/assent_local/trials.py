@@ -28,6 +28,7 @@ async def simulate(
     """What came out, and would come out otherwise, and how many of what."""
     trial = {"text": text, **{name: at.isoformat() for name, at in (("since", since), ("until", until)) if at}}
     tally: Counter[tuple[str, str]] = Counter()
+    left_out: Counter[str] = Counter()
     cursor: dict[str, str] = {}
     async with http_client.create() as client:
         while True:
@@ -48,6 +49,7 @@ async def simulate(
             page = answer.json()
             for each in page["items"]:
                 tally[each["decided"], each["would"]] += 1
+                left_out.update(each["not_known"])
                 if as_json:
                     print(json.dumps(each))  # noqa: T201 - for programs
                 elif each["differs"]:
@@ -59,6 +61,8 @@ async def simulate(
         for (decided, would), number in sorted(tally.items()):
             out.print(f"{number} {decided.replace('_', ' ')}: it says {would.replace('_', ' ')}", markup=False)
         out.print(f"{tally.total()} rounds of judging", markup=False)
+        for what, number in sorted(left_out.items()):
+            out.print(f"not known, in {number}: {what}", markup=False, soft_wrap=True)
     return Exit.OK
 
 

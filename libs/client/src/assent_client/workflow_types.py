@@ -422,6 +422,7 @@ class PastRound(TypedDict):
     decided: ReviewStatus
     would: Would
     reasons: list[str]
+    not_known: list[str]
     differs: bool
 
 
@@ -574,6 +575,8 @@ class Simulation(TypedDict):
     passed: bool
     checks: list[CheckResult]
     asked: list[list[str]]
+    kept_apart: list[str]
+    not_known: list[str]
 
 
 class Standing(TypedDict):

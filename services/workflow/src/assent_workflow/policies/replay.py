@@ -11,6 +11,7 @@ from assent_common.canonical import ContentHash
 from assent_workflow.external.model import Answer
 from assent_workflow.policies import cel
 from assent_workflow.policies.evaluate import assess
+from assent_workflow.policies.kept_apart import Given, People, heeded, not_known
 from assent_workflow.policies.model import Assessment, Policy, Stage
 
 
@@ -30,19 +31,12 @@ class Would(StrEnum):
 
 
 @dataclass(frozen=True)
-class Given:
-    """What one role said then."""
-
-    role: str
-    verdict: str
-    group: str | None = None
-
-
-@dataclass(frozen=True)
 class Replayed:
     would: Would
     #: Why, in words.
     reasons: tuple[str, ...] = ()
+    #: What the answer leaves out of account, for it was not kept or never known.
+    not_known: tuple[str, ...] = ()
 
 
 def replay(
@@ -51,8 +45,9 @@ def replay(
     given: Collection[Given],
     answers: Mapping[str, Answer],
     content_hash: str,
+    people: People,
 ) -> Replayed:
-    """On the facts of then. Whether people are kept apart, and who is accountable, is not looked at again."""
+    """On the facts of then, and by what those said who could have said it under this policy."""
     if facts is None:
         return Replayed(Would.UNKNOWN, ("what was known of it then was not kept",))
     if policy.applies_to is not None:
@@ -63,15 +58,22 @@ def replay(
             return Replayed(Would.NOT_APPLICABLE)
     assessment = assess(policy, facts, content_hash=ContentHash(content_hash), answers=answers)
     asked = {approval.role for stage in assessment.stages for approval in stage.approvals}
+    said_then = [each for each in given if each.role in asked]
+    counting, aside = heeded(policy, assessment.stages, said_then, people)
+    not_known_ = tuple(dict.fromkeys(not_known(policy, counting, people)))
     for would, said in ((Would.REJECTED, "rejected"), (Would.CHANGES_REQUESTED, "changes_requested")):
-        by = [each.role for each in given if each.verdict == said and each.role in asked]
+        by = [each.role for each in counting if each.verdict == said]
         if by:
-            return Replayed(would, (f"{said.replace('_', ' ')} by {', '.join(by)}",))
+            return Replayed(would, (f"{said.replace('_', ' ')} by {', '.join(by)}",), not_known_)
     failing = tuple(f"{check.name}: {check.reason}" for check in assessment.checks if not check.passed)
     if failing:
-        return Replayed(Would.BLOCKED, failing)
-    missing = _missing(assessment, given)
-    return Replayed(Would.WAITING, missing) if missing else Replayed(Would.ACCEPTED)
+        return Replayed(Would.BLOCKED, failing, not_known_)
+    missing = _missing(assessment, counting)
+    if not missing:
+        return Replayed(Would.ACCEPTED, not_known=not_known_)
+    if aside:
+        not_known_ = (*not_known_, "whether somebody else would have said the same in the place of whom it keeps apart")
+    return Replayed(Would.WAITING, (*missing, *aside), not_known_)
 
 
 def _missing(assessment: Assessment, given: Collection[Given]) -> tuple[str, ...]:

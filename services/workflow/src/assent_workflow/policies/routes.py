@@ -1,5 +1,6 @@
 """`/v1/policies`."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -14,13 +15,20 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from assent_workflow import subjects
 from assent_workflow.policies import store
-from assent_workflow.policies.model import Policy
+from assent_workflow.policies.model import Assessment, Policy
 from assent_workflow.policies.parse import PolicyInvalid, parse
 from assent_workflow.policies.shipped import SHIPPED
 
 routes = router(tags=["policies"])
 
 Admin = Annotated[Principal, allow(Role.ADMIN)]
+
+
+# Index: candidacies_standing.
+PROPOSER = """
+select put_forward_by from candidacies
+ where use_case_id = $1 and model_version = $2 and status not in ('retired', 'withdrawn')
+"""
 
 
 class PolicyIn(BaseModel):
@@ -60,6 +68,10 @@ class Simulation(BaseModel):
     checks: list[CheckResult]
     #: Stage by stage, the roles that would be asked.
     asked: list[list[str]]
+    #: Who could decide nothing of it, whatever his roles; and why.
+    kept_apart: list[str]
+    #: What this leaves out of account.
+    not_known: list[str]
 
 
 @routes.get("/policies", summary="List all versions of all policies")
@@ -109,13 +121,40 @@ async def simulate_policy(name: str, trial: Trial, request: Request, _: Reader) 
         if use_case is None or version is None:
             raise NotYetKnown("the use case or the model version is not known here")
         subject = await subjects.with_others(connection, use_case, version)
+        proposer = await connection.fetchval(PROPOSER, use_case.id, version.urn)
     assessment = subjects.assess(policy, subject, database.clock.now())
     return Simulation(
         policy=policy.ref,
         passed=assessment.passed,
         checks=list(assessment.checks),
         asked=[[approval.role for approval in stage.approvals] for stage in assessment.stages],
+        kept_apart=list(_kept_apart(policy, assessment, proposer)),
+        not_known=list(_not_known(policy, assessment, proposer)),
     )
+
+
+def _kept_apart(policy: Policy, assessment: Assessment, proposer: str | None) -> Iterator[str]:
+    duties = policy.separation_of_duties
+    if duties.proposer_decides_nothing and proposer is not None:
+        yield f"{proposer}, who put it forward"
+    if duties.maker_decides_nothing:
+        for maker in assessment.makers:
+            if maker.person is not None:
+                yield f"{maker.person.subject}, who made or changed it at its source as {maker.name}"
+
+
+def _not_known(policy: Policy, assessment: Assessment, proposer: str | None) -> Iterator[str]:
+    duties = policy.separation_of_duties
+    if duties.proposer_decides_nothing and proposer is None:
+        yield "who will put it forward, and so decides nothing"
+    if duties.maker_decides_nothing:
+        for maker in assessment.makers:
+            if not maker.told:
+                yield (
+                    f"which person {maker.name} is, who made or changed it at its source: "
+                    "until that is said at /v1/identities nobody decides"
+                )
+    yield "who holds the roles that are asked, which tokens alone tell"
 
 
 async def _all(request: Request) -> list[PolicyOut]:

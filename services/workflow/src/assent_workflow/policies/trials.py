@@ -61,6 +61,8 @@ class PastRound(BaseModel):
     would: Would
     #: Why it would, in words.
     reasons: list[str]
+    #: What that leaves out of account, for it was not kept or never known.
+    not_known: list[str]
     #: Whether it was decided, and would have come out otherwise.
     differs: bool
 
@@ -78,6 +80,7 @@ class PastRound(BaseModel):
                 "decided": decided,
                 "would": replayed.would,
                 "reasons": list(replayed.reasons),
+                "not_known": list(replayed.not_known),
                 "differs": comparable and DECIDED[decided] is not replayed.would,
             }
         )
@@ -108,7 +111,7 @@ async def simulate_past(
     trial: PastTrial, request: Request, _: Reader, limit: Limit = 50, cursor: CursorText = None
 ) -> Page[PastRound]:
     """On every round asked for in that time, the oldest first: by the content and the facts as they then were, and by
-    what those said who were asked. Nothing is kept, nobody is asked."""
+    what those said who were asked and whom it does not keep apart. Nothing is kept, nobody is asked."""
     try:
         policy = parse(trial.text)
     except PolicyInvalid as error:
