@@ -4,6 +4,7 @@ import json
 import subprocess
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from assent_common import audit
@@ -17,12 +18,18 @@ Lines = list[str]
 
 
 @pytest.fixture
-async def lines(database_url: str) -> AsyncIterator[Lines]:
-    """The log of an acceptance, as exported."""
+async def exported(database_url: str) -> AsyncIterator[tuple[Lines, dict[str, Any]]]:
+    """The log of an acceptance, and the checkpoint beside it."""
     async with a_world(database_url) as world:
         await world.hears(a_use_case(), a_version())
         await world.approve_all((await world.put_forward())["id"])
-        yield await _exported(world)
+        lines = await _exported(world)
+        yield lines, (await world.ask("GET", "/v1/audit/checkpoint")).json()
+
+
+@pytest.fixture
+def lines(exported: tuple[Lines, dict[str, Any]]) -> Lines:
+    return exported[0]
 
 
 async def _exported(world: World) -> Lines:
@@ -50,6 +57,18 @@ def test_an_export_holds_up_to_its_last_record(lines: Lines, tmp_path: Path) -> 
     code, said = check(tmp_path, lines)
     assert code == 0
     assert said.startswith(f"{len(lines)} records, up to sha256:")
+
+
+def test_a_cut_at_the_end_is_found_by_what_the_checkpoint_says_with_the_hash_tool_alone(
+    exported: tuple[Lines, dict[str, Any]], tmp_path: Path
+) -> None:
+    lines, checkpoint = exported
+    expected = f"{checkpoint['size']} records, up to {checkpoint['head']}\n"
+    assert check(tmp_path, lines) == (0, expected)
+    # Each of the two shorter ones holds in itself.
+    for cut in (lines[:-1], lines[:1]):
+        code, said = check(tmp_path, cut)
+        assert (code, said != expected, said.startswith(f"{len(cut)} records")) == (0, True, True)
 
 
 TAMPERING: dict[str, Callable[[Lines], Lines]] = {

@@ -10,6 +10,9 @@ from assent_common.events.registry import Artifact, ModelVersionObserved
 from assent_common.gate_answers import NoPermission
 from assent_common.signing import BadSignature, Signer, trusted
 from assent_workflow.gate.log import FORGET, KEPT_FOR, Forgetting
+from assent_workflow.settings import Settings
+from joserfc.jwk import OKPKey
+from pydantic import ValidationError
 
 from tests.workflow.world import SIGNER, URN, World, a_use_case, a_version
 
@@ -143,6 +146,50 @@ async def test_an_answer_is_signed_and_checked_without_asking(world: World) -> N
         gate_answers.check(SIGNER.sign("another-kind+jwt", claims), KEYS, named, now)
     keys = (await world.ask("GET", "/v1/gate/keys")).json()
     assert keys == SIGNER.jwks()
+
+
+async def test_a_key_is_rotated_and_what_the_old_one_signed_is_still_checked_by_what_is_published(world: World) -> None:
+    await accepted(world)
+    named = {"model_version": URN, "use_case": "retention"}
+    after = Signer("33" * 32)
+
+    async def published() -> str:
+        documents = [(await world.ask("GET", f"/v1/{path}/keys")).text for path in ("gate", "audit")]
+        assert documents[0] == documents[1]
+        return documents[0]
+
+    # First what will sign is published, so that nobody who fetched the keys before meets a signature of an unknown one.
+    world.app.state.signer = Signer("11" * 32, besides=json.dumps(after.jwks()))
+    announced, old = await published(), (await world.ask_gate(**named))["signed"]
+    world.app.state.signer = Signer("33" * 32, besides=json.dumps(SIGNER.jwks()))
+    both, new = await published(), (await world.ask_gate(**named))["signed"]
+    assert [key["kid"] for key in json.loads(announced)["keys"]] == [SIGNER.kid, after.kid]
+    assert [key["kid"] for key in json.loads(both)["keys"]] == [after.kid, SIGNER.kid]
+    for keys in (announced, both):
+        for signed in (old, new):
+            assert gate_answers.check(signed, trusted([keys]), named, world.clock.now())["allow"]
+    assert gate_answers.check(new, trusted([json.dumps(after.jwks())]), named, world.clock.now())["allow"]
+    with pytest.raises(BadSignature):
+        gate_answers.check(new, KEYS, named, world.clock.now())
+    # Once nothing is left that it signed, it goes.
+    world.app.state.signer = after
+    with pytest.raises(BadSignature):
+        gate_answers.check(old, trusted([await published()]), named, world.clock.now())
+
+
+def test_only_public_keys_are_published() -> None:
+    private = OKPKey.generate_key("Ed25519").as_dict(private=True)
+    for wrong in (json.dumps({"keys": [private]}), json.dumps({"keys": [{"kty": "RSA"}]}), "{}", "no JSON"):
+        with pytest.raises(ValueError, match=r"not a JWKS|private"):
+            Signer("11" * 32, besides=wrong)
+        with pytest.raises(ValidationError) as refused:
+            Settings(database_url="postgresql://nowhere/x", published_keys=wrong)
+        assert str(private["d"]) not in str(refused.value)
+    # As it is, whatever else the document says of it.
+    [_, shown] = Signer("11" * 32, besides=json.dumps({"keys": [{**Signer("22" * 32).public, "kid": "x"}]})).jwks()[
+        "keys"
+    ]
+    assert shown == Signer("22" * 32).public
 
 
 async def test_a_signed_no_is_no_permission(world: World) -> None:

@@ -419,6 +419,17 @@ def audit_export(
     _end_with(lambda: verifying.export(out, where, token_, to))
 
 
+@audit_app.command(name="keys")
+def audit_keys(
+    signing_key: Annotated[str, typer.Option(envvar="ASSENT_SIGNING_KEY", help="In hex; best by the environment")],
+) -> None:
+    """Print the public half of a signing key, as a JWKS: to be published before and after it is in use."""
+    try:
+        print(json.dumps(Signer(signing_key).jwks()))  # noqa: T201 - for $(…) and >
+    except ValueError:
+        _end(Exit.USAGE, "the key is 32 bytes in hex: openssl rand -hex 32")
+
+
 def main() -> None:
     app()
 

@@ -71,7 +71,8 @@ def runtime(name: str, settings: Settings, clock: Clock | None = None) -> Runtim
     database = Database(
         settings.database_url.get_secret_value(), service=name, clock=clock, pool_size=settings.database_pool_size
     )
-    signer = Signer(settings.signing_key.get_secret_value()) if settings.signing_key else None
+    key = settings.signing_key.get_secret_value() if settings.signing_key else None
+    signer = Signer(key, besides=settings.published_keys) if key else None
     return Runtime(name, settings, clock, database, Health(clock), http_client.create(), signer)
 
 

@@ -7,6 +7,8 @@ from typing import Literal
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from assent_common import signing
+
 
 class Settings(BaseSettings):
     """What all services share. Names are upper-cased behind `ASSENT_`: `database_url` is `ASSENT_DATABASE_URL`."""
@@ -80,6 +82,12 @@ class Settings(BaseSettings):
         "the gate's answers; without it there are none",
     )
 
+    published_keys: str | None = Field(
+        default=None,
+        description="Other public keys that are published beside that of `ASSENT_SIGNING_KEY`, as a JWKS: those that "
+        "signed before it, and the one that will after it",
+    )
+
     requests_a_minute: int = Field(
         default=30_000, ge=1, description="How many requests one principal may make in a minute, of each process"
     )
@@ -102,6 +110,13 @@ class Settings(BaseSettings):
         if key is not None and not re.fullmatch(r"[0-9a-fA-F]{64}", key.get_secret_value()):
             raise ValueError("must be 32 bytes in hex")
         return key
+
+    @field_validator("published_keys")
+    @classmethod
+    def _published(cls, document: str | None) -> str | None:
+        if document is not None:
+            signing.public_keys(document)
+        return document
 
     @field_validator("kafka_ssl_cafile")
     @classmethod

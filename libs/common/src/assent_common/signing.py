@@ -24,14 +24,15 @@ class BadSignature(Exception):
 class Signer:
     """One private key. What it signs says as what it was signed: nothing passes for something else."""
 
-    def __init__(self, seed: str) -> None:
-        """The seed is 32 bytes in hex. ValueError for anything else."""
+    def __init__(self, seed: str, *, besides: str | bytes | None = None) -> None:
+        """The seed is 32 bytes in hex; `besides`, a JWKS, has keys that were in use, or will be. Else ValueError."""
         secret = bytes.fromhex(seed)
         public = Ed25519PrivateKey.from_private_bytes(secret).public_key().public_bytes_raw()
         key = {"kty": "OKP", "crv": "Ed25519", "x": _base64url(public)}
         self.kid = OKPKey.import_key(dict(key)).thumbprint()
         self.public: Mapping[str, str] = {**key, "kid": self.kid, "use": "sig", "alg": ALGORITHM}
         self._key = OKPKey.import_key({**self.public, "d": _base64url(secret)})
+        self._besides = public_keys(besides) if besides is not None else []
 
     def sign(self, kind: str, claims: Mapping[str, Any]) -> Signed:
         """A compact JWS over the claims, its `typ` the kind."""
@@ -39,8 +40,20 @@ class Signer:
         return Signed(jwt.encode(header, dict(claims), self._key, algorithms=[ALGORITHM]))
 
     def jwks(self) -> dict[str, Any]:
-        """The public key, as everybody may have it."""
-        return {"keys": [dict(self.public)]}
+        """The public keys, as everybody may have them: that which signs now is the first."""
+        return {"keys": [dict(self.public), *(key for key in self._besides if key["kid"] != self.kid)]}
+
+
+def public_keys(document: str | bytes) -> list[dict[str, str]]:
+    """Those of a JWKS, each named by its thumbprint. ValueError for what is none, and for one that holds a secret."""
+    keys = list(trusted([document]).keys)
+    if any(key.is_private for key in keys):
+        raise ValueError("holds a private key: only public ones are published")
+    public = [key.as_dict(private=False) for key in keys]
+    return [
+        {"kty": "OKP", "crv": "Ed25519", "x": str(key["x"]), "kid": of.thumbprint(), "use": "sig", "alg": ALGORITHM}
+        for of, key in zip(keys, public, strict=True)
+    ]
 
 
 def trusted(documents: Sequence[str | bytes]) -> KeySet:

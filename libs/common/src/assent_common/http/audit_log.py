@@ -76,9 +76,10 @@ class PublicKeys(BaseModel):
 
 @routes.get("/audit/keys", summary="Read the public keys that sign checkpoints")
 async def get_audit_keys(request: Request, _: Reader) -> PublicKeys:
-    """Keep them, and keep old ones: they check what was signed when they were in use."""
+    """The one in use first, then others that are published. Keep them, and keep old ones: they check what was signed
+    when they were in use."""
     signer: Signer | None = request.app.state.signer
-    return PublicKeys(keys=[dict(signer.public)] if signer else [])
+    return PublicKeys(keys=signer.jwks()["keys"] if signer else [])
 
 
 @routes.get("/audit/checkpoint", summary="Sign where the log ends now", responses=documented(Conflict))

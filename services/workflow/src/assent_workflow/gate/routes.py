@@ -131,7 +131,7 @@ async def ask_gate(asked: QuestionIn, request: Request, who: Reader) -> GateVerd
 async def get_gate_keys(request: Request, _: Reader) -> PublicKeys:
     """A JWKS, for who checks answers without asking."""
     signer: Signer | None = request.app.state.signer
-    return PublicKeys(keys=[dict(signer.public)] if signer else [])
+    return PublicKeys(keys=signer.jwks()["keys"] if signer else [])
 
 
 @routes.get("/gate/questions", summary="List what the gate was asked, newest first")
