@@ -124,7 +124,7 @@ class Scheduler:
             source, held = self._roster.get(name), self._leases.of(name)
             if source is not None and held is not None:
                 self._holdings[name] = Holding(source, self._account(source), held)
-                self._standings[name] = Standing.of(source, due[name])
+                self._standings[name] = Standing.of(source, due[name], now)
                 # Told from here on: one that cannot be read any more shows after a restart, too.
                 own.SEEN_UNTIL.labels(name).set((due[name].seen_until or now).timestamp())
                 self._put(name, now)

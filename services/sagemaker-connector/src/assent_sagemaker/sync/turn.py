@@ -39,18 +39,23 @@ class Standing:
     failures: int = 0
 
     @classmethod
-    def of(cls, source: Source, due: Due) -> "Standing":
+    def of(cls, source: Source, due: Due, now: datetime) -> "Standing":
         """As another process left it, or this one before. By other settings it is read anew, and by another release:
-        that one may see more in the same documents."""
+        that one may see more in the same documents.
+
+        Its clock may have been early: nothing waits longer than it would have to from now on.
+        """
         read_as = cls.read_as_of(source)
         afresh = due.full_due_at is None or due.read_as != read_as
-        return cls(
+        standing = cls(
             read_as,
             None if afresh else due.full_due_at,
             # What was left in its middle is gone on with at once.
             None if due.is_interrupted else due.next_poll_at,
             Cause.START if afresh else Cause.RECONCILE,
         )
+        standing.heed(source, now)
+        return standing
 
     @staticmethod
     def read_as_of(source: Source) -> str:
