@@ -55,6 +55,8 @@ class Clients:
 
     async def of(self, service: str, region: str) -> Any:
         """The client; made at the first call, which takes some milliseconds. Raises Refused for a region of no sort."""
+        if (made := self._clients.get((service, region))) is not None:
+            return made
         async with self._making:
             if (service, region) not in self._clients:
                 with translated("client"):

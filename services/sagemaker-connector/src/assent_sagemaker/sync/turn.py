@@ -209,10 +209,11 @@ class Turn:
     async def _set_next(self, run: Run) -> None:
         """Kept for whoever holds the source by then."""
         standing, now = self._standing, self._clock.now()
-        # At least as long as this one took, so that outstanding reports get their share of the time.
         took = now - run.taken_up_at
         backoff = standing.backoff() if standing.failures else timedelta(0)
-        standing.poll_at = now + max(self._source.poll_interval, took, backoff)
+        # What changes from now on is told within the interval, so the next one begins earlier by what it takes; but it
+        # leaves as much time as it took to the reports that are outstanding.
+        standing.poll_at = max(run.taken_up_at + self._source.poll_interval - took, now + max(took, backoff))
         async with self._held.transaction() as uow:
             await sources_state.next_(
                 await uow.sql(), self._source.name, poll_at=standing.poll_at, full_at=standing.full_at
