@@ -16,6 +16,9 @@ import asyncpg
 from tests.workflow.statements import SENT
 
 WAITS = "select from pg_stat_activity where pid = $1 and wait_event_type = 'Lock'"
+WHAT = """
+select pid, pg_blocking_pids(pid) as by, wait_event, left(query, 300) as query from pg_stat_activity where pid = any($1)
+"""
 
 Operation = Callable[[], Awaitable[Any]]
 Meaningful = Callable[[str], bool]
@@ -61,12 +64,19 @@ async def run(
     both = [_Run(operation, is_a_stop) for operation in operations]
     goes, waits = both
     while not all(each.is_done for each in both):
+        if not goes.can_go and not waits.can_go:
+            raise AssertionError(f"each waits for the other: {await _what(monitor, both)}")
         if waits.can_go and (not goes.can_go or orders.turn()):
             goes, waits = waits, goes
         await goes.step(monitor)
         if waits.is_blocked:
             await waits.look(monitor)
     return both[0].result, both[1].result
+
+
+async def _what(monitor: asyncpg.Connection, both: list["_Run"]) -> list[dict[str, Any]]:
+    pids = [each._connection.get_server_pid() for each in both if each._connection is not None]
+    return [dict(row) for row in await monitor.fetch(WHAT, pids)]
 
 
 async def in_every_order(
