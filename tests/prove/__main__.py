@@ -58,7 +58,7 @@ def main(
             _by_tests(proof, set(only or ()))
         if long and not only:
             _run_tests(proof, "T19, in full,", IN_FULL, ASSENT_STORIES=str(STORIES))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         _say("ended early: what is not tried yet is said")
     tried_ones = {outcome.trial.id for outcome in proof.outcomes} | proof.broken
     proof.left_out += [f"{t.id}: {t.what}" for t in trials.ALL if not only and t.id not in tried_ones]

@@ -7,12 +7,12 @@ out, grows. In the end every acknowledged write is looked for.
 """
 
 import asyncio
-import contextlib
 import os
 import random
 import sys
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -23,7 +23,7 @@ from assent_common import telemetry
 from tests.bench.report import Row, Table
 from tests.prove import checker
 from tests.prove.house import MODULES, House, a_house
-from tests.prove.load import Load
+from tests.prove.load import AGAIN, Load
 from tests.prove.vitals import SIGNS, sample, trend
 
 NOTED_EVERY_S = 5.0
@@ -64,8 +64,7 @@ async def _soak(seconds: float, write: Path | None) -> list[str]:
             async with asyncio.TaskGroup() as tasks:
                 noting = tasks.create_task(_note(house, seconds, enough))
                 reading = tasks.create_task(_read(house, enough))
-                for service in FOLLOWED:
-                    tasks.create_task(_follow(house, service, enough))
+                following = [tasks.create_task(_follow(house, service, enough)) for service in FOLLOWED]
                 tasks.create_task(load.run(enough))
             await house.well()
             await checker.settled(house, load, None)
@@ -74,7 +73,11 @@ async def _soak(seconds: float, write: Path | None) -> list[str]:
     table, grown = _judged(noting.result())
     operations = load.ledger.operations
     table.add(Row("writes acknowledged, answers of the gate", f"{operations}, {operations / seconds:.1f} a second", ""))
-    table.add(Row("reads beside them", f"{reading.result()}, {reading.result() / seconds:.1f} a second", ""))
+    reads = reading.result()
+    others = ", ".join(f"{what} {times}" for what, times in sorted(reads.items()) if what != "200")
+    table.add(Row("reads beside them", f"{reads['200']}, {reads['200'] / seconds:.1f} a second", others))
+    streams = sum((each.result() for each in following), Counter[str]())
+    table.add(Row("streams of events that came and went", str(streams["200"]), ""))
     table.add(Row("lost, doubled", f"{len(found.lost)}, {len(found.doubled)}", "0"))
     died = [f"{name} died {times} times" for name, restarts in began.items() if (times := sum(restarts))]
     wrong = [*grown, *died, *found.lost, *found.doubled, *found.wrong]
@@ -95,29 +98,38 @@ async def _note(house: House, seconds: float, enough: asyncio.Event) -> Notes:
     return notes
 
 
-async def _read(house: House, enough: asyncio.Event) -> int:
+async def _read(house: House, enough: asyncio.Event) -> Counter[str]:
     """One after the other, at once again: what is read grows with what is written."""
-    done, dice = 0, random.Random(1)
+    done, dice = Counter[str](), random.Random(1)
     while not enough.is_set():
         service, path = dice.choice(READS)
-        answer = await house.request("GET", service, path)
-        assert answer.status_code == 200, f"{path}: {answer.status_code} {answer.text}"
-        done += 1
+        try:
+            answer = await house.request("GET", service, path)
+        except httpx.HTTPError as error:
+            done[type(error).__name__] += 1
+        else:
+            assert answer.status_code in {200} | AGAIN, f"{path}: {answer.status_code} {answer.text}"
+            done[str(answer.status_code)] += 1
         await asyncio.sleep(0.02)
     return done
 
 
-async def _follow(house: House, service: str, enough: asyncio.Event) -> None:
+async def _follow(house: House, service: str, enough: asyncio.Event) -> Counter[str]:
     """Who comes, listens for a while, and goes without a word."""
-    headers = {"Authorization": f"Bearer {house.token('viewer')}"}
+    done = Counter[str]()
     async with httpx.AsyncClient(timeout=httpx.Timeout(30)) as client:
         while not enough.is_set():
-            async with client.stream("GET", f"{house.urls[service]}/v1/events", headers=headers) as stream:
-                assert stream.status_code == 200
-                with contextlib.suppress(TimeoutError):
+            headers = {"Authorization": f"Bearer {house.token('viewer')}"}
+            try:
+                async with client.stream("GET", f"{house.urls[service]}/v1/events", headers=headers) as stream:
+                    assert stream.status_code in {200} | AGAIN, f"{service}: {stream.status_code}"
+                    done[str(stream.status_code)] += 1
                     async with asyncio.timeout(3):
                         async for _ in stream.aiter_lines():
                             pass
+            except (TimeoutError, httpx.HTTPError):
+                done["ended"] += 1
+    return done
 
 
 def _judged(notes: Notes) -> tuple[Table, list[str]]:
