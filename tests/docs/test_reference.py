@@ -9,11 +9,13 @@ from assent_common.kafka import topics
 
 from docs import asyncapi, client, generate
 
+BY_HAND = {"sagemaker-traps.md"}
+
 
 def test_the_reference_is_what_make_docs_writes() -> None:
     made = generate.pages()
     assert len(made) == 5
-    assert {page.name for page in generate.REFERENCE.iterdir()} == {page.name for page in made}
+    assert {page.name for page in generate.REFERENCE.iterdir()} == {page.name for page in made} | BY_HAND
     for page, text in made.items():
         assert page.read_text() == text, f"{page.name} is not current: make docs"
 
