@@ -122,3 +122,22 @@ async def test_a_database_that_is_away_while_it_is_counted_anew_is_asked_again(
     catalogue.error = ConnectionRefusedError()
     with pytest.raises(ConnectionRefusedError):
         await remembered.get("other", catalogue.count, 0)
+
+
+async def test_what_comes_due_at_once_is_counted_anew_one_after_the_other(remembered: Remembered, clock: Clock) -> None:
+    catalogues = {key: Catalogue(10) for key in ("first", "second", "third")}
+    for key, catalogue in catalogues.items():
+        await remembered.get(key, catalogue.count, 0)
+        catalogue.open.clear()
+    clock.at = EXACT.fresh_s + 0.1
+    for number, (key, catalogue) in enumerate(catalogues.items()):
+        for each, other in catalogues.items():
+            assert which(await remembered.get(each, other.count, 0)) == (2 if other.open.is_set() else 1), (number, key)
+        await until(lambda counted=catalogue: counted.times == 2, within_s=10)
+        assert sum(other.times for other in catalogues.values()) == 3 + number + 1
+        catalogue.open.set()
+
+        async def is_new(key: str = key, catalogue: Catalogue = catalogue) -> bool:
+            return which(await remembered.get(key, catalogue.count, 0)) == 2
+
+        await until(is_new, within_s=10)

@@ -61,6 +61,8 @@ class Remembered:
         self._now = now
         self._known: OrderedDict[str, _Known] = OrderedDict()
         self._counting: dict[tuple[str, int], asyncio.Task[Counted]] = {}
+        # One after the other: twenty that come due at once would hold up whoever is answered meanwhile.
+        self._anew_in_turn = asyncio.Lock()
 
     async def get(self, key: str, count: Callable[[], Awaitable[Counted]], changes: int) -> Counted:
         """Who asks while it is being counted waits for that. `changes` grows with each change of this process: what
@@ -71,7 +73,7 @@ class Remembered:
             return await self._count(key, count, changes)
         self._known.move_to_end(key)
         if age > known.life.fresh_s and known.again is None:
-            known.again = asyncio.create_task(self._anew(key, count, changes))
+            known.again = asyncio.create_task(self._anew(key, known, count, changes))
         return known.counted
 
     async def _count(self, key: str, count: Callable[[], Awaitable[Counted]], changes: int) -> Counted:
@@ -96,13 +98,15 @@ class Remembered:
                 self._known.popitem(last=False)
         return counted
 
-    async def _anew(self, key: str, count: Callable[[], Awaitable[Counted]], changes: int) -> None:
+    async def _anew(self, key: str, known: _Known, count: Callable[[], Awaitable[Counted]], changes: int) -> None:
         try:
-            await self._count(key, count, changes)
+            async with self._anew_in_turn:
+                # Who found it too old while it waited its turn has counted it already.
+                if self._known.get(key) is known:
+                    await self._count(key, count, changes)
         except Exception as error:
             if not is_transient(error):
                 raise
             # The next one who asks tries again.
             telemetry.logger().info("not_counted_anew", reason=repr(error))
-            if (known := self._known.get(key)) is not None:
-                known.again = None
+            known.again = None
