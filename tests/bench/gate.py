@@ -141,7 +141,9 @@ async def measure(bench: Bench, table: Table, *, seconds: float, repeat: int) ->
 
 def _said(loads: Sequence[Load]) -> str:
     p99 = sorted(load.p99 for load in loads)
-    return f"p50 {median(load.p50 for load in loads):.1f} ms, p99 {median(p99):.1f} ms ({p99[0]:.1f}-{p99[-1]:.1f})"
+    said = f"p50 {median(load.p50 for load in loads):.1f} ms, p99 {median(p99):.1f} ms ({p99[0]:.1f}-{p99[-1]:.1f})"
+    refused, asked = sum(load.refused for load in loads), sum(load.requests + load.refused for load in loads)
+    return f"{said}; {refused:,} of {asked:,} told to come again" if refused else said
 
 
 @asynccontextmanager

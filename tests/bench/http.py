@@ -16,6 +16,8 @@ class Load:
     #: Of each request, in milliseconds.
     p50: float
     p99: float
+    #: How many were told to come again (503), and are in none of the times.
+    refused: int = 0
 
     @property
     def a_second(self) -> float:

@@ -11,20 +11,26 @@ CONNECTIONS = 64
 
 
 async def at_rate(port: int, requests: Sequence[bytes], *, rate: float, seconds: float) -> Load:
-    """Ask in turn. Each takes from when it was due, not from when it could be sent. AssertionError for all but 200."""
+    """Ask in turn. Each takes from when it was due, not from when it could be sent. AssertionError for all but 200, and
+    503, which is counted."""
     streams: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.Queue()
     for _ in range(CONNECTIONS):
         streams.put_nowait(await asyncio.open_connection("127.0.0.1", port))
     took: list[float] = []
+    refused = 0
 
     async def ask(request: bytes, due_at: float) -> None:
+        nonlocal refused
         reader, writer = await streams.get()
         writer.write(request)
         head = await reader.readuntil(b"\r\n\r\n")
-        assert head.startswith(b"HTTP/1.1 200"), head
+        assert head.startswith((b"HTTP/1.1 200", b"HTTP/1.1 503")), head
         length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
         await reader.readexactly(int(length.partition(b":")[2]))
-        took.append((time.perf_counter() - due_at) * 1000)
+        if head.startswith(b"HTTP/1.1 200"):
+            took.append((time.perf_counter() - due_at) * 1000)
+        else:
+            refused += 1
         streams.put_nowait((reader, writer))
 
     began = time.perf_counter()
@@ -36,4 +42,4 @@ async def at_rate(port: int, requests: Sequence[bytes], *, rate: float, seconds:
     while not streams.empty():
         streams.get_nowait()[1].close()
     cuts = quantiles(took, n=100)
-    return Load(len(took), time.perf_counter() - began, cuts[49], cuts[98])
+    return Load(len(took), time.perf_counter() - began, cuts[49], cuts[98], refused)

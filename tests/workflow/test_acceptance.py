@@ -96,6 +96,23 @@ async def test_a_rejection_ends_the_review_and_asks_nobody_any_more(world: World
     assert (await world.decide(tasks["security"])).status_code == 409
 
 
+async def test_what_is_decided_or_withdrawn_is_decided_by_nobody_again(world: World) -> None:
+    candidacy = await world.put_forward()
+    tasks = await world.tasks(candidacy["id"])
+    assert (await world.decide(tasks["legal"], by="lucia")).status_code == 200
+    for verdict in ("approve", "reject", "request_changes"):
+        for who in ("lucia", "lars"):
+            again = await world.decide(tasks["legal"], verdict, by=who)
+            assert (again.status_code, "approved by lucia" in again.json()["detail"]) == (409, True)
+    path = f"/v1/candidacies/{candidacy['id']}/withdraw"
+    assert (await world.ask("POST", path, by="ada", role="data_scientist")).status_code == 200
+    for role, task in tasks.items():
+        assert (await world.decide(task, by=f"{role}-too")).status_code == 409, role
+    assert (await world.candidacy(candidacy["id"]))["status"] == "withdrawn"
+    decided = (await world.ask("GET", "/v1/tasks", params={"candidacy": candidacy["id"]})).json()["items"]
+    assert [task["decided_by"] for task in decided if task["decided_by"]] == ["lucia"]
+
+
 async def test_two_last_approvers_at_once_accept_once(world: World) -> None:
     candidacy = await world.put_forward()
     tasks = await world.tasks(candidacy["id"])

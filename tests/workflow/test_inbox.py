@@ -159,6 +159,42 @@ async def test_the_load_is_shared_among_those_who_are_known_and_could_decide(wor
     assert given == [{"lara", "lena"}, {"lara", "lucia"}, {"lena", "lucia"}], "never who put it forward"
 
 
+async def test_who_stands_in_has_what_is_his_to_decide_in_his_inbox_while_that_lasts(world: World) -> None:
+    await rules(world, {**LEGAL, "substitutes": ["risk"]}, SECURITY)
+    candidacy = await world.put_forward(by="ada")
+
+    async def waiting(of: str, holding: str) -> list[str]:
+        return [task["role"] for task in (await inbox(world, of=of, holding=holding, mine="true"))["items"]]
+
+    async def delegated(by: str, to: str, role: str = "legal") -> str:
+        ends_at = (world.clock.now() + timedelta(days=2)).isoformat()
+        body = {"role": role, "substitute": to, "ends_at": ends_at, "reason": "on leave"}
+        answer = await world.ask("POST", "/v1/delegations", by=by, role=role, json=body)
+        assert answer.status_code == 201, answer.text
+        id_: str = answer.json()["id"]
+        return id_
+
+    assert await waiting("rosa", "risk") == []
+    given = await delegated("lucia", "rosa")
+    # A role that the policy lets not stand in, who put it forward, and one for whom she does.
+    await delegated("lucia", "sven")
+    await delegated("lucia", "ada")
+    await delegated("ada", "rita")
+    assert await waiting("rosa", "risk") == ["legal"]
+    assert await waiting("sven", "security") == ["security"]
+    assert await waiting("ada", "risk") == []
+    assert await waiting("rita", "risk") == []
+    counted = await inbox(world, of="rosa", holding="risk", mine="true", counts="true")
+    assert counted["counts"]["role"] == {"legal": 1}
+    assert (await world.ask("DELETE", f"/v1/delegations/{given}", by="lucia", role="legal")).status_code == 204
+    assert await waiting("rosa", "risk") == []
+    await delegated("lucia", "rosa")
+    [task] = (await inbox(world, of="rosa", holding="risk", mine="true"))["items"]
+    assert (await world.decide(task, by="rosa", role="risk")).status_code == 200
+    assert (await world.candidacy(candidacy["id"]))["status"] == "under_review"
+    assert await waiting("rosa", "risk") == []
+
+
 async def test_what_is_asked_of_a_group_only_its_members_decide(world: World) -> None:
     await rules(world, {**RISK, "group": "credit-board", "people": 2})
     candidacy = await world.put_forward(by="ada")

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from assent_common.database import Database
 from assent_common.http.app import router
-from assent_common.http.pages import CursorText, Limit, Page, page, read_cursor
+from assent_common.http.pages import CursorText, Limit, Page, paged, read_cursor
 from assent_common.http.problems import Invalid, NotFound, documented
 from assent_common.identity.roles import Principal, Reader, Role, allow
 from fastapi import Query, Request
@@ -73,8 +73,7 @@ async def list_contacts(
     async with database.connection() as connection:
         rows = await store.page(connection, after, kind, name, limit + 1)
     found = [ContactOut.model_validate(dict(row)) for row in rows]
-    items, next_cursor = page(found, limit, key=lambda each: [each.kind, each.name], of=[kind, name])
-    return Page(items=items, next_cursor=next_cursor)
+    return paged(found, limit, key=lambda each: [each.kind, each.name], of=[kind, name])
 
 
 @routes.put("/contacts", summary="Say where a person, a role or a group is reached", responses=documented(Invalid))

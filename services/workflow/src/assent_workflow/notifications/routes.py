@@ -8,7 +8,7 @@ from uuid import UUID
 
 from assent_common.database import Database
 from assent_common.http.app import router
-from assent_common.http.pages import CursorText, Limit, Page, page, read_cursor
+from assent_common.http.pages import CursorText, Limit, Page, paged, read_cursor
 from assent_common.http.problems import Conflict, FieldError, Invalid, NotFound, documented
 from assent_common.identity.roles import Principal, Reader, Role, allow
 from fastapi import Query, Request, Response
@@ -101,8 +101,7 @@ async def list_notifications(
     async with database.connection() as connection:
         rows = await store.log(connection, selection, after, limit + 1)
     found = [NotificationOut.model_validate(dict(row)) for row in rows]
-    items, next_cursor = page(found, limit, key=lambda each: [each.created_at.isoformat(), each.id], of=selection)
-    return Page(items=items, next_cursor=next_cursor)
+    return paged(found, limit, key=lambda each: [each.created_at.isoformat(), each.id], of=selection)
 
 
 @routes.get("/notifications/{id}", summary="Read a notification", responses=documented(NotFound))
@@ -139,8 +138,7 @@ async def list_rules(request: Request, _: Reader, limit: Limit = 50, cursor: Cur
     versions = [RulesOut.model_validate(dict(row)) for row in rows]
     if len(versions) <= limit and before[0] != 0:
         versions.append(RulesOut(version=0, text=store.DEFAULT))
-    items, next_cursor = page(versions, limit, key=lambda each: [each.version], of=[])
-    return Page(items=items, next_cursor=next_cursor)
+    return paged(versions, limit, key=lambda each: [each.version], of=[])
 
 
 @routes.post("/notification-rules", summary="Write the rules", status_code=201, responses=documented(Invalid))

@@ -12,6 +12,7 @@ from assent_common.events.governance import TaskStatus
 from assent_common.identity.roles import Principal
 
 from assent_workflow.tasks.schemas import TaskCounts
+from assent_workflow.tasks.standing_in import Delegated
 
 SELECT = """
 select t.*, c.use_case, c.model_version, c.put_forward_by, v.traceparent
@@ -36,11 +37,18 @@ CONDITIONS: Mapping[str, str] = {
     " union all select urn from model_versions where record ->> 'name' = {0}::text)",
     "due_before": "t.due_at < {}::timestamptz",
 }
-# What a person can decide now: of his roles and groups, and not put forward by him.
+# What a person can decide now: of his roles and groups, or in the place of another, and not put forward by either.
 MINE = (
-    "t.status = 'open' and t.role = any({}::text[]) and (t.asked_group is null or t.asked_group = any({}::text[]))"
+    "t.status = 'open' and {of_role} and (t.asked_group is null or t.asked_group = any({}::text[]))"
     " and (c.put_forward_by, c.put_forward_by_issuer) <> ({}::text, {}::text)"
 )
+OF_ROLE = "t.role = any({}::text[])"
+IN_PLACE_OF = """exists (
+  select from reviews r
+    join unnest({}::text[], {}::text[], {}::text[], {}::text[], {}::boolean[])
+      as d(policy, stage, role, delegator, by_name)
+      on (d.policy, d.stage, d.role) = (r.policy, t.stage, t.role)
+   where r.id = t.review and c.put_forward_by <> d.delegator and (not d.by_name or t.assignee = d.delegator))"""
 # One pass over what is left. Of the six, `grouping` has a bit for each that a row is not about.
 COUNTS = """
 with sets as materialized (
@@ -86,6 +94,8 @@ class Selection:
     due_before: datetime | None = None
     #: With the groups that are told of him.
     mine: Principal | None = None
+    #: And what is his to decide for others.
+    delegated: tuple[Delegated, ...] = ()
 
     @property
     def key(self) -> list[Any]:
@@ -102,10 +112,17 @@ class Selection:
                 values.append(value)
                 said.append(condition.format(f"${len(values)}"))
         if self.mine is not None:
-            first = len(values) + 1
-            said.append(MINE.format(*(f"${number}" for number in range(first, first + 4))))
-            roles = [role.value for role in self.mine.roles]
-            values += [roles, list(self.mine.groups), self.mine.subject, self.mine.issuer]
+
+            def given(*more: Any) -> list[str]:
+                values.extend(more)
+                return [f"${number}" for number in range(len(values) - len(more) + 1, len(values) + 1)]
+
+            of_role = OF_ROLE.format(*given([role.value for role in self.mine.roles]))
+            if self.delegated:
+                columns = map(list, zip(*self.delegated, strict=True))
+                of_role = f"({of_role} or {IN_PLACE_OF.format(*given(*columns))})"
+            who = given(list(self.mine.groups), self.mine.subject, self.mine.issuer)
+            said.append(MINE.format(*who, of_role=of_role))
         return " and ".join(said), values
 
 
