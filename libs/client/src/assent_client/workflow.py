@@ -21,6 +21,50 @@ class Workflow:
     def __init__(self, connection: "Connection") -> None:
         self._connection = connection
 
+    async def ask_gate(self, body: types.QuestionIn) -> Answer[types.GateVerdict]:
+        """Ask whether a model version may be deployed."""
+        return await self._connection.request("POST", "/v1/gate", json=body)
+
+    async def get_gate_keys(self) -> Answer[types.PublicKeys]:
+        """Read the public keys that sign the gate's answers."""
+        return await self._connection.request("GET", "/v1/gate/keys")
+
+    async def list_gate_questions(
+        self,
+        *,
+        allow: bool | None = None,
+        model_version: str | None = None,
+        environment: str | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> Answer[types.PageAsked]:
+        """List what the gate was asked, newest first."""
+        return await self._connection.request(
+            "GET",
+            "/v1/gate/questions",
+            query={
+                "allow": allow,
+                "model_version": model_version,
+                "environment": environment,
+                "limit": limit,
+                "cursor": cursor,
+            },
+        )
+
+    def each_gate_questions(
+        self,
+        *,
+        allow: bool | None = None,
+        model_version: str | None = None,
+        environment: str | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[types.Asked]:
+        """List what the gate was asked, newest first: each of them, page by page."""
+        return self._connection.pages(
+            "/v1/gate/questions",
+            {"allow": allow, "model_version": model_version, "environment": environment, "limit": limit},
+        )
+
     async def list_candidacies(
         self,
         *,
@@ -525,50 +569,6 @@ class Workflow:
     async def redeliver(self, id: str) -> Answer[types.DeliveryOut]:
         """Deliver once more."""
         return await self._connection.request("POST", f"/v1/webhook-deliveries/{quote(id, safe='')}/redeliver")
-
-    async def ask_gate(self, body: types.QuestionIn) -> Answer[types.GateVerdict]:
-        """Ask whether a model version may be deployed."""
-        return await self._connection.request("POST", "/v1/gate", json=body)
-
-    async def get_gate_keys(self) -> Answer[types.PublicKeys]:
-        """Read the public keys that sign the gate's answers."""
-        return await self._connection.request("GET", "/v1/gate/keys")
-
-    async def list_gate_questions(
-        self,
-        *,
-        allow: bool | None = None,
-        model_version: str | None = None,
-        environment: str | None = None,
-        limit: int | None = None,
-        cursor: str | None = None,
-    ) -> Answer[types.PageAsked]:
-        """List what the gate was asked, newest first."""
-        return await self._connection.request(
-            "GET",
-            "/v1/gate/questions",
-            query={
-                "allow": allow,
-                "model_version": model_version,
-                "environment": environment,
-                "limit": limit,
-                "cursor": cursor,
-            },
-        )
-
-    def each_gate_questions(
-        self,
-        *,
-        allow: bool | None = None,
-        model_version: str | None = None,
-        environment: str | None = None,
-        limit: int | None = None,
-    ) -> AsyncIterator[types.Asked]:
-        """List what the gate was asked, newest first: each of them, page by page."""
-        return self._connection.pages(
-            "/v1/gate/questions",
-            {"allow": allow, "model_version": model_version, "environment": environment, "limit": limit},
-        )
 
     async def get_facts(self) -> Answer[types.Facts]:
         """Read how the work goes, in numbers."""

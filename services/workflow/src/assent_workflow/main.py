@@ -42,9 +42,11 @@ from assent_workflow.webhooks.sign import Sealer
 TITLE = "Assent workflow"
 DESCRIPTION = "Moves model versions from candidate to accepted, and answers whether one may be deployed."
 PORT = 8082
+# A path is looked for in one after the other: the gate's, on which others wait, first.
 ROUTERS = (
+    gate,
     *(candidacies, reviews, comments, evidence),
-    *(tasks, trials, policies, external, identities, delegations, findings, webhooks, gate, facts, use_cases),
+    *(tasks, trials, policies, external, identities, delegations, findings, webhooks, facts, use_cases),
     *(contacts, notification_log),
     *(feed.routes, audit_log.routes),
 )

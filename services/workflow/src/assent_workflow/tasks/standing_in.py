@@ -35,5 +35,5 @@ async def delegated_to(connection: asyncpg.Connection, who: Principal, at: datet
     for row in await connection.fetch(GIVEN, who.subject, who.issuer, at):
         approval = (await policies.pinned(connection, row["policy"])).approval(row["stage"], row["role"])
         if approval is not None and {row["role"], *approval.substitutes} & {role.value for role in who.roles}:
-            found.append(Delegated(*row.values(), approval.accountable))
+            found.append(Delegated(row["policy"], row["stage"], row["role"], row["delegator"], approval.accountable))
     return tuple(found)
