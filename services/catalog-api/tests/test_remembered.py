@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 from assent_catalog.counts import MOST_COUNTED
@@ -124,6 +125,10 @@ async def test_a_database_that_is_away_while_it_is_counted_anew_is_asked_again(
         await remembered.get("other", catalogue.count, 0)
 
 
+def _counted_twice(catalogue: Catalogue) -> bool:
+    return catalogue.times == 2
+
+
 async def test_what_comes_due_at_once_is_counted_anew_one_after_the_other(remembered: Remembered, clock: Clock) -> None:
     catalogues = {key: Catalogue(10) for key in ("first", "second", "third")}
     for key, catalogue in catalogues.items():
@@ -133,7 +138,7 @@ async def test_what_comes_due_at_once_is_counted_anew_one_after_the_other(rememb
     for number, (key, catalogue) in enumerate(catalogues.items()):
         for each, other in catalogues.items():
             assert which(await remembered.get(each, other.count, 0)) == (2 if other.open.is_set() else 1), (number, key)
-        await until(lambda counted=catalogue: counted.times == 2, within_s=10)
+        await until(partial(_counted_twice, catalogue), within_s=10)
         assert sum(other.times for other in catalogues.values()) == 3 + number + 1
         catalogue.open.set()
 
