@@ -264,6 +264,22 @@ async def test_an_outage_is_tried_again(simulator: Simulator, sagemaker: Any, co
     assert connector.health.components["write-back:demo"].state == "working"
 
 
+async def test_what_a_clock_put_off_that_was_hours_early_is_written_all_the_same(
+    simulator: Simulator, sagemaker: Any, connect: Connect
+) -> None:
+    """Found by T9."""
+    urn = await register(sagemaker, "churn")
+    connector = await connect(write_back=True)
+    simulator.dial(errors={"UpdateModelPackage": 1})
+    await hear(connector, said(urn, ACCEPTED, 3))
+    await until(lambda: connector.rows("select * from write_backs where last_error is not null"), within_s=60)
+    simulator.dial()
+    async with connector.database.connection() as connection:
+        await connection.execute("update write_backs set next_attempt_at = next_attempt_at + interval '2 hours'")
+    await settled(connector)
+    assert (await approval(sagemaker, urn))[0] == "Approved"
+
+
 async def test_the_version_carries_its_status_and_its_use_cases(
     simulator: Simulator, sagemaker: Any, connect: Connect
 ) -> None:

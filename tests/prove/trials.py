@@ -265,8 +265,11 @@ async def gate_is_linearizable(t: Trouble) -> None:
     async def kill() -> None:
         while not all(task.done() for task in writing.values()):
             await asyncio.sleep(t.dice.uniform(2, 5))
-            t.house.kill("workflow", t.dice.randrange(2))
+            victim = t.dice.randrange(2)
+            t.house.kill("workflow", victim)
             t.faults += 1
+            # Else, where to begin takes longer than that, neither is ever there.
+            await until(lambda v=victim: _is_there(t.house, "workflow", v), within_s=120)  # type: ignore[misc]
 
     urns: dict[str, str] = t.gate_urns
     async with asyncio.TaskGroup() as tasks:
@@ -400,6 +403,10 @@ async def _degraded(t: Trouble) -> None:
 
 async def _status(house: House, service: str, *wanted: str) -> bool:
     return await house.status(service) in wanted
+
+
+async def _is_there(house: House, service: str, number: int) -> bool:
+    return await house.status(service, house.ports[service][number]) != "gone"
 
 
 async def _published(house: House) -> float:

@@ -11,12 +11,14 @@ import asyncpg
 from assent_sagemaker.drift import Approval
 
 # What nobody wants any more, but may have been written by a writer that was cut off, is read once more.
+# What waits longer than anything pending may was put off by a clock that was early.
 # Indexes: write_backs_due, approvals_writing.
 DUE = """
 with due as (
     select w.*, r.source, row_number() over (partition by r.source order by w.next_attempt_at) as place
       from write_backs w join records r on r.key = w.key
-     where w.state in ('pending', 'failed') and w.next_attempt_at <= $2 and r.live and r.source = any($1::text[])
+     where w.state in ('pending', 'failed') and r.live and r.source = any($1::text[])
+       and (w.next_attempt_at <= $2 or w.state = 'pending' and w.next_attempt_at > $2 + $4::interval)
      union all
     select w.*, r.source, 1
       from approvals a join write_backs w on w.key = a.key join records r on r.key = a.key
@@ -28,7 +30,9 @@ select * from due where place <= $3 order by next_attempt_at limit 1000
 # Indexes: approvals_due, approvals_writing, write_backs_due.
 ANYTHING_DUE = """
 select exists (select from approvals where due) or exists (select from approvals where writing is not null)
-    or exists (select from write_backs where state in ('pending', 'failed') and next_attempt_at <= $1)
+    or exists (select from write_backs
+                where state in ('pending', 'failed')
+                  and (next_attempt_at <= $1 or state = 'pending' and next_attempt_at > $1 + $2::interval))
 """
 PENDING = """
 select distinct r.source from write_backs w join records r on r.key = w.key
@@ -120,13 +124,13 @@ class Begun(NamedTuple):
 
 async def is_anything_due(connection: asyncpg.Connection, now: datetime) -> bool:
     """In whichever source: the question that costs next to nothing, asked before the others."""
-    anything: bool = await connection.fetchval(ANYTHING_DUE, now)
+    anything: bool = await connection.fetchval(ANYTHING_DUE, now, LONGEST_RETRY)
     return anything
 
 
 async def due(connection: asyncpg.Connection, sources: Collection[str], now: datetime) -> list[WriteBack]:
     """What is to be tried now, of versions that these sources have: some of each."""
-    return [WriteBack.of(row) for row in await connection.fetch(DUE, list(sources), now, AT_ONCE)]
+    return [WriteBack.of(row) for row in await connection.fetch(DUE, list(sources), now, AT_ONCE, LONGEST_RETRY)]
 
 
 async def pending(connection: asyncpg.Connection, sources: Collection[str]) -> set[str]:
