@@ -32,6 +32,7 @@ from assent_workflow.projection.apply import apply
 from assent_workflow.projection.versions import HELD
 from assent_workflow.reviews.routes import routes as reviews
 from assent_workflow.settings import Settings
+from assent_workflow.steps.routes import routes as steps
 from assent_workflow.tasks.routes import routes as tasks
 from assent_workflow.timers.due import Timers
 from assent_workflow.use_cases.routes import routes as use_cases
@@ -46,7 +47,8 @@ PORT = 8082
 ROUTERS = (
     gate,
     *(candidacies, reviews, comments, evidence),
-    *(tasks, trials, policies, external, identities, delegations, findings, webhooks, facts, use_cases),
+    *(tasks, trials, policies, external, identities, delegations, findings, webhooks, facts),
+    *(use_cases, steps),
     *(contacts, notification_log),
     *(feed.routes, audit_log.routes),
 )

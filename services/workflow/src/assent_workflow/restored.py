@@ -10,6 +10,8 @@ from assent_common.events.governance import (
     CandidacyStatus,
     FindingChanged,
     ReviewRequested,
+    StepChanged,
+    StepStatus,
     TaskChanged,
     TaskStatus,
 )
@@ -19,7 +21,7 @@ from assent_common.uow import UnitOfWork
 
 from assent_workflow.candidacies import store
 from assent_workflow.candidacies.end import end
-from assent_workflow.candidacies.model import Candidacy, Trigger
+from assent_workflow.candidacies.model import Matter, Trigger
 
 ASSENT = "assent"
 LOST = "it was put forward after the backup that was restored: put it forward anew"
@@ -36,6 +38,12 @@ _ENDED = {
     CandidacyStatus.SUSPENDED: CandidacyStatus.RETIRED,
     CandidacyStatus.REJECTED: CandidacyStatus.RETIRED,
 }
+_STEP_ENDED = {
+    StepStatus.UNDER_REVIEW: StepStatus.WITHDRAWN,
+    StepStatus.ACCEPTED: StepStatus.RETIRED,
+    StepStatus.SUSPENDED: StepStatus.RETIRED,
+    StepStatus.REJECTED: StepStatus.RETIRED,
+}
 
 
 async def reconcile(uow: UnitOfWork, events: Sequence[CloudEvent]) -> frozenset[str]:
@@ -45,7 +53,7 @@ async def reconcile(uow: UnitOfWork, events: Sequence[CloudEvent]) -> frozenset[
     """
     connection = await uow.sql()
     told = [(event, payload) for event in events if (payload := _payload(event)) is not None]
-    said = {payload.id: payload for _, payload in told if isinstance(payload, CandidacyChanged)}
+    said = {payload.id: payload for _, payload in told if isinstance(payload, CandidacyChanged | StepChanged)}
     standing = {candidacy.id: candidacy for candidacy in await store.lock(connection, list(said))}
     for id_, candidacy in standing.items():
         if candidacy.status is CandidacyStatus.ACCEPTED and not _stood(candidacy, said[id_]):
@@ -64,13 +72,13 @@ def _payload(event: CloudEvent) -> Payload | None:
         return None
 
 
-def _stood(candidacy: Candidacy, said: CandidacyChanged) -> bool:
+def _stood(candidacy: Matter, said: CandidacyChanged | StepChanged) -> bool:
     """Whether the last that was told of it is the acceptance that is here."""
     is_it = (said.review, said.content_hash) == (candidacy.review, candidacy.content_hash)
-    return said.status is CandidacyStatus.ACCEPTED and is_it
+    return said.status.value == CandidacyStatus.ACCEPTED.value and is_it
 
 
-def _why(said: CandidacyChanged) -> str:
+def _why(said: CandidacyChanged | StepChanged) -> str:
     because = f": {said.reason}" if said.reason else ""
     after = f"{said.changed_by} left it {said.status.replace('_', ' ')} at {said.changed_at.isoformat()}{because}"
     return f"a backup was restored in which it was accepted; after that {after}"
@@ -91,6 +99,10 @@ def _ended(payload: Payload, uow: UnitOfWork) -> Payload | None:
         case CandidacyChanged() if payload.status in _ENDED:
             ended = {"status": _ENDED[payload.status], "reason": LOST, "changed_by": ASSENT}
             return payload.model_copy(update={**ended, "changed_at": uow.clock.now()})
+        case StepChanged() if payload.status in _STEP_ENDED:
+            # Where the catalogue still waits for it, whoever wants it proposes it anew.
+            ended = {"status": _STEP_ENDED[payload.status], "reason": LOST, "changed_by": ASSENT}
+            return payload.model_copy(update={**ended, "changed_at": uow.clock.now(), "expires_at": None})
         case ReviewRequested(status="open"):
             return payload.model_copy(update={"status": "cancelled", "ended_at": uow.clock.now()})
         case TaskChanged(status=TaskStatus.OPEN):

@@ -14,15 +14,17 @@ from uuid import UUID
 import asyncpg
 from assent_common.canonical import ContentHash
 
-from assent_workflow.candidacies.model import Candidacy
+from assent_workflow.candidacies.model import Candidacy, Matter, Step
 from assent_workflow.external import store as external
 from assent_workflow.external.model import Answer
 from assent_workflow.findings import store as findings
+from assent_workflow.findings.rules import CLOSED_STAGES, NOT_SERVING
 from assent_workflow.identities import store as identities
 from assent_workflow.policies import evaluate
-from assent_workflow.policies.model import Assessment, Assign, Policy
+from assent_workflow.policies.model import About, Assessment, Assign, Policy
+from assent_workflow.policies.select import about
 from assent_workflow.policies.select import select as the_one
-from assent_workflow.policies.subject import Subject, UseCase, Version, facts
+from assent_workflow.policies.subject import StepSubject, Subject, UseCase, Version, facts
 
 __all__ = ["Subject", "assess", "assessed", "select", "subject_of", "use_case_by_key", "version_by_name", "with_others"]
 
@@ -39,6 +41,24 @@ select v.* from candidacies c join model_versions v on v.urn = c.model_version
 """
 MAKER_OF_MODEL = "select created_by from other_entities where urn = $1 and kind = 'model'"
 USE_CASE_OF = "select from use_cases where id = (select use_case_id from candidacies where id = $1) for share"
+# A step that is accepted ends the others of its use case, whose row guards them all.
+USE_CASE_OF_STEP = """
+select from use_cases
+ where id = (select use_case_id from candidacies where id = $1 and step_to is not null) for update
+"""
+# What serves for the use case and is accepted for no other. Index: candidacies_use_case, deployments_serving.
+SERVING = """
+select distinct d.urn
+  from candidacies c join deployments d on d.live and d.model_versions && array[c.model_version]
+ where c.use_case = $1 and c.use_case_id = $2 and c.status in ('accepted', 'suspended', 'retired')
+   and coalesce(d.status, '') <> all($3::text[])
+   and not exists (select from candidacies o join use_cases u on u.id = o.use_case_id
+                    where o.model_version = c.model_version and o.use_case_id <> $2 and o.status = 'accepted'
+                      and u.stage <> all($4::text[]))
+ order by d.urn limit 200
+"""
+# Index: reviews_candidacy.
+ACCEPTED_BEFORE = "select exists (select from reviews where candidacy = $1 and status = 'accepted')"
 VERSION_OF = "select from model_versions where urn = (select model_version from candidacies where id = $1) for share"
 # Those that change, and those that the candidacies concerned are judged with; as an array, for two conditions joined by
 # `or` read the whole table. Index: candidacies_model_version, the primary key.
@@ -63,7 +83,9 @@ select from model_versions
  order by urn for update
 """
 # Index: candidacies_use_case would need the key; candidacies_standing begins with the id.
-VERSIONS_OF = "select distinct model_version from candidacies where use_case_id = any($1::uuid[])"
+VERSIONS_OF = """
+select distinct model_version from candidacies where use_case_id = any($1::uuid[]) and step_to is null
+"""
 
 
 async def use_case_by_key(connection: asyncpg.Connection, key: str) -> UseCase | None:
@@ -82,6 +104,7 @@ async def version_by_name(connection: asyncpg.Connection, urn_or_id: str) -> Ver
 
 async def hold(connection: asyncpg.Connection, candidacy: UUID) -> None:
     """Keep what a candidacy is about as it is until the end of the transaction; before the candidacy is locked."""
+    await connection.execute(USE_CASE_OF_STEP, candidacy)
     await connection.execute(USE_CASE_OF, candidacy)
     await connection.execute(VERSION_OF, candidacy)
 
@@ -106,8 +129,41 @@ async def versions_of(connection: asyncpg.Connection, use_cases: Collection[UUID
     return [row["model_version"] for row in await connection.fetch(VERSIONS_OF, list(use_cases))] if use_cases else []
 
 
-async def subject_of(connection: asyncpg.Connection, candidacy: Candidacy) -> Subject:
-    """What a candidacy is about, as it stands now, held until the end of the transaction."""
+async def subject_of(connection: asyncpg.Connection, matter: Matter) -> Subject | StepSubject:
+    """What a candidacy or a step is about, as it stands now, held until the end of the transaction."""
+    match matter:
+        case Candidacy():
+            return await _of_candidacy(connection, matter)
+        case Step():
+            return await _of_step(connection, matter)
+    raise TypeError(type(matter))
+
+
+async def _of_step(connection: asyncpg.Connection, step: Step) -> StepSubject:
+    row = await connection.fetchrow(USE_CASE, step.use_case_id)
+    assert row is not None
+    return await on_the_way(connection, _use_case(row), step.to, again=await again(connection, step))
+
+
+async def on_the_way(connection: asyncpg.Connection, use_case: UseCase, to: str, *, again: bool = False) -> StepSubject:
+    """With whom it names, and what serves for it where it is to be given up."""
+    serving: list[str] = []
+    if to in CLOSED_STAGES:
+        rows = await connection.fetch(SERVING, use_case.key, use_case.id, list(NOT_SERVING), list(CLOSED_STAGES))
+        serving = [each["urn"] for each in rows]
+    alone = StepSubject(use_case, str(to), again, serving)
+    return alone._replace(
+        identities=await identities.of(connection, {known.name for known in alone.accountable.values()})
+    )
+
+
+async def again(connection: asyncpg.Connection, step: Step) -> bool:
+    """Whether it was accepted before."""
+    found: bool = await connection.fetchval(ACCEPTED_BEFORE, step.id)
+    return found
+
+
+async def _of_candidacy(connection: asyncpg.Connection, candidacy: Candidacy) -> Subject:
     version = await connection.fetchrow(VERSION, candidacy.model_version)
     use_case = await connection.fetchrow(USE_CASE, candidacy.use_case_id)
     assert version is not None
@@ -126,31 +182,35 @@ async def with_others(connection: asyncpg.Connection, use_case: UseCase, version
 
 
 async def assessed(
-    connection: asyncpg.Connection, policy: Policy, subject: Subject, at: datetime, *, review: UUID | None
+    connection: asyncpg.Connection, policy: Policy, subject: Subject | StepSubject, at: datetime, *, review: UUID | None
 ) -> Assessment:
     """With what the policy needs to know beyond the subject: whom to share among, what a review's other systems say."""
     known = await identities.colleagues(connection) if policy.assign is Assign.LEAST_LOADED else ()
     asked = any(check.external is not None for check in policy.checks)
-    answers = await external.answers(connection, review, subject.version.content_hash) if asked else {}
+    answers = await external.answers(connection, review, subject.content_hash) if asked else {}
     return replace(assess(policy, subject, at, answers), colleagues=known)
 
 
 def assess(
-    policy: Policy, subject: Subject, at: datetime, answers: Mapping[str, Answer] = MappingProxyType({})
+    policy: Policy, subject: Subject | StepSubject, at: datetime, answers: Mapping[str, Answer] = MappingProxyType({})
 ) -> Assessment:
     return evaluate.assess(
         policy,
         facts(subject, at),
-        content_hash=subject.version.content_hash,
+        content_hash=subject.content_hash,
         answers=answers,
         makers=subject.makers,
         accountable=subject.accountable,
     )
 
 
-def select(policies: Iterable[Policy], subject: Subject, at: datetime) -> Policy:
+def select(policies: Iterable[Policy], subject: Subject | StepSubject, at: datetime) -> Policy:
     """Raises NoOnePolicy."""
-    return the_one(policies, facts(subject, at))
+    match subject:
+        case StepSubject():
+            return the_one(about(policies, About.USE_CASE, to=subject.to), facts(subject, at))
+        case Subject():
+            return the_one(about(policies, About.MODEL_VERSION), facts(subject, at))
 
 
 def _use_case(row: Mapping[str, Any]) -> UseCase:
@@ -161,6 +221,7 @@ def _use_case(row: Mapping[str, Any]) -> UseCase:
         name=row["name"],
         stage=row["stage"],
         facets=row["facets"],
+        links=row["links"],
         missing={name: facet["missing"] for name, facet in completeness.items() if not facet["complete"]},
     )
 

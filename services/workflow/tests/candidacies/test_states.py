@@ -48,8 +48,14 @@ def a_candidacy(status: Status = Status.CANDIDATE) -> Candidacy:
 
 
 #: DESIGN §4, row by row, and what becomes of each state when the source no longer has the version, or nobody wants what
-#: it is for any more.
+#: it is for any more; and of a use case's step, which no policy may ask for, or a later one stands in place of.
 WAYS = {
+    ("candidate", "not_asked"): "retired",
+    ("candidate", "superseded"): "withdrawn",
+    ("under_review", "superseded"): "withdrawn",
+    ("accepted", "superseded"): "retired",
+    ("suspended", "superseded"): "retired",
+    ("rejected", "superseded"): "retired",
     ("candidate", "submit"): "under_review",
     ("candidate", "withdraw"): "withdrawn",
     ("candidate", "missing_from_source"): "withdrawn",

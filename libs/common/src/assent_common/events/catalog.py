@@ -49,6 +49,35 @@ class Link(Payload):
     digest: str | None = None
 
 
+class Proposal(Payload):
+    """That a use case go to another stage, or be looked at again where it stands; waiting for what is decided of it."""
+
+    id: UUID
+    to: Stage
+    reason: str | None = None
+    proposed_by: str
+    #: Whose token said so.
+    issuer: str
+    proposed_at: UtcTime
+
+
+class Outcome(Payload):
+    """What was last decided of a step of a use case, in the workflow."""
+
+    #: Of the proposal.
+    step: UUID
+    to: Stage
+    #: `accepted`, `rejected`, `changes_requested`, `suspended`, `not_asked`.
+    status: str
+    reason: str | None = None
+    review: UUID | None = None
+    policy: str | None = None
+    decided_by: str
+    decided_at: UtcTime
+    #: Until when an acceptance holds: it is looked at again by then.
+    expires_at: UtcTime | None = None
+
+
 class UseCaseChanged(Payload):
     """A use case, whole."""
 
@@ -67,6 +96,10 @@ class UseCaseChanged(Payload):
     created_by: str
     modified_at: UtcTime
     modified_by: str
+    #: What waits for a decision.
+    proposal: Proposal | None = None
+    #: What was decided last.
+    outcome: Outcome | None = None
 
 
 class ModelVersionStatus(StrEnum):

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from pydantic import Field
 
+from assent_common.events.catalog import Stage
 from assent_common.events.model import Json, Payload, UtcTime
 
 
@@ -54,6 +55,50 @@ class CandidacyChanged(Payload):
     environments: tuple[str, ...] | None = None
 
 
+class StepStatus(StrEnum):
+    """Where a use case's step stands."""
+
+    UNDER_REVIEW = "under_review"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    CHANGES_REQUESTED = "changes_requested"
+    #: What was accepted is not what stands now, or its time is up.
+    SUSPENDED = "suspended"
+    #: A later step stands in its place, or the use case was given up.
+    RETIRED = "retired"
+    WITHDRAWN = "withdrawn"
+    #: No policy asks for a review of it.
+    NOT_ASKED = "not_asked"
+
+
+class StepChanged(Payload):
+    """A use case on its way to a stage, as it stands. Accepted or not asked for, the use case goes there."""
+
+    #: Of the proposal.
+    id: UUID
+    use_case: str
+    use_case_id: UUID
+    to: Stage
+    status: StepStatus
+    #: Why it stands there, in words.
+    reason: str | None = None
+    #: What was judged.
+    content_hash: str | None = None
+    review: UUID | None = None
+    policy: str | None = None
+    put_forward_by: str
+    changed_by: str
+    changed_at: UtcTime
+    #: Until when an acceptance holds: it is looked at again by then.
+    expires_at: UtcTime | None = None
+
+
+class ReviewedStages(Payload):
+    """To which stages some policy lets use cases go by a review alone. There is one of it."""
+
+    stages: list[Stage] = Field(default_factory=list)
+
+
 class Seen(Payload):
     """A value that a check looked at, and where it comes from."""
 
@@ -98,9 +143,9 @@ class MetricDifference(Payload):
 class ContentDifference(Payload):
     """What the content judged differs in from what another review judged."""
 
-    #: The other review, of this model version.
+    #: The other review, of this model version; null where it was of a use case.
     review: UUID
-    model_version: str
+    model_version: str | None
     content_hash: str
     #: The parts that differ: `artifacts`, `metrics`.
     parts: tuple[str, ...] = ()
@@ -113,9 +158,10 @@ class ReviewRequested(Payload):
     """A round of judging, pinned to a policy version and to the content judged."""
 
     id: UUID
-    candidacy: UUID
+    #: Null where it is about a step of the use case.
+    candidacy: UUID | None
     use_case: str
-    model_version: str
+    model_version: str | None
     policy: str
     content_hash: str
     #: `open`, `accepted`, `rejected`, `changes_requested`, `cancelled`, `overridden`.
@@ -128,6 +174,9 @@ class ReviewRequested(Payload):
     since_accepted: ContentDifference | None = None
     #: Against the candidacy's round before this one; absent for the first.
     since_last_round: ContentDifference | None = None
+    #: The step of the use case that it is about, and where that leads.
+    step: UUID | None = None
+    to: Stage | None = None
 
 
 class TaskChanged(Payload):
@@ -135,9 +184,10 @@ class TaskChanged(Payload):
 
     id: UUID
     review: UUID
-    candidacy: UUID
+    #: Null where it is about a step of the use case.
+    candidacy: UUID | None
     use_case: str
-    model_version: str
+    model_version: str | None
     stage: str | None = None
     role: str
     #: Of several people of the role who are asked, the how-manieth.
@@ -156,6 +206,9 @@ class TaskChanged(Payload):
     comment: str | None = None
     #: The task of an earlier round whose approval counts on here.
     kept_from: UUID | None = None
+    #: The step of the use case that it is about, and where that leads.
+    step: UUID | None = None
+    to: Stage | None = None
 
 
 class EvidenceAttached(Payload):
@@ -165,9 +218,10 @@ class EvidenceAttached(Payload):
     review: UUID
     #: The task whose decision it was given with.
     task: UUID | None = None
-    candidacy: UUID
+    #: Null where it is about a step of the use case.
+    candidacy: UUID | None
     use_case: str
-    model_version: str
+    model_version: str | None
     name: str
     uri: str
     #: Of what is at `uri`, in hex.
@@ -176,6 +230,9 @@ class EvidenceAttached(Payload):
     note: str | None = None
     attached_by: str
     attached_at: UtcTime
+    #: The step of the use case that it is about, and where that leads.
+    step: UUID | None = None
+    to: Stage | None = None
 
 
 class CommentAdded(Payload):
@@ -185,15 +242,19 @@ class CommentAdded(Payload):
     review: UUID
     #: The task that it is about.
     task: UUID | None = None
-    candidacy: UUID
+    #: Null where it is about a step of the use case.
+    candidacy: UUID | None
     use_case: str
-    model_version: str
+    model_version: str | None
     author: str
     #: Markdown.
     body: str
     #: The decision that it gives the reason for: `approve`, `reject`, `request_changes`.
     verdict: str | None = None
     added_at: UtcTime
+    #: The step of the use case that it is about, and where that leads.
+    step: UUID | None = None
+    to: Stage | None = None
 
 
 class DelegationChanged(Payload):
@@ -223,7 +284,7 @@ class FindingChanged(Payload):
     evidence: Json = None
     found_at: UtcTime
     resolved_at: UtcTime | None = None
-    #: `deployment`, `model_version`, `candidacy`.
+    #: `deployment`, `model_version`, `candidacy`, `use_case`.
     subject_kind: str | None = None
     #: `critical`, `high`, `medium`, `low`.
     severity: str | None = None
@@ -255,10 +316,15 @@ class TimerFired(Payload):
     role: str | None = None
     due_at: UtcTime
     fired_at: UtcTime
+    #: The step of the use case that it is about, and where that leads.
+    step: UUID | None = None
+    to: Stage | None = None
 
 
 TYPES: dict[str, type[Payload]] = {
     "assent.governance.candidacy.changed.v1": CandidacyChanged,
+    "assent.governance.step.changed.v1": StepChanged,
+    "assent.governance.reviewed_stages.changed.v1": ReviewedStages,
     "assent.governance.review.requested.v1": ReviewRequested,
     "assent.governance.task.changed.v1": TaskChanged,
     "assent.governance.comment.added.v1": CommentAdded,

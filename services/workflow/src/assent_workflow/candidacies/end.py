@@ -8,7 +8,7 @@ from assent_common.uow import UnitOfWork
 
 from assent_workflow import subjects
 from assent_workflow.candidacies import store
-from assent_workflow.candidacies.model import Candidacy, Trigger, transition
+from assent_workflow.candidacies.model import Matter, Trigger, transition
 from assent_workflow.reviews.model import cancel
 
 
@@ -22,9 +22,7 @@ async def end(uow: UnitOfWork, id_: UUID, trigger: Trigger, *, by: str, reason: 
     await end_locked(uow, locked[0], trigger, by=by, reason=reason)
 
 
-async def end_locked(
-    uow: UnitOfWork, candidacy: Candidacy, trigger: Trigger, *, by: str, reason: str | None
-) -> Candidacy:
+async def end_locked(uow: UnitOfWork, candidacy: Matter, trigger: Trigger, *, by: str, reason: str | None) -> Matter:
     """For one whose row is locked. A review under way ends with it, and asks nobody any more."""
     now = uow.clock.now()
     if candidacy.status is Status.UNDER_REVIEW:
@@ -36,5 +34,5 @@ async def end_locked(
         ended = transition(candidacy, trigger, by=by, at=now, reason=reason)
         await store.save_candidacy(uow, candidacy, ended)
     details = {"trigger": trigger, "from": candidacy.status, "reason": reason}
-    uow.audit(by, f"candidacy.{ended.status}", str(candidacy.id), details)
+    uow.audit(by, f"{candidacy.noun}.{ended.status}", str(candidacy.id), details)
     return ended

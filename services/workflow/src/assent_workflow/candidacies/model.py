@@ -1,14 +1,15 @@
-"""A candidacy and its states. Every change of status goes through `transition`, and `TRANSITIONS` is all it knows."""
+"""What is judged, and its states. Each change of status goes through `transition`; `TRANSITIONS` is all it knows."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import ClassVar, TypeVar
 from uuid import UUID
 
 from assent_common import ids
 from assent_common.canonical import ContentHash
-from assent_common.events.catalog import ModelVersionStatus
+from assent_common.events.catalog import ModelVersionStatus, Stage
 from assent_common.events.governance import CandidacyStatus
 from assent_common.ids import Urn
 
@@ -38,6 +39,10 @@ class Trigger(StrEnum):
     MISSING_FROM_SOURCE = "missing_from_source"
     #: The use case was rejected or archived.
     USE_CASE_GIVEN_UP = "use_case_given_up"
+    #: No policy asks for a review of a use case's step: it is made at once.
+    NOT_ASKED = "not_asked"
+    #: A later step of the use case was accepted, which stands in its place.
+    SUPERSEDED = "superseded"
 
 
 #: What somebody can ask for by hand; the rest follows from decisions, from the source or from time.
@@ -50,6 +55,8 @@ TRANSITIONS: Mapping[tuple[Status | None, Trigger], Status] = {
     # Nobody ever judged it or no judgement is out: there is nothing to retire.
     (Status.CANDIDATE, Trigger.MISSING_FROM_SOURCE): Status.WITHDRAWN,
     (Status.CANDIDATE, Trigger.USE_CASE_GIVEN_UP): Status.WITHDRAWN,
+    (Status.CANDIDATE, Trigger.NOT_ASKED): Status.RETIRED,
+    (Status.CANDIDATE, Trigger.SUPERSEDED): Status.WITHDRAWN,
     (Status.UNDER_REVIEW, Trigger.ALL_APPROVED): Status.ACCEPTED,
     (Status.UNDER_REVIEW, Trigger.OVERRIDE): Status.ACCEPTED,
     (Status.UNDER_REVIEW, Trigger.TASK_REJECTED): Status.REJECTED,
@@ -59,20 +66,24 @@ TRANSITIONS: Mapping[tuple[Status | None, Trigger], Status] = {
     (Status.UNDER_REVIEW, Trigger.WITHDRAW): Status.WITHDRAWN,
     (Status.UNDER_REVIEW, Trigger.MISSING_FROM_SOURCE): Status.WITHDRAWN,
     (Status.UNDER_REVIEW, Trigger.USE_CASE_GIVEN_UP): Status.WITHDRAWN,
+    (Status.UNDER_REVIEW, Trigger.SUPERSEDED): Status.WITHDRAWN,
     (Status.ACCEPTED, Trigger.CONTENT_CHANGED): Status.SUSPENDED,
     (Status.ACCEPTED, Trigger.EXPIRED): Status.SUSPENDED,
     (Status.ACCEPTED, Trigger.SUSPEND): Status.SUSPENDED,
     (Status.ACCEPTED, Trigger.RETIRE): Status.RETIRED,
     (Status.ACCEPTED, Trigger.MISSING_FROM_SOURCE): Status.RETIRED,
     (Status.ACCEPTED, Trigger.USE_CASE_GIVEN_UP): Status.RETIRED,
+    (Status.ACCEPTED, Trigger.SUPERSEDED): Status.RETIRED,
     (Status.SUSPENDED, Trigger.SUBMIT): Status.UNDER_REVIEW,
     (Status.SUSPENDED, Trigger.RETIRE): Status.RETIRED,
     (Status.SUSPENDED, Trigger.MISSING_FROM_SOURCE): Status.RETIRED,
     (Status.SUSPENDED, Trigger.USE_CASE_GIVEN_UP): Status.RETIRED,
+    (Status.SUSPENDED, Trigger.SUPERSEDED): Status.RETIRED,
     (Status.REJECTED, Trigger.SUBMIT): Status.UNDER_REVIEW,
     (Status.REJECTED, Trigger.RETIRE): Status.RETIRED,
     (Status.REJECTED, Trigger.MISSING_FROM_SOURCE): Status.RETIRED,
     (Status.REJECTED, Trigger.USE_CASE_GIVEN_UP): Status.RETIRED,
+    (Status.REJECTED, Trigger.SUPERSEDED): Status.RETIRED,
 }
 
 #: Nothing leads out of these. A version may then be put forward again, as a new candidacy.
@@ -103,15 +114,14 @@ class ImpossibleTransition(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Candidacy:
-    """One model version put forward for one use case."""
+class Matter:
+    """What is judged in rounds: a candidacy, or a use case's step. All that rounds know of it."""
 
+    #: As records call it.
+    noun: ClassVar[str]
     id: UUID
     use_case: str
     use_case_id: UUID
-    model_version: Urn
-    #: When the source made it: the same urn made at another time is another version.
-    version_created_at: datetime
     status: Status
     #: Why it stands there, in words.
     reason: str | None = None
@@ -148,12 +158,33 @@ class Candidacy:
     def allows(self, trigger: Trigger) -> bool:
         return (self.status, trigger) in TRANSITIONS
 
+
+@dataclass(frozen=True, kw_only=True)
+class Candidacy(Matter):
+    """One model version put forward for one use case."""
+
+    noun = "candidacy"
+    model_version: Urn
+    #: When the source made it: the same urn made at another time is another version.
+    version_created_at: datetime
+
     def is_of(self, version_created_at: datetime) -> bool:
         """Whether the version that the source made then is the one put forward, not a later one under the same urn.
 
         The source's operations differ in how finely they tell a time, and cannot make two within a second.
         """
         return abs(version_created_at - self.version_created_at) < timedelta(seconds=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step(Matter):
+    """A use case on its way to a stage, or to be looked at again where it stands. Its id is its proposal's."""
+
+    noun = "step"
+    to: Stage
+
+
+_Matter = TypeVar("_Matter", bound=Matter)
 
 
 def put_forward(
@@ -173,8 +204,22 @@ def put_forward(
     )
 
 
+def propose(*, id: UUID, use_case: str, use_case_id: UUID, to: Stage, by: Person, at: datetime) -> Step:
+    """A new step, as the catalogue told of it."""
+    return Step(
+        id=id,
+        use_case=use_case,
+        use_case_id=use_case_id,
+        to=to,
+        status=TRANSITIONS[None, Trigger.PUT_FORWARD],
+        put_forward_by=by,
+        changed_by=by.subject,
+        changed_at=at,
+    )
+
+
 def transition(
-    candidacy: Candidacy,
+    candidacy: _Matter,
     trigger: Trigger,
     *,
     by: str,
@@ -182,8 +227,8 @@ def transition(
     reason: str | None = None,
     expires_at: datetime | None = None,
     environments: tuple[str, ...] | None = None,
-) -> Candidacy:
-    """The candidacy after it. Raises ImpossibleTransition. Where a review is open, `reviews.model` calls this."""
+) -> _Matter:
+    """It after that. Raises ImpossibleTransition. Where a review is open, `reviews.model` calls this."""
     status = TRANSITIONS.get((candidacy.status, trigger))
     if status is None:
         raise ImpossibleTransition(candidacy.id, candidacy.status, trigger)
@@ -200,7 +245,7 @@ def transition(
     )
 
 
-def hold_on(candidacy: Candidacy, content_hash: ContentHash, *, by: str, at: datetime, reason: str) -> Candidacy:
+def hold_on(candidacy: _Matter, content_hash: ContentHash, *, by: str, at: datetime, reason: str) -> _Matter:
     """An acceptance that its policy lets hold for a content changed in what does not matter to it."""
     if candidacy.status is not Status.ACCEPTED:
         raise ImpossibleTransition(candidacy.id, candidacy.status, Trigger.CONTENT_CHANGED)

@@ -40,7 +40,8 @@ select c.*, r.checks, v.traceparent
   left join reviews r on r.id = c.review
   left join model_versions v on v.urn = c.model_version
 """
-ONE = _SELECT + " where c.id = $1"
+# A step of a use case is none of these.
+ONE = _SELECT + " where c.id = $1 and c.step_to is null"
 # Ids are UUIDv7: the newest first. Index: the primary key, candidacies_use_case or candidacies_model_version.
 LIST = (
     _SELECT
@@ -49,6 +50,7 @@ LIST = (
    and ($2::text is null or c.model_version = $2 or v.id::text = $2)
    and ($3::text is null or c.status = $3)
    and ($4::uuid is null or c.id < $4)
+   and c.step_to is null
  order by c.id desc
  limit $5
 """

@@ -1,4 +1,7 @@
-"""Candidacies, reviews and tasks as rows. A candidacy's row lock guards its whole round: it is taken before those."""
+"""Candidacies, reviews and tasks as rows. A candidacy's row lock guards its whole round: it is taken before those.
+
+A use case's step is a row of the same table: what is judged in rounds, of a use case alone.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -7,23 +10,17 @@ from uuid import UUID
 import asyncpg
 import orjson
 from assent_common.canonical import ContentHash
-from assent_common.events.governance import (
-    CandidacyChanged,
-    CandidacyStatus,
-    CheckResult,
-    ReviewRequested,
-    TaskChanged,
-    TaskStatus,
-)
+from assent_common.events.catalog import Stage
+from assent_common.events.governance import CandidacyStatus, CheckResult, TaskStatus
 from assent_common.ids import Urn
-from assent_common.kafka.topics import GOVERNANCE
 from assent_common.uow import UnitOfWork
 
-from assent_workflow.candidacies.model import Candidacy, Person
+from assent_workflow.candidacies import tell
+from assent_workflow.candidacies.model import Candidacy, Matter, Person, Step
 from assent_workflow.external import store as external
 from assent_workflow.findings import look as findings
 from assent_workflow.policies import store as policies
-from assent_workflow.reviews.changes import Since, since_others
+from assent_workflow.reviews.changes import since_others
 from assent_workflow.reviews.model import Change, Review, ReviewStatus, Round, Task
 from assent_workflow.timers import model as timers
 from assent_workflow.timers import store as timer_rows
@@ -35,12 +32,30 @@ OF_VERSIONS = """
 select id, model_version from candidacies
  where model_version = any($1::text[]) and status not in ('retired', 'withdrawn')
 """
-# What a change to a use case can move: what is under review, and all that stands where it was given up.
+# What a change to a use case can move: what is under review, its own acceptance, and all that stands where it was
+# given up.
 # Index: candidacies_standing.
 OF_USE_CASES = """
 select c.id, c.use_case_id from candidacies c join use_cases u on u.id = c.use_case_id
  where c.use_case_id = any($1::uuid[]) and c.status not in ('retired', 'withdrawn')
-   and (c.status = 'under_review' or u.stage = any($2::text[]))
+   and (c.status = 'under_review' or u.stage = any($2::text[]) or (c.step_to is not null and c.status = 'accepted'))
+"""
+# Steps out of which something serves, that others of its versions may change. Index: candidacies_model_version,
+# candidacies_steps.
+OF_SERVING = """
+select c.id, v.model_version from candidacies c join candidacies v on v.use_case_id = c.use_case_id
+ where v.model_version = any($1::text[]) and c.step_to = any($2::text[]) and c.status = 'under_review'
+"""
+# Index: candidacies_steps.
+STEPS_OF = """
+select * from candidacies where use_case_id = $1 and step_to is not null and status not in ('retired', 'withdrawn')
+ order by id for update
+"""
+INSERT_STEP = """
+insert into candidacies (id, use_case_id, use_case, step_to, status, put_forward_by, put_forward_by_issuer, created_at,
+                         changed_by, changed_at, sequence)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $8, $10)
+on conflict (id) do nothing
 """
 REVIEW = "select * from reviews where id = $1"
 TASKS = "select * from tasks where review = $1 order by id"
@@ -89,9 +104,9 @@ class Overtaken(Exception):
     """Somebody else changed it between reading and writing. The row lock forbids it: a fault of ours."""
 
 
-async def lock(connection: asyncpg.Connection, ids: Sequence[UUID]) -> list[Candidacy]:
-    """The candidacies, locked until the end of the transaction, in the order of their ids."""
-    return [_candidacy(row) for row in await connection.fetch(LOCK, list(ids))]
+async def lock(connection: asyncpg.Connection, ids: Sequence[UUID]) -> list[Matter]:
+    """Candidacies and steps, locked until the end of the transaction, in the order of their ids."""
+    return [_matter(row) for row in await connection.fetch(LOCK, list(ids))]
 
 
 async def insert(uow: UnitOfWork, candidacy: Candidacy) -> bool:
@@ -105,11 +120,27 @@ async def insert(uow: UnitOfWork, candidacy: Candidacy) -> bool:
     if status.endswith(" 0"):
         return False
     findings.concerning(uow, candidacy.model_version)
-    _tell_candidacy(uow, candidacy)
+    tell.matter(uow, candidacy)
     return True
 
 
-async def round_of(connection: asyncpg.Connection, candidacy: Candidacy, review: UUID | None = None) -> Round:
+async def insert_step(uow: UnitOfWork, step: Step) -> bool:
+    """False where it was there. Nothing is told of it before it is known what becomes of it."""
+    status = await (await uow.sql()).execute(
+        INSERT_STEP,
+        *(step.id, step.use_case_id, step.use_case, step.to, step.status, step.put_forward_by.subject),
+        *(step.put_forward_by.issuer, step.changed_at, step.changed_by, step.sequence),
+    )
+    return not status.endswith(" 0")
+
+
+async def steps_of(connection: asyncpg.Connection, use_case: UUID) -> list[Step]:
+    """Those that have not ended, locked as the use case is, the oldest first."""
+    found = [_matter(row) for row in await connection.fetch(STEPS_OF, use_case)]
+    return [step for step in found if isinstance(step, Step)]
+
+
+async def round_of(connection: asyncpg.Connection, candidacy: Matter, review: UUID | None = None) -> Round:
     """A round of the candidacy: the one named, or else the present one. It must have had one."""
     id_ = review or candidacy.review
     row = await connection.fetchrow(REVIEW, id_)
@@ -139,7 +170,7 @@ async def judged(connection: asyncpg.Connection, review: UUID) -> dict[str, Any]
 
 async def save(
     uow: UnitOfWork,
-    before: Candidacy,
+    before: Matter,
     after: Round,
     change: Change,
     *,
@@ -156,16 +187,16 @@ async def save(
         if change.review.status is ReviewStatus.OPEN:
             policy = await policies.pinned(connection, change.review.policy)
             await external.ask(connection, policy, change.review, uow.clock.now())
-        _tell_review(uow, after.candidacy, change.review, await since_others(connection, change.review.id))
+        tell.review(uow, after.candidacy, change.review, await since_others(connection, change.review.id))
     if change.tasks:
         rows = [_task_values(after.candidacy, task) for task in change.tasks]
         await connection.execute(SAVE_TASKS, *map(list, zip(*rows, strict=True)))
         await _wait_for(connection, after, change.tasks)
         for task in change.tasks:
-            _tell_task(uow, after.candidacy, task)
+            tell.task(uow, after.candidacy, task)
 
 
-async def save_candidacy(uow: UnitOfWork, before: Candidacy, after: Candidacy) -> None:
+async def save_candidacy(uow: UnitOfWork, before: Matter, after: Matter) -> None:
     connection = await uow.sql()
     status = await connection.execute(
         UPDATE_CANDIDACY,
@@ -178,8 +209,12 @@ async def save_candidacy(uow: UnitOfWork, before: Candidacy, after: Candidacy) -
     # That it expired is known by its timer, until somebody looks at it again.
     fired = after.status is CandidacyStatus.SUSPENDED
     await timer_rows.keep(connection, [after.id], timers.of_candidacy(after), candidacy=after.id, fired=fired)
-    findings.concerning(uow, after.model_version)
-    _tell_candidacy(uow, after)
+    match after:
+        case Candidacy():
+            findings.concerning(uow, after.model_version)
+        case Step():
+            findings.concerning_use_case(uow, after.use_case_id)
+    tell.matter(uow, after)
 
 
 async def _wait_for(connection: asyncpg.Connection, after: Round, tasks: Sequence[Task]) -> None:
@@ -189,26 +224,27 @@ async def _wait_for(connection: asyncpg.Connection, after: Round, tasks: Sequenc
     await timer_rows.keep(connection, [task.id for task in tasks], waiting, candidacy=after.candidacy.id)
 
 
-def _candidacy(row: Mapping[str, Any]) -> Candidacy:
-    return Candidacy(
-        id=row["id"],
-        use_case=row["use_case"],
-        use_case_id=row["use_case_id"],
-        model_version=Urn(row["model_version"]),
-        version_created_at=row["version_created_at"],
-        status=CandidacyStatus(row["status"]),
-        reason=row["reason"],
-        content_hash=row["content_hash"],
-        review=row["review"],
-        policy=row["policy"],
-        put_forward_by=Person(row["put_forward_by_issuer"], row["put_forward_by"]),
-        changed_by=row["changed_by"],
-        changed_at=row["changed_at"],
-        expires_at=row["expires_at"],
-        overridden_by=row["overridden_by"],
-        environments=_environments(row),
-        sequence=row["sequence"],
-    )
+def _matter(row: Mapping[str, Any]) -> Matter:
+    known: dict[str, Any] = {
+        "id": row["id"],
+        "use_case": row["use_case"],
+        "use_case_id": row["use_case_id"],
+        "status": CandidacyStatus(row["status"]),
+        "reason": row["reason"],
+        "content_hash": row["content_hash"],
+        "review": row["review"],
+        "policy": row["policy"],
+        "put_forward_by": Person(row["put_forward_by_issuer"], row["put_forward_by"]),
+        "changed_by": row["changed_by"],
+        "changed_at": row["changed_at"],
+        "expires_at": row["expires_at"],
+        "overridden_by": row["overridden_by"],
+        "environments": _environments(row),
+        "sequence": row["sequence"],
+    }
+    if row["step_to"] is not None:
+        return Step(**known, to=Stage(row["step_to"]))
+    return Candidacy(**known, model_version=Urn(row["model_version"]), version_created_at=row["version_created_at"])
 
 
 def _environments(row: Mapping[str, Any]) -> tuple[str, ...] | None:
@@ -270,93 +306,13 @@ def _review_values(
     )
 
 
-def _task_values(candidacy: Candidacy, task: Task) -> tuple[Any, ...]:
+def _task_values(candidacy: Matter, task: Task) -> tuple[Any, ...]:
     by, behalf = task.decided_by, task.on_behalf_of
     return (
         *(task.id, task.review, candidacy.id, task.stage, task.role, task.status, task.opened_at, task.due_at),
         *(by.subject if by else None, by.issuer if by else None, task.decided_at, task.comment, task.dismissed),
         *(task.seat, behalf.subject if behalf else None, behalf.issuer if behalf else None),
         *(task.assignee, task.kept_from, task.group, task.sequence),
-    )
-
-
-def _tell_candidacy(uow: UnitOfWork, candidacy: Candidacy) -> None:
-    uow.emit(
-        GOVERNANCE,
-        "assent.governance.candidacy.changed.v1",
-        str(candidacy.id),
-        candidacy.sequence,
-        CandidacyChanged(
-            id=candidacy.id,
-            use_case=candidacy.use_case,
-            use_case_id=candidacy.use_case_id,
-            model_version=candidacy.model_version,
-            version_created_at=candidacy.version_created_at,
-            status=candidacy.status,
-            reason=candidacy.reason,
-            content_hash=candidacy.content_hash,
-            review=candidacy.review,
-            policy=candidacy.policy,
-            put_forward_by=candidacy.put_forward_by.subject,
-            changed_by=candidacy.changed_by,
-            changed_at=candidacy.changed_at,
-            expires_at=candidacy.expires_at,
-            overridden_by=candidacy.overridden_by,
-            environments=candidacy.environments,
-        ),
-    )
-
-
-def _tell_review(uow: UnitOfWork, candidacy: Candidacy, review: Review, since: Since) -> None:
-    uow.emit(
-        GOVERNANCE,
-        "assent.governance.review.requested.v1",
-        str(review.id),
-        review.sequence,
-        ReviewRequested(
-            id=review.id,
-            candidacy=candidacy.id,
-            use_case=candidacy.use_case,
-            model_version=candidacy.model_version,
-            policy=review.policy,
-            content_hash=review.content_hash,
-            status=review.status,
-            checks=list(review.checks),
-            requested_by=review.requested_by,
-            requested_at=review.requested_at,
-            ended_at=review.ended_at,
-            since_accepted=since.accepted.told if since.accepted else None,
-            since_last_round=since.last_round.told if since.last_round else None,
-        ),
-    )
-
-
-def _tell_task(uow: UnitOfWork, candidacy: Candidacy, task: Task) -> None:
-    uow.emit(
-        GOVERNANCE,
-        "assent.governance.task.changed.v1",
-        str(task.id),
-        task.sequence,
-        TaskChanged(
-            id=task.id,
-            review=task.review,
-            candidacy=candidacy.id,
-            use_case=candidacy.use_case,
-            model_version=candidacy.model_version,
-            stage=task.stage,
-            role=task.role,
-            seat=task.seat,
-            status=task.status,
-            opened_at=task.opened_at,
-            due_at=task.due_at,
-            assignee=task.assignee,
-            group=task.group,
-            decided_by=task.decided_by.subject if task.decided_by else None,
-            decided_at=task.decided_at,
-            on_behalf_of=task.on_behalf_of.subject if task.on_behalf_of else None,
-            comment=task.comment,
-            kept_from=task.kept_from,
-        ),
     )
 
 

@@ -1,17 +1,22 @@
 """Submit a candidacy: a review opens, pinned to the policy that applies now and to the content that stands now."""
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from uuid import UUID
 
+import asyncpg
 from assent_common.content import Change, diff
+from assent_common.events.governance import CandidacyStatus
 from assent_common.http.problems import Conflict, NotFound
 from assent_common.uow import UnitOfWork
 
 from assent_workflow import subjects
 from assent_workflow.candidacies import store
-from assent_workflow.candidacies.model import Candidacy
+from assent_workflow.candidacies.model import Matter, Step
 from assent_workflow.policies import store as policies
-from assent_workflow.policies.select import NoOnePolicy
+from assent_workflow.policies.model import Policy
+from assent_workflow.policies.select import NoOnePolicy, NoPolicy
+from assent_workflow.policies.subject import StepSubject, Subject
 from assent_workflow.reviews.model import Change as RoundChange
 from assent_workflow.reviews.model import ReviewStatus, Round, open_review
 
@@ -27,7 +32,7 @@ async def submit(uow: UnitOfWork, id_: UUID, *, by: str) -> None:
 
 
 async def submit_locked(
-    uow: UnitOfWork, candidacy: Candidacy, *, by: str, because_of: Sequence[Change] | None = None
+    uow: UnitOfWork, candidacy: Matter, *, by: str, because_of: Sequence[Change] | None = None
 ) -> Round:
     """For one whose row is locked. `because_of` is the change of content for which an acceptance is looked at again."""
     connection = await uow.sql()
@@ -35,17 +40,14 @@ async def submit_locked(
     subject = await subjects.subject_of(connection, candidacy)
     if subject.use_case.is_given_up:
         raise Conflict(f"use case {subject.use_case.key!r} is {subject.use_case.stage}")
-    if not subject.version.live:
+    if isinstance(subject, Subject) and not subject.version.live:
         raise Conflict("its source no longer has this model version")
-    try:
-        policy = subjects.select(await policies.everything(connection), subject, now)
-    except NoOnePolicy as error:
-        raise Conflict(str(error)) from error
-    last = await store.round_of(connection, candidacy) if candidacy.review else None
+    policy = await _policy(connection, candidacy, subject, now)
+    last = await _last(connection, candidacy)
     changes = because_of
     # Suspended by hand or after its time, an acceptance is to be looked at anew, and so is what was rejected.
     if last is not None and changes is None and last.review.status is ReviewStatus.CHANGES_REQUESTED:
-        changes = diff(await store.judged(connection, last.review.id), subject.version.content)
+        changes = diff(await store.judged(connection, last.review.id), subject.content)
     assessment = await subjects.assessed(connection, policy, subject, now, review=None)
     opened = open_review(
         candidacy,
@@ -56,17 +58,45 @@ async def submit_locked(
         parts=parts_of(changes or ()),
     )
     change = RoundChange(opened.candidacy, opened.review, opened.tasks)
-    await store.save(uow, candidacy, opened, change, content=subject.version.content, facts=assessment.facts)
+    await store.save(uow, candidacy, opened, change, content=subject.content, facts=assessment.facts)
     details = {
         "policy": policy.ref,
         "review": str(opened.review.id),
         "content_hash": opened.review.content_hash,
-        "content": subject.version.content,
+        "content": subject.content,
         "kept": [str(task.kept_from) for task in opened.tasks if task.kept_from],
         "checks": [check.model_dump(mode="json") for check in opened.review.checks],
     }
-    uow.audit(by, "candidacy.submitted", str(candidacy.id), details)
+    uow.audit(by, f"{candidacy.noun}.submitted", str(candidacy.id), details)
     return opened
+
+
+async def _policy(
+    connection: asyncpg.Connection, candidacy: Matter, subject: Subject | StepSubject, at: datetime
+) -> Policy:
+    try:
+        return subjects.select(await policies.everything(connection), subject, at)
+    except NoPolicy as error:
+        # What was accepted by a policy is looked at again by it, where no other asks for that any more.
+        if isinstance(candidacy, Step) and candidacy.policy is not None:
+            return await policies.pinned(connection, candidacy.policy)
+        raise Conflict(str(error)) from error
+    except NoOnePolicy as error:
+        raise Conflict(str(error)) from error
+
+
+async def _last(connection: asyncpg.Connection, candidacy: Matter) -> Round | None:
+    """The round before. Of a step that is proposed anew, that of the one that was sent back."""
+    if candidacy.review is not None:
+        return await store.round_of(connection, candidacy)
+    if not isinstance(candidacy, Step):
+        return None
+    sent_back = [
+        step
+        for step in await store.steps_of(connection, candidacy.use_case_id)
+        if step.to is candidacy.to and step.status is CandidacyStatus.CANDIDATE and step.review is not None
+    ]
+    return await store.round_of(connection, sent_back[-1]) if sent_back else None
 
 
 def parts_of(changes: Iterable[Change]) -> frozenset[str]:

@@ -10,7 +10,8 @@ from assent_common.events.governance import CommentAdded
 from assent_common.kafka.topics import GOVERNANCE
 from assent_common.uow import UnitOfWork
 
-from assent_workflow.candidacies.model import Candidacy
+from assent_workflow.candidacies import tell
+from assent_workflow.candidacies.model import Matter
 from assent_workflow.identities.model import Person
 
 INSERT = """
@@ -27,7 +28,7 @@ select * from comments
 
 async def add(
     uow: UnitOfWork,
-    candidacy: Candidacy,
+    candidacy: Matter,
     review: UUID,
     body: str,
     *,
@@ -42,9 +43,7 @@ async def add(
     assert row is not None
     added = CommentAdded(
         **{name: row[name] for name in ("id", "review", "task", "author", "body", "verdict", "added_at")},
-        candidacy=candidacy.id,
-        use_case=candidacy.use_case,
-        model_version=candidacy.model_version,
+        **tell.about(candidacy),
     )
     uow.emit(GOVERNANCE, "assent.governance.comment.added.v1", str(added.id), 1, added)
     if verdict is None:

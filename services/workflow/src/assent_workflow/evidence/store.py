@@ -11,7 +11,8 @@ from assent_common.http.problems import Conflict
 from assent_common.kafka.topics import GOVERNANCE
 from assent_common.uow import UnitOfWork
 
-from assent_workflow.candidacies.model import Candidacy
+from assent_workflow.candidacies import tell
+from assent_workflow.candidacies.model import Matter
 from assent_workflow.evidence.schemas import EvidenceIn
 from assent_workflow.identities.model import Person
 
@@ -32,7 +33,7 @@ returning *
 
 async def attach(
     uow: UnitOfWork,
-    candidacy: Candidacy,
+    candidacy: Matter,
     review: UUID,
     given: Sequence[EvidenceIn],
     *,
@@ -50,13 +51,11 @@ async def attach(
         *([each.name for each in given], [each.uri for each in given], [each.sha256 for each in given]),
         *([each.media_type for each in given], [each.note for each in given], by.subject, by.issuer, uow.clock.now()),
     )
-    members = set(EvidenceAttached.model_fields) - {"candidacy", "use_case", "model_version"}
+    members = set(EvidenceAttached.model_fields) - {"candidacy", "use_case", "model_version", "step", "to"}
     for row in rows:
         attached = EvidenceAttached(
             **{name: row[name] for name in members},
-            candidacy=candidacy.id,
-            use_case=candidacy.use_case,
-            model_version=candidacy.model_version,
+            **tell.about(candidacy),
         )
         uow.emit(GOVERNANCE, "assent.governance.evidence.attached.v1", str(attached.id), 1, attached)
         details = attached.model_dump(mode="json", include=members - {"attached_by", "attached_at"})

@@ -43,7 +43,7 @@ select now() as as_of,
           from (select * from waiting full join decided using (stage, role)) b) as tasks,
        (select to_jsonb(e) from ended e) as reviews,
        (select coalesce(jsonb_object_agg(status, n), '{}')
-          from (select status, count(*) as n from candidacies group by status) c) as candidacies,
+          from (select status, count(*) as n from candidacies where step_to is null group by status) c) as candidacies,
        (select coalesce(jsonb_agg(to_jsonb(f) order by kind, severity, status), '[]') from standing f) as findings,
        (select count(*) from serving) as serving,
        (select count(*) from serving s where not exists (

@@ -33,6 +33,10 @@ class Kind(StrEnum):
     OVERRIDDEN = "overridden"
     #: SageMaker was told to approve or reject what Assent did not decide.
     DECIDED_AT_SOURCE = "decided_at_source"
+    #: What was accepted of a use case does not hold any more, and nobody has accepted it again.
+    USE_CASE_NOT_ACCEPTED = "use_case_not_accepted"
+    #: A use case is looked at again, and who was asked has not answered in time.
+    USE_CASE_REVIEW_OVERDUE = "use_case_review_overdue"
     #: Internal systems are not told of anything any more.
     WEBHOOK_DISABLED = "webhook_disabled"
 
@@ -41,7 +45,10 @@ class Kind(StrEnum):
 BY_HAND = frozenset({Kind.MONITOR_VIOLATION, Kind.DECIDED_AT_SOURCE})
 #: What an acceptance puts right: a check that asked for none of these could never pass.
 ENDED_BY_ACCEPTANCE = frozenset(
-    {Kind.UNACCEPTED_DEPLOYMENT, Kind.CONTENT_CHANGED, Kind.ACCEPTANCE_EXPIRED, Kind.OVERRIDDEN}
+    {
+        *(Kind.UNACCEPTED_DEPLOYMENT, Kind.CONTENT_CHANGED, Kind.ACCEPTANCE_EXPIRED, Kind.OVERRIDDEN),
+        *(Kind.USE_CASE_NOT_ACCEPTED, Kind.USE_CASE_REVIEW_OVERDUE),
+    }
 )
 
 CLOSED_STAGES = frozenset({"rejected", "archived"})
@@ -55,7 +62,7 @@ class Found:
     """One thing that breaks a rule. `kind`, `subject` and `detail` say which one it is."""
 
     kind: Kind
-    #: `deployment`, `model_version`, `candidacy` or `webhook`.
+    #: `deployment`, `model_version`, `candidacy`, `use_case` or `webhook`.
     subject_kind: str
     subject: str
     #: Which of the subject's, where it can have several.
@@ -125,6 +132,29 @@ class Judged:
     #: Who accepted it past its policy, and until when that holds.
     overridden_by: str | None = None
     expires_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class JudgedStep:
+    """A step of a use case that has not ended."""
+
+    id: str
+    to: str
+    status: str
+    reason: str | None
+    #: Whether it was accepted once.
+    accepted: bool
+    #: What is open of it and past its due time: the roles.
+    overdue: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class JudgedUseCase:
+    id: str
+    key: str
+    stage: str
+    owner: str | None
+    steps: Sequence[JudgedStep] = ()
 
 
 @dataclass(frozen=True)
@@ -269,3 +299,30 @@ def _of_candidacy(judged: Judged) -> Iterator[Found]:
         why = f"its acceptance for {judged.use_case} ended, and nobody looked at it again"
         at = judged.expired_at.isoformat()
         yield breaks(Kind.ACCEPTANCE_EXPIRED, Severity.MEDIUM, why, {"expired_at": at})
+
+
+def of_use_case(judged: JudgedUseCase) -> list[Found]:
+    """Of its own acceptance: nothing while it was never asked for one, or stands accepted, or was given up."""
+    if judged.stage in CLOSED_STAGES or any(step.status == "accepted" for step in judged.steps):
+        return []
+    return [each for step in judged.steps if step.accepted for each in _of_step(judged, step)][-1:]
+
+
+def _of_step(judged: JudgedUseCase, step: JudgedStep) -> Iterator[Found]:
+    def breaks(kind: Kind, severity: Severity, summary: str, **evidence: Any) -> Found:
+        return Found(
+            kind=kind,
+            subject_kind="use_case",
+            subject=judged.id,
+            severity=severity,
+            summary=summary,
+            evidence={"use_case": judged.key, "stage": judged.stage, "step": step.id, "to": step.to, **evidence},
+            owner=judged.owner,
+        )
+
+    if step.status != "under_review":
+        why = f"{judged.key} is in {judged.stage}, and its acceptance for that does not hold any more"
+        yield breaks(Kind.USE_CASE_NOT_ACCEPTED, Severity.HIGH, why, status=step.status, reason=step.reason)
+    elif step.overdue:
+        why = f"{judged.key} is looked at again, and a decision is overdue"
+        yield breaks(Kind.USE_CASE_REVIEW_OVERDUE, Severity.MEDIUM, why, roles=list(step.overdue))

@@ -15,7 +15,9 @@ MAX_MAPS = 2
 _MAP_MACRO = re.compile(r"\bmap\b")
 _MISSING = re.compile(r'Key not found in map : "(.*)"', re.DOTALL)
 _VALUE = cel.Type.Map(cel.Type.STRING, cel.Type.DYN)
-_ENVIRONMENT = cel.NewEnv(variables=dict.fromkeys(("use_case", "model", "version", "champion", "candidacy"), _VALUE))
+_ENVIRONMENT = cel.NewEnv(
+    variables=dict.fromkeys(("use_case", "model", "version", "champion", "candidacy", "step"), _VALUE)
+)
 _INT64 = 2**63
 
 

@@ -64,7 +64,7 @@ def _why_not(check: Check, answer: cel.Answer, facts: Mapping[str, Any]) -> str:
     assert check.expression is not None
     metrics = dict.fromkeys(dotted or quoted for dotted, quoted in _METRIC.findall(check.expression))
     if answer.missing in metrics:
-        status = facts["version"].get("metrics_status")
+        status = facts.get("version", {}).get("metrics_status")
         aside = f" (its reports are {status})" if status in ("pending", "unreadable") else ""
         return f"the metric {answer.missing} is not known{aside}"
     if answer.error is not None:
@@ -74,6 +74,6 @@ def _why_not(check: Check, answer: cel.Answer, facts: Mapping[str, Any]) -> str:
     otherwise = cel.evaluate(check.otherwise, facts) if check.otherwise else cel.Answer()
     if isinstance(otherwise.value, str):
         return otherwise.value
-    known = facts["version"]["metrics"]
+    known = facts.get("version", {}).get("metrics", {})
     seen = ", ".join(f"{name} is {known[name]:g}" for name in metrics if name in known)
     return f"not so: {check.description}" + (f" ({seen})" if seen else "")

@@ -19,9 +19,9 @@ from assent_workflow.policies.replay import Replayed, replay
 # Index: reviews_requested.
 ROUNDS = """
 select r.id, r.candidacy, r.policy, r.status, r.requested_at, r.ended_at, r.content_hash, r.facts, c.use_case,
-       c.model_version, c.put_forward_by, c.put_forward_by_issuer
+       c.model_version, c.put_forward_by, c.put_forward_by_issuer, c.step_to
   from reviews r join candidacies c on c.id = r.candidacy
- where r.requested_at >= $1 and r.requested_at < $2
+ where r.requested_at >= $1 and r.requested_at < $2 and (c.step_to is not null) = $6
    and ($3::timestamptz is null or (r.requested_at, r.id) > ($3, $4::uuid))
  order by r.requested_at, r.id limit $5
 """
@@ -49,9 +49,13 @@ async def rounds(
     until: datetime,
     after: tuple[datetime, UUID] | None,
     limit: int,
+    of_steps: bool,
 ) -> tuple[list[Mapping[str, Any]], dict[UUID, list[Given]], dict[UUID, dict[str, Answer]], Identities]:
-    """Those asked for in that time, oldest first, with what was said in each: four statements for a page."""
-    rows = list(await connection.fetch(ROUNDS, since, until, *(after or (None, None)), limit))
+    """Those asked for in that time, oldest first, with what was said in each: four statements for a page.
+
+    Of candidacies, or of steps of use cases.
+    """
+    rows = list(await connection.fetch(ROUNDS, since, until, *(after or (None, None)), limit, of_steps))
     ids = [row["id"] for row in rows]
     given: dict[UUID, list[Given]] = defaultdict(list)
     for row in await connection.fetch(GIVEN, ids):

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, available_timezones
 
 from assent_common.canonical import ContentHash
+from assent_common.events.catalog import Stage as UseCaseStage
 from assent_common.events.governance import CheckResult
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
@@ -38,8 +39,15 @@ class Role(StrEnum):
 ACCOUNTABLE = frozenset(Role) - {Role.RISK}
 
 
+class About(StrEnum):
+    """What a policy is about."""
+
+    MODEL_VERSION = "model_version"
+    USE_CASE = "use_case"
+
+
 class ContentPart(StrEnum):
-    """The parts of a content, as the registry tells them."""
+    """The parts of a content, as the registry tells them of a version, and the catalogue of a use case."""
 
     DESCRIPTION = "description"
     SOURCE_URI = "source_uri"
@@ -49,6 +57,23 @@ class ContentPart(StrEnum):
     ADDITIONAL_INFERENCE_SPECIFICATIONS = "additional_inference_specifications"
     SOURCE_ALGORITHMS = "source_algorithms"
     METRICS = "metrics"
+    NAME = "name"
+    BUSINESS_CONTEXT = "business_context"
+    LEGAL = "legal"
+    DATA = "data"
+    IMPACT = "impact"
+    ACCOUNTABILITY = "accountability"
+    CUSTOM = "custom"
+    LINKS = "links"
+
+
+#: Of these, what a use case says; the rest is a version's.
+OF_USE_CASES = frozenset(
+    {
+        *(ContentPart.NAME, ContentPart.BUSINESS_CONTEXT, ContentPart.LEGAL, ContentPart.DATA, ContentPart.IMPACT),
+        *(ContentPart.ACCOUNTABILITY, ContentPart.CUSTOM, ContentPart.LINKS),
+    }
+)
 
 
 class OnContentChange(StrEnum):
@@ -242,6 +267,10 @@ class Policy(_Part):
     name: Slug
     version: int = Field(ge=1, le=1_000_000)
     description: str = Field(default="", max_length=4_000)
+    #: What is judged: a version put forward for a use case, or a use case on its way to a stage.
+    subject: About = About.MODEL_VERSION
+    #: Of a policy about use cases: to which stages they go by it. Who stands there is looked at again by it, too.
+    steps: Annotated[tuple[UseCaseStage, ...], Field(min_length=1)] | None = None
     #: Whom it applies to; everybody for whom no other is meant, where absent.
     applies_to: Expression | None = None
     checks: tuple[Check, ...] = ()
@@ -284,6 +313,24 @@ class Policy(_Part):
         """What is asked of this role in this stage: whom to remind of it when, and whom to tell when it is late."""
         asked = (approval for each in self.stages if each.name == stage for approval in each.approvals)
         return next((approval for approval in asked if approval.role == role), None)
+
+    @model_validator(mode="after")
+    def _about_one_thing(self) -> Self:
+        of_use_cases = self.subject is About.USE_CASE
+        if of_use_cases != (self.steps is not None):
+            raise ValueError("a policy about use cases says for which steps, and no other does")
+        if of_use_cases and UseCaseStage.IDEATION in (self.steps or ()):
+            raise ValueError("a use case begins in ideation: no step leads there")
+        if of_use_cases and (self.environments is not None or self.override is not None):
+            raise ValueError("environments and override are about acceptances of model versions")
+        if of_use_cases and self.separation_of_duties.maker_decides_nothing:
+            raise ValueError("maker_decides_nothing is about who made a model version")
+        judged = [part for stage in self.stages for approval in stage.approvals for part in approval.judges or ()]
+        named = self.on_content_change if isinstance(self.on_content_change, dict) else {}
+        for part in [*judged, *(part for part in named if isinstance(part, ContentPart))]:
+            if (part in OF_USE_CASES) is not of_use_cases:
+                raise ValueError(f"{part} is no part of what a policy about a {self.subject} judges")
+        return self
 
     @model_validator(mode="after")
     def _each_name_once(self) -> Self:

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from assent_common.database import Database
+from assent_common.events.catalog import Stage
 from assent_common.events.governance import CheckResult
 from assent_common.http.app import router
 from assent_common.http.pages import Page
@@ -15,9 +16,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from assent_workflow import subjects
 from assent_workflow.policies import store
-from assent_workflow.policies.model import Assessment, Policy
+from assent_workflow.policies.model import About, Assessment, Policy
 from assent_workflow.policies.parse import PolicyInvalid, parse
 from assent_workflow.policies.shipped import SHIPPED
+from assent_workflow.policies.subject import StepSubject, Subject
 
 routes = router(tags=["policies"])
 
@@ -57,7 +59,8 @@ class Trial(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     use_case: Annotated[str, Field(max_length=200, description="Key")]
-    model_version: Annotated[str, Field(max_length=2048, description="Urn or id")]
+    model_version: Annotated[str | None, Field(max_length=2048, description="Urn or id")] = None
+    to: Annotated[Stage | None, Field(description="Of a policy about use cases: the step")] = None
 
 
 class Simulation(BaseModel):
@@ -108,20 +111,35 @@ async def create_policy(given: PolicyIn, request: Request, response: Response, w
 
 
 @routes.post(
-    "/policies/{name}/simulate", summary="Try a policy on what stands now", responses=documented(NotFound, NotYetKnown)
+    "/policies/{name}/simulate",
+    summary="Try a policy on what stands now",
+    responses=documented(NotFound, NotYetKnown, Conflict),
 )
 async def simulate_policy(name: str, trial: Trial, request: Request, _: Reader) -> Simulation:
     """Which checks pass, and who would be asked."""
     newest = await get_policy(name, request, _)
     policy = parse(newest.text)
+    if (policy.subject is About.USE_CASE) != (trial.to is not None) or (trial.to is None) == (
+        trial.model_version is None
+    ):
+        wanted = (
+            "the step that the use case is to make: `to`" if policy.subject is About.USE_CASE else "a model version"
+        )
+        raise Conflict(f"{policy.ref} is tried on {wanted}")
     database: Database = request.app.state.database
     async with database.connection() as connection:
         use_case = await subjects.use_case_by_key(connection, trial.use_case)
-        version = await subjects.version_by_name(connection, trial.model_version)
-        if use_case is None or version is None:
+        version = await subjects.version_by_name(connection, trial.model_version) if trial.model_version else None
+        if use_case is None or (version is None and trial.to is None):
             raise NotYetKnown("the use case or the model version is not known here")
-        subject = await subjects.with_others(connection, use_case, version)
-        proposer = await connection.fetchval(PROPOSER, use_case.id, version.urn)
+        subject: Subject | StepSubject
+        proposer = None
+        if version is not None:
+            subject = await subjects.with_others(connection, use_case, version)
+            proposer = await connection.fetchval(PROPOSER, use_case.id, version.urn)
+        else:
+            assert trial.to is not None
+            subject = await subjects.on_the_way(connection, use_case, trial.to)
     assessment = subjects.assess(policy, subject, database.clock.now())
     return Simulation(
         policy=policy.ref,

@@ -4,10 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import asyncpg
+from assent_common.events.catalog import Stage
+from assent_common.events.governance import ReviewedStages
+from assent_common.kafka.topics import GOVERNANCE
 from assent_common.uow import UnitOfWork
 
-from assent_workflow.policies.model import Policy
+from assent_workflow.policies.model import About, Policy
 from assent_workflow.policies.parse import parse
+from assent_workflow.policies.select import about
 from assent_workflow.policies.shipped import SHIPPED
 
 ALL = "select name, version, text, created_by, created_at from policies order by name, version"
@@ -15,6 +19,8 @@ ONE = "select text from policies where name = $1 and version = $2"
 LAST = "select max(version) from policies where name = $1"
 # Two who write one policy at once: the second waits here, and then sees the first one's version.
 LOCK = "select pg_advisory_xact_lock(hashtextextended('policy ' || $1, 0))"
+LOCK_STAGES = "select stages, sequence from reviewed_stages for update"
+SAVE_STAGES = "update reviewed_stages set stages = $1, sequence = sequence + 1"
 INSERT = "insert into policies (name, version, text, created_by, created_at) values ($1, $2, $3, $4, $5)"
 
 
@@ -50,3 +56,19 @@ async def add(uow: UnitOfWork, policy: Policy, text: str, *, by: str) -> None:
     """What is under review stays pinned to the version that it began with."""
     await (await uow.sql()).execute(INSERT, policy.name, policy.version, text, by, uow.clock.now())
     uow.audit(by, "policy.added", policy.ref, {"text": text})
+    await _tell_stages(uow)
+
+
+async def _tell_stages(uow: UnitOfWork) -> None:
+    """Where use cases do not go by hand any more, or do again, the catalogue hears of it. The row is locked first, so
+    that of two who write policies at once the second tells what both have written."""
+    connection = await uow.sql()
+    row = await connection.fetchrow(LOCK_STAGES)
+    assert row is not None
+    asked = {stage for policy in about(await everything(connection), About.USE_CASE) for stage in policy.steps or ()}
+    stages = [stage for stage in Stage if stage in asked]
+    if stages != row["stages"]:
+        await connection.execute(SAVE_STAGES, stages)
+        told = ReviewedStages(stages=stages)
+        subject = "use-cases"
+        uow.emit(GOVERNANCE, "assent.governance.reviewed_stages.changed.v1", subject, row["sequence"] + 1, told)

@@ -17,6 +17,7 @@ from assent_workflow.policies import history
 from assent_workflow.policies import store as policies
 from assent_workflow.policies.diff import Kind, differences
 from assent_workflow.policies.history import Judged
+from assent_workflow.policies.model import About
 from assent_workflow.policies.parse import PolicyInvalid, parse
 from assent_workflow.policies.replay import Would
 from assent_workflow.policies.shipped import SHIPPED
@@ -50,9 +51,11 @@ class PastRound(BaseModel):
     """One round of judging: what was decided, and what this policy would have."""
 
     review: UUID
-    candidacy: UUID
+    candidacy: UUID | None
     use_case: str
-    model_version: str
+    model_version: str | None
+    #: The step of the use case that it was about, where it was about one.
+    step: UUID | None
     #: By which it was judged.
     policy: str
     requested_at: datetime
@@ -73,7 +76,9 @@ class PastRound(BaseModel):
         comparable = decided in DECIDED and replayed.would not in (Would.NOT_APPLICABLE, Would.UNKNOWN)
         return cls.model_validate(
             {
-                **{name: row[name] for name in ("candidacy", "use_case", "model_version", "policy")},
+                **{name: row[name] for name in ("use_case", "model_version", "policy")},
+                "candidacy": row["candidacy"] if row["step_to"] is None else None,
+                "step": row["candidacy"] if row["step_to"] is not None else None,
                 "review": row["id"],
                 "requested_at": row["requested_at"],
                 "ended_at": row["ended_at"],
@@ -128,6 +133,7 @@ async def simulate_past(
             until=trial.until or now + timedelta(seconds=1),
             after=(after[0], after[1]) if after else None,
             limit=limit + 1,
+            of_steps=policy.subject is About.USE_CASE,
         )
     judged = [PastRound.of(each) for each in await history.replayed(policy, *found)]
     return paged(judged, limit, key=lambda each: [each.requested_at.isoformat(), each.review], of=selection)

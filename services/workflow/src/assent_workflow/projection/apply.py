@@ -20,6 +20,7 @@ from assent_workflow.findings import look
 from assent_workflow.findings.rules import CLOSED_STAGES
 from assent_workflow.projection import deployments, use_cases, versions
 from assent_workflow.reviews import watch
+from assent_workflow.steps.propose import proposals_changed
 
 
 async def apply(uow: UnitOfWork, events: Sequence[CloudEvent]) -> None:
@@ -71,5 +72,8 @@ async def apply(uow: UnitOfWork, events: Sequence[CloudEvent]) -> None:
     # Before the checks are looked at again: a policy may ask what is found.
     await look.look(uow, versions={*changed, *concerned, *(served if rolled_out else ())}, deployments=rolled_out)
     causes = {event.subject: event for event in events}
+    await proposals_changed(uow, changed_use_cases, causes)
     await watch.use_cases_changed(uow, changed_use_cases, causes)
     await watch.versions_changed(uow, changed, causes)
+    if rolled_out:
+        await watch.serving_changed(uow, sorted(served), causes)

@@ -20,11 +20,19 @@ select r.content as judged, which, o.id, o.candidacy, o.content_hash, o.content,
     (select 'accepted' as which, a.*, b.model_version
        from candidacies b join reviews a on a.candidacy = b.id
       where b.use_case = c.use_case and b.use_case_id = c.use_case_id
+        and (b.step_to is null) = (c.step_to is null)
         and a.status in ('accepted', 'overridden') and a.id < r.id and a.ended_at <= r.requested_at
       order by a.ended_at desc, a.id desc limit 1)
     union all
     (select 'last_round', l.*, c.model_version
        from reviews l where l.candidacy = r.candidacy and l.id < r.id order by l.id desc limit 1)
+    union all
+    -- A step that is proposed anew is another one.
+    (select 'last_round', l.*, null
+       from candidacies b join reviews l on l.candidacy = b.id
+      where c.step_to is not null and b.use_case_id = c.use_case_id and b.step_to = c.step_to and b.id <> c.id
+        and l.id < r.id and not exists (select from reviews e where e.candidacy = c.id and e.id < r.id)
+      order by l.id desc limit 1)
   ) o
  where r.id = $1
 """

@@ -18,7 +18,8 @@ class Judged:
     """What a review was pinned to."""
 
     review: UUID
-    model_version: str
+    #: None of a use case.
+    model_version: str | None
     content_hash: str
     status: str
     requested_at: datetime

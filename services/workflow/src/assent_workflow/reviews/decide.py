@@ -14,6 +14,7 @@ from assent_workflow.identities.model import Person
 from assent_workflow.reviews import model
 from assent_workflow.reviews.model import Verdict
 from assent_workflow.reviews.placed import placed
+from assent_workflow.steps.accepted import accepted
 
 
 async def decide(
@@ -57,4 +58,5 @@ async def decide(
     uow.audit(by.subject, f"task.{task.status}", str(candidacy.id), details)
     if after.candidacy.status is not candidacy.status:
         details = {"policy": after.review.policy, "reason": after.candidacy.reason}
-        uow.audit(by.subject, f"candidacy.{after.candidacy.status}", str(candidacy.id), details)
+        uow.audit(by.subject, f"{candidacy.noun}.{after.candidacy.status}", str(candidacy.id), details)
+        await accepted(uow, candidacy, after.candidacy, by=by.subject)

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from assent_common.events.governance import TaskStatus
 
+from assent_workflow.candidacies.model import Step
 from assent_workflow.delegations.model import Delegation
 from assent_workflow.identities.model import Person
 from assent_workflow.policies.model import Approval, Assessment
@@ -64,7 +65,8 @@ def keeps_apart(round_: Round, assessment: Assessment, involved: Collection[Pers
     """Why these people have no say in this at all."""
     duties = assessment.policy.separation_of_duties
     if duties.proposer_decides_nothing and round_.candidacy.put_forward_by in involved:
-        yield "you put this model version forward, so somebody else has to judge it; you can still withdraw it"
+        what = "proposed this step" if isinstance(round_.candidacy, Step) else "put this model version forward"
+        yield f"you {what}, so somebody else has to judge it; you can still withdraw it"
     if not duties.maker_decides_nothing:
         return
     for maker in assessment.makers:

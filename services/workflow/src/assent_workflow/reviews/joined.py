@@ -9,7 +9,7 @@ from assent_common.uow import UnitOfWork
 
 from assent_workflow import subjects
 from assent_workflow.candidacies import store
-from assent_workflow.candidacies.model import Candidacy
+from assent_workflow.candidacies.model import Matter
 from assent_workflow.delegations import store as delegations
 from assent_workflow.identities.model import Person
 from assent_workflow.policies import store as policies
@@ -20,7 +20,7 @@ CANDIDACY = "select candidacy from reviews where id = $1"
 
 
 class Joined(NamedTuple):
-    candidacy: Candidacy
+    candidacy: Matter
     round: Round
     by: Person
 

@@ -13,7 +13,7 @@ from uuid import UUID
 from assent_common import ids
 from assent_common.events.governance import TaskStatus
 
-from assent_workflow.candidacies.model import Candidacy, ImpossibleTransition, Trigger, transition
+from assent_workflow.candidacies.model import ImpossibleTransition, Matter, Trigger, transition
 from assent_workflow.delegations.model import Delegation
 from assent_workflow.identities.model import Person
 from assent_workflow.policies.model import Assessment, ContentPart
@@ -33,7 +33,7 @@ MAX_COMMENT_LENGTH = 4_000
 
 
 def open_review(
-    candidacy: Candidacy,
+    candidacy: Matter,
     assessment: Assessment,
     *,
     requested_by: str,
@@ -170,7 +170,8 @@ def cancel(round_: Round, trigger: Trigger, *, by: str, at: datetime, reason: st
 
     Raises ImpossibleTransition.
     """
-    if trigger not in (Trigger.WITHDRAW, Trigger.MISSING_FROM_SOURCE, Trigger.USE_CASE_GIVEN_UP):
+    ends = (Trigger.WITHDRAW, Trigger.MISSING_FROM_SOURCE, Trigger.USE_CASE_GIVEN_UP, Trigger.SUPERSEDED)
+    if trigger not in ends:
         raise ImpossibleTransition(round_.candidacy.id, round_.candidacy.status, trigger)
     return _end(round_, ReviewStatus.CANCELLED, trigger, by, at, reason)
 

@@ -10,7 +10,7 @@ from assent_common.uow import UnitOfWork
 
 from assent_workflow import subjects
 from assent_workflow.candidacies import store
-from assent_workflow.candidacies.model import Candidacy
+from assent_workflow.candidacies.model import Matter
 from assent_workflow.delegations import store as delegations
 from assent_workflow.delegations.model import Delegation
 from assent_workflow.identities.model import Person
@@ -23,7 +23,7 @@ from assent_workflow.reviews.round import Round
 
 @dataclass(frozen=True)
 class Placed:
-    candidacy: Candidacy
+    candidacy: Matter
     round: Round
     assessment: Assessment
     by: Principal

@@ -10,7 +10,7 @@ from uuid import UUID
 from assent_common.canonical import ContentHash
 from assent_common.events.governance import CheckResult, TaskStatus
 
-from assent_workflow.candidacies.model import Candidacy
+from assent_workflow.candidacies.model import Matter
 from assent_workflow.identities.model import Person
 
 _Entity = TypeVar("_Entity", "Review", "Task")
@@ -101,7 +101,7 @@ class Review:
 class Change:
     """What a step changed or made; what it left as it was is not there."""
 
-    candidacy: Candidacy | None
+    candidacy: Matter | None
     review: Review | None
     tasks: tuple[Task, ...]
 
@@ -110,7 +110,8 @@ class Change:
 class Round:
     """A candidacy under review, its review and all of the review's tasks."""
 
-    candidacy: Candidacy
+    #: Or a use case's step.
+    candidacy: Matter
     review: Review
     tasks: tuple[Task, ...]
 

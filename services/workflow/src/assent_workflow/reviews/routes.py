@@ -6,6 +6,7 @@ from uuid import UUID
 
 from assent_common.content import Change
 from assent_common.database import Database
+from assent_common.events.catalog import Stage
 from assent_common.events.governance import CheckResult, ContentDifference, MetricDifference
 from assent_common.http.app import router
 from assent_common.http.etags import etag
@@ -26,7 +27,8 @@ routes = router(tags=["reviews"])
 
 MAX_CHANGES = 1_000
 ONE = """
-select r.*, c.use_case, c.model_version from reviews r join candidacies c on c.id = r.candidacy where r.id = $1
+select r.*, c.use_case, c.model_version, c.step_to from reviews r join candidacies c on c.id = r.candidacy
+ where r.id = $1
 """
 
 
@@ -34,9 +36,13 @@ class ReviewOut(BaseModel):
     """One round of judging, with what was judged and everybody who was asked."""
 
     id: UUID
-    candidacy: UUID
+    #: Null where a step of the use case is judged.
+    candidacy: UUID | None
     use_case: str
-    model_version: str
+    model_version: str | None
+    #: The step that is judged, and where it leads.
+    step: UUID | None
+    to: Stage | None
     policy: str
     status: ReviewStatus
     content_hash: str
@@ -60,7 +66,8 @@ class ComparisonOut(BaseModel):
 
     #: The other review.
     review: UUID
-    model_version: str
+    #: Null of a use case.
+    model_version: str | None
     status: ReviewStatus
     content_hash: str
     requested_at: datetime
@@ -113,6 +120,9 @@ async def get_review(id: UUID, request: Request, response: Response, _: Reader) 
     response.headers["ETag"] = etag(row["sequence"])
     members = {
         **row,
+        "candidacy": row["candidacy"] if row["step_to"] is None else None,
+        "step": row["candidacy"] if row["step_to"] is not None else None,
+        "to": row["step_to"],
         "tasks": tasks,
         "evidence": [EvidenceOut.model_validate(dict(each)) for each in attached],
         "since_accepted": since.accepted.told if since.accepted else None,

@@ -1,6 +1,7 @@
 """What becomes of candidacies when their model version or use case changes, in the transaction that learns of it."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -9,18 +10,20 @@ from assent_common.content import Change as ContentChange
 from assent_common.content import diff
 from assent_common.events.envelope import CloudEvent
 from assent_common.events.governance import CandidacyStatus as Status
+from assent_common.http.problems import Conflict
 from assent_common.uow import UnitOfWork
 
 from assent_workflow import subjects
 from assent_workflow.candidacies import store
 from assent_workflow.candidacies.end import end_locked
-from assent_workflow.candidacies.model import Candidacy, Trigger, hold_on
+from assent_workflow.candidacies.model import Candidacy, Matter, Trigger, hold_on
 from assent_workflow.candidacies.submit import parts_of, submit_locked
 from assent_workflow.findings.rules import CLOSED_STAGES
 from assent_workflow.policies import store as policies
 from assent_workflow.policies.model import OnContentChange
+from assent_workflow.policies.subject import StepSubject, Subject
 from assent_workflow.reviews.model import dismiss, reconsider
-from assent_workflow.subjects import Subject
+from assent_workflow.steps.accepted import accepted
 
 Causes = Mapping[str, CloudEvent]
 """Subject → the event that told of it."""
@@ -41,6 +44,14 @@ async def use_cases_changed(uow: UnitOfWork, ids: Sequence[UUID], causes: Causes
     await _look_again(uow, {row["id"]: causes[str(row["use_case_id"])] for row in rows})
 
 
+async def serving_changed(uow: UnitOfWork, urns: Sequence[str], causes: Causes) -> None:
+    """A use case may be given up by a policy that wants all of it switched off before."""
+    rows = await (await uow.sql()).fetch(store.OF_SERVING, list(urns), list(CLOSED_STAGES))
+    cause = next(iter(causes.values()), None)
+    if cause is not None:
+        await _look_again(uow, {row["id"]: cause for row in rows})
+
+
 async def _look_again(uow: UnitOfWork, causes: Mapping[UUID, CloudEvent]) -> None:
     """At candidacies by id, each in the name of the event that is the cause."""
     connection = await uow.sql()
@@ -57,22 +68,26 @@ async def _look_again(uow: UnitOfWork, causes: Mapping[UUID, CloudEvent]) -> Non
                 await go_on(uow, candidacy, subject)
 
 
-def _what_ends_it(subject: Subject, candidacy: Candidacy) -> tuple[Trigger, str] | None:
-    if not subject.version.live:
+def _what_ends_it(subject: Subject | StepSubject, candidacy: Matter) -> tuple[Trigger, str] | None:
+    if isinstance(subject, Subject) and not subject.version.live:
         return Trigger.MISSING_FROM_SOURCE, "its source no longer has the model version"
-    if not candidacy.is_of(subject.version.created_at):
+    if (
+        isinstance(subject, Subject)
+        and isinstance(candidacy, Candidacy)
+        and not candidacy.is_of(subject.version.created_at)
+    ):
         return Trigger.MISSING_FROM_SOURCE, "its source made another model version under the same name"
     if subject.use_case.is_given_up:
         return Trigger.USE_CASE_GIVEN_UP, f"the use case is {subject.use_case.stage}"
     return None
 
 
-async def _hold_to_content(uow: UnitOfWork, candidacy: Candidacy, subject: Subject) -> None:
-    if candidacy.content_hash == subject.version.content_hash:
+async def _hold_to_content(uow: UnitOfWork, candidacy: Matter, subject: Subject | StepSubject) -> None:
+    if candidacy.content_hash == subject.content_hash:
         return
     connection = await uow.sql()
     assert candidacy.review is not None
-    changes = diff(await store.judged(connection, candidacy.review), subject.version.content)
+    changes = diff(await store.judged(connection, candidacy.review), subject.content)
     assert candidacy.policy is not None
     policy = await policies.pinned(connection, candidacy.policy)
     follows = policy.what_follows(parts_of(changes)) if changes else OnContentChange.SUSPEND
@@ -81,43 +96,45 @@ async def _hold_to_content(uow: UnitOfWork, candidacy: Candidacy, subject: Subje
         await _let_hold(uow, candidacy, subject, what)
         return
     judged = await store.round_of(connection, candidacy)
-    if judged.review.content_hash == subject.version.content_hash:
+    if judged.review.content_hash == subject.content_hash:
         await _let_hold(uow, candidacy, subject, "the content is again what was judged")
         return
     reason = "the content changed: " + described(changes)
     suspended = await end_locked(uow, candidacy, Trigger.CONTENT_CHANGED, by=ASSENT, reason=reason)
     if follows is OnContentChange.REVIEW:
-        await submit_locked(uow, suspended, by=ASSENT, because_of=changes)
+        # Where it cannot be told by which policy, it stays suspended.
+        with suppress(Conflict):
+            await submit_locked(uow, suspended, by=ASSENT, because_of=changes)
 
 
-async def _let_hold(uow: UnitOfWork, candidacy: Candidacy, subject: Subject, reason: str) -> None:
+async def _let_hold(uow: UnitOfWork, candidacy: Matter, subject: Subject | StepSubject, reason: str) -> None:
     """What was judged stays what the next change is compared with, so that many small ones add up."""
-    content_hash = subject.version.content_hash
+    content_hash = subject.content_hash
     after = hold_on(candidacy, content_hash, by=ASSENT, at=uow.clock.now(), reason=reason)
     await store.save_candidacy(uow, candidacy, after)
-    uow.audit(ASSENT, "candidacy.kept", str(candidacy.id), {"reason": reason, "content_hash": content_hash})
+    uow.audit(ASSENT, f"{candidacy.noun}.kept", str(candidacy.id), {"reason": reason, "content_hash": content_hash})
 
 
-async def go_on(uow: UnitOfWork, candidacy: Candidacy, subject: Subject) -> None:
+async def go_on(uow: UnitOfWork, candidacy: Matter, subject: Subject | StepSubject) -> None:
     """For one that is under review and locked, by what is known now."""
     connection = await uow.sql()
     before = await store.round_of(connection, candidacy)
     now = uow.clock.now()
     policy = await policies.pinned(connection, before.review.policy)
     assessment = await subjects.assessed(connection, policy, subject, now, review=before.review.id)
-    if before.review.content_hash == subject.version.content_hash:
+    if before.review.content_hash == subject.content_hash:
         after = reconsider(before, assessment, by=ASSENT, at=now)
         await store.save(uow, candidacy, after, after.since(before), facts=assessment.facts)
     else:
-        changes = diff(await store.judged(connection, before.review.id), subject.version.content)
+        changes = diff(await store.judged(connection, before.review.id), subject.content)
         parts = parts_of(changes) or None
         after = dismiss(before, assessment, diff=described(changes), by=ASSENT, at=now, parts=parts)
-        content = subject.version.content
+        content = subject.content
         await store.save(uow, candidacy, after, after.since(before), content=content, facts=assessment.facts)
         details: dict[str, Any] = {
             "reason": after.candidacy.reason,
             "content_hash": after.review.content_hash,
-            "content": subject.version.content,
+            "content": subject.content,
         }
         uow.audit(ASSENT, "review.dismissed", str(candidacy.id), details)
     if after.candidacy.status is not candidacy.status:
@@ -127,7 +144,8 @@ async def go_on(uow: UnitOfWork, candidacy: Candidacy, subject: Subject) -> None
             "content_hash": after.review.content_hash,
             "checks": [check.model_dump(mode="json") for check in after.review.checks],
         }
-        uow.audit(ASSENT, f"candidacy.{after.candidacy.status}", str(candidacy.id), details)
+        uow.audit(ASSENT, f"{candidacy.noun}.{after.candidacy.status}", str(candidacy.id), details)
+        await accepted(uow, candidacy, after.candidacy, by=ASSENT)
 
 
 def described(changes: Sequence[ContentChange], most: int = 5) -> str:

@@ -11,11 +11,14 @@ import asyncpg
 from assent_common.events.governance import TaskStatus
 from assent_common.identity.roles import Principal
 
+from assent_workflow.policies.model import About
 from assent_workflow.tasks.schemas import TaskCounts
 from assent_workflow.tasks.standing_in import Delegated
 
 SELECT = """
-select t.*, c.use_case, c.model_version, c.put_forward_by, v.traceparent
+select t.*, c.use_case, c.model_version, c.put_forward_by, v.traceparent, c.step_to,
+       case when c.step_to is null then t.candidacy end as of_candidacy,
+       case when c.step_to is not null then t.candidacy end as of_step
   from tasks t
   join candidacies c on c.id = t.candidacy
   left join model_versions v on v.urn = c.model_version
@@ -23,7 +26,9 @@ select t.*, c.use_case, c.model_version, c.put_forward_by, v.traceparent
 # A statement is made of the conditions that are asked for, so that each is planned for what it asks.
 # Index: tasks_open by role, tasks_given by assignee, tasks_due else; tasks_candidacy.
 CONDITIONS: Mapping[str, str] = {
-    "candidacy": "t.candidacy = {}::uuid",
+    "candidacy": "t.candidacy = {}::uuid and c.step_to is null",
+    "step": "t.candidacy = {}::uuid and c.step_to is not null",
+    "about": "(case when c.step_to is null then 'model_version' else 'use_case' end) = {}::text",
     "role": "t.role = {}::text",
     "status": "t.status = {}::text",
     "overdue": "(t.status = 'open' and t.due_at < now()) = {}::boolean",
@@ -82,6 +87,8 @@ class Selection:
     """What is asked for; what is absent narrows nothing."""
 
     candidacy: UUID | None = None
+    step: UUID | None = None
+    about: About | None = None
     role: str | None = None
     status: TaskStatus | None = None
     overdue: bool | None = None

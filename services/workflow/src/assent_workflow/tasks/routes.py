@@ -20,6 +20,7 @@ from assent_common.uow import UnitOfWork
 from fastapi import Query, Request, Response
 
 from assent_workflow.identities.store import with_groups
+from assent_workflow.policies.model import About
 from assent_workflow.problems import spoken
 from assent_workflow.reviews.decide import decide
 from assent_workflow.tasks import inbox
@@ -47,6 +48,8 @@ async def list_tasks(
     request: Request,
     who: Reader,
     candidacy: UUID | None = None,
+    step: Annotated[UUID | None, Query(description="A use case's step")] = None,
+    about: Annotated[About | None, Query(description="What is judged")] = None,
     role: Annotated[str | None, Query(max_length=50)] = None,
     status: TaskStatus | None = None,
     overdue: Annotated[bool | None, Query(description="Open and past its due time")] = None,
@@ -67,6 +70,8 @@ async def list_tasks(
     async with database.connection() as connection:
         selection = inbox.Selection(
             candidacy=candidacy,
+            step=step,
+            about=about,
             role=role,
             status=status,
             overdue=overdue,

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
+from assent_common.events.catalog import Stage
 from assent_common.events.governance import TaskStatus
 from assent_common.http.pages import Page
 from pydantic import BaseModel, ConfigDict, Field
@@ -37,9 +38,13 @@ class TaskOut(BaseModel):
 
     id: UUID
     review: UUID
-    candidacy: UUID
+    #: Null where a step of the use case is judged.
+    candidacy: UUID | None = Field(validation_alias="of_candidacy")
     use_case: str
-    model_version: str
+    model_version: str | None
+    #: The step that is judged, and where it leads.
+    step: UUID | None = Field(validation_alias="of_step")
+    to: Stage | None = Field(validation_alias="step_to")
     put_forward_by: str
     stage: str
     role: str

@@ -1,17 +1,22 @@
 """What is due happens, once, in one transaction with its timer's row."""
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from assent_common.events.governance import CandidacyStatus, TimerFired
+from assent_common.http.problems import Conflict
 from assent_common.kafka.topics import GOVERNANCE
 from assent_common.uow import UnitOfWork
 
 from assent_workflow.candidacies import store as candidacies
+from assent_workflow.candidacies import tell
 from assent_workflow.candidacies.end import end_locked
-from assent_workflow.candidacies.model import Candidacy, Trigger
+from assent_workflow.candidacies.model import Matter, Step, Trigger
+from assent_workflow.candidacies.submit import submit_locked
+from assent_workflow.findings import look
 from assent_workflow.findings import store as findings
 from assent_workflow.findings.model import risk_is_over
 from assent_workflow.notifications import digests
@@ -61,16 +66,23 @@ async def fire(uow: UnitOfWork, *, at: datetime | None = None, most: int = 200, 
     return len(due)
 
 
-async def _of_candidacies(uow: UnitOfWork, due: Sequence[Row], about: Mapping[UUID, Candidacy]) -> None:
+async def _of_candidacies(uow: UnitOfWork, due: Sequence[Row], about: Mapping[UUID, Matter]) -> None:
     for row in due:
         kind, candidacy = TimerKind(row["kind"]), about[row["candidacy"]]
         _tell(uow, row, kind, candidacy)
         if kind is not TimerKind.EXPIRY:
             details = {"timer": str(row["id"]), "subject": str(row["subject"]), "role": row["role"]}
-            uow.audit(ASSENT, SAID[kind], str(candidacy.id), details)
+            said = SAID[kind].replace("candidacy", candidacy.noun)
+            uow.audit(ASSENT, said, str(candidacy.id), details)
         elif candidacy.status is CandidacyStatus.ACCEPTED:
             reason = f"the acceptance held until {row['due_at']:%Y-%m-%d}: look at it again"
-            await end_locked(uow, candidacy, Trigger.EXPIRED, by=ASSENT, reason=reason)
+            ended = await end_locked(uow, candidacy, Trigger.EXPIRED, by=ASSENT, reason=reason)
+            if isinstance(ended, Step):
+                # Where it cannot be told by which policy, it stays suspended: a finding.
+                with suppress(Conflict):
+                    await submit_locked(uow, ended, by=ASSENT)
+        if kind is TimerKind.DUE and isinstance(candidacy, Step):
+            look.concerning_use_case(uow, candidacy.use_case_id)
 
 
 async def _of_findings(uow: UnitOfWork, due: Sequence[Row]) -> None:
@@ -93,15 +105,13 @@ async def _of_findings(uow: UnitOfWork, due: Sequence[Row]) -> None:
         uow.emit(GOVERNANCE, "assent.governance.timer.fired.v1", str(row["id"]), 1, fired)
 
 
-def _tell(uow: UnitOfWork, row: Row, kind: TimerKind, candidacy: Candidacy) -> None:
+def _tell(uow: UnitOfWork, row: Row, kind: TimerKind, candidacy: Matter) -> None:
     of_task = kind in (TimerKind.REMINDER, TimerKind.DUE, TimerKind.ESCALATION)
     fired = TimerFired(
         id=row["id"],
         kind=kind,
         task=row["subject"] if of_task else None,
-        candidacy=candidacy.id,
-        use_case=candidacy.use_case,
-        model_version=candidacy.model_version,
+        **tell.about(candidacy),
         role=row["role"],
         due_at=row["due_at"],
         fired_at=uow.clock.now(),

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from assent_common.events.governance import CandidacyStatus, TaskStatus
 
-from assent_workflow.candidacies.model import Candidacy
+from assent_workflow.candidacies.model import Matter
 from assent_workflow.policies.model import Approval
 
 #: How long before an acceptance ends its owner is told to have it looked at again; a tenth of its time where that is
@@ -74,7 +74,7 @@ def of_task(task: Asked, approval: Approval | None) -> Iterator[Timer]:
         yield Timer(task.id, TimerKind.ESCALATION, task.due_at, approval.escalate_to)
 
 
-def of_candidacy(candidacy: Candidacy) -> Iterator[Timer]:
+def of_candidacy(candidacy: Matter) -> Iterator[Timer]:
     """Of one that is accepted."""
     if candidacy.status is not CandidacyStatus.ACCEPTED or candidacy.expires_at is None:
         return

@@ -42,6 +42,16 @@ select t.* from timers t
  order by t.fire_at limit $3
    for update of t, c skip locked for share of v skip locked
 """
+# Those of steps. Who accepts one ends others: the use case's row guards them all.
+CLAIM_STEPS = """
+select t.* from timers t
+  join candidacies c on c.id = t.candidacy
+  join use_cases u on u.id = c.use_case_id
+ where t.fired_at is null and t.candidacy is not null and t.fire_at <= coalesce($1::timestamptz, now())
+   and c.step_to is not null and ($2::uuid is null or t.id = $2)
+ order by t.fire_at limit $3
+   for update of t, c, u skip locked
+"""
 FIRED = "update timers set fired_at = $2 where id = any($1::uuid[])"
 PUT_OFF = """
 update timers
@@ -79,7 +89,8 @@ async def claim(
     connection: asyncpg.Connection, *, at: datetime | None, most: int, only: UUID | None = None
 ) -> list[asyncpg.Record]:
     """What is due by the database's clock, or by the moment given, held until the end of the transaction."""
-    return list(await connection.fetch(CLAIM, at, only, most))
+    of_candidacies = await connection.fetch(CLAIM, at, only, most)
+    return [*of_candidacies, *await connection.fetch(CLAIM_STEPS, at, only, most)]
 
 
 async def fired(connection: asyncpg.Connection, ids_: Collection[UUID], *, at: datetime) -> None:

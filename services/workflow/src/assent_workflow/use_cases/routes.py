@@ -23,7 +23,7 @@ KNOWN = "select stage from use_cases where key = $1"
 SERVING = """
 select c.id, c.model_version, c.status, c.reason, d.deployments, o.accepted_for
   from (select distinct on (model_version) * from candidacies
-         where use_case = $1 and status <> 'withdrawn' order by model_version, id desc) c
+         where use_case = $1 and status <> 'withdrawn' and step_to is null order by model_version, id desc) c
   cross join lateral (
     select coalesce(jsonb_agg(jsonb_build_object('urn', d.urn, 'kind', d.kind, 'name', d.name, 'status', d.status)
                               order by d.urn), '[]') as deployments

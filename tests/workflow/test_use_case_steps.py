@@ -1,0 +1,271 @@
+"""Use cases go through the engine that model versions go through: proposed, judged, looked at again, given up."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from assent_common import ids
+from assent_common.events.catalog import Link, Proposal, Stage
+from assent_workflow.timers.fire import fire
+
+from tests.support.assent import FACETS
+from tests.workflow.world import MADE_AT, World, a_deployment, a_use_case, a_version, gone
+
+POLICY = """
+name: use-cases
+version: 1
+subject: use_case
+steps: [development, monitoring, archived]
+applies_to: use_case.legal.risk_class != "minimal"
+checks:
+  - name: complete
+    description: The use case is fully described.
+    expression: size(use_case.missing) == 0
+    otherwise: '"still missing: " + use_case.missing_text'
+  - name: switched_off
+    description: Nothing serves any more for what is archived.
+    expression: step.to != "archived" || size(step.serving) == 0
+stages:
+  - name: owners
+    approvals:
+      - {role: business_owner, due_in: P14D, remind_before: P2D, escalate_to: risk, judges: [business_context]}
+  - name: law
+    approvals:
+      - {role: legal, due_in: P14D, judges: [legal]}
+valid_for: P365D
+on_content_change: {legal: review, otherwise: keep}
+keeps_approvals: true
+"""
+
+
+@pytest.fixture
+async def strict(world: World) -> World:
+    answer = await world.ask("POST", "/v1/policies", role="admin", json={"text": POLICY})
+    assert answer.status_code == 201, answer.text
+    return world
+
+
+def proposed(to: Stage, *, by: str = "bea", id: UUID | None = None) -> Proposal:
+    return Proposal(
+        id=id or ids.new(), to=to, proposed_by=by, issuer="https://issuer", proposed_at=MADE_AT, reason="it is time"
+    )
+
+
+async def steps(world: World, **filters: Any) -> list[dict[str, Any]]:
+    answer = await world.ask("GET", "/v1/use-case-steps", params={"use_case": "retention", **filters})
+    assert answer.status_code == 200, answer.text
+    items: list[dict[str, Any]] = answer.json()["items"]
+    return items
+
+
+async def only(world: World) -> dict[str, Any]:
+    [step] = await steps(world)
+    return step
+
+
+async def tasks(world: World, step: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    answer = await world.ask("GET", "/v1/tasks", params={"step": step["id"], "status": "open"})
+    assert answer.status_code == 200, answer.text
+    return {task["role"]: task for task in answer.json()["items"]}
+
+
+async def decided(world: World, step: dict[str, Any], role: str, verdict: str = "approve") -> dict[str, Any]:
+    answer = await world.decide((await tasks(world, step))[role], verdict)
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = (await world.ask("GET", f"/v1/use-case-steps/{step['id']}")).json()
+    return found
+
+
+async def accepted(world: World, to: Stage = Stage.DEVELOPMENT, **members: Any) -> dict[str, Any]:
+    """And its use case where that leads."""
+    proposal = proposed(to)
+    await world.hears(a_use_case(stage=members.pop("stage", Stage.IDEATION), proposal=proposal, **members))
+    step = {"id": str(proposal.id)}
+    await decided(world, step, "business_owner")
+    step = await decided(world, step, "legal")
+    assert step["status"] == "accepted"
+    await world.hears(a_use_case(stage=to, **members))
+    return step
+
+
+async def told(world: World) -> list[tuple[str, str]]:
+    events = await world.told("assent.governance.step.changed.v1")
+    return [(event.data["to"], event.data["status"]) for event in events]
+
+
+async def fire_at(world: World, days: float) -> int:
+    async with world.database.transaction() as uow:
+        return await fire(uow, at=world.clock.now() + timedelta(days=days, minutes=1))
+
+
+async def findings(world: World) -> list[tuple[str, str]]:
+    answer = await world.ask("GET", "/v1/findings", params={"subject": str(ids.of_urn("retention"))})
+    return [(each["kind"], each["status"]) for each in answer.json()["items"]]
+
+
+async def test_a_proposed_step_is_judged_stage_by_stage_and_told_when_it_is_accepted(strict: World) -> None:
+    proposal = proposed(Stage.DEVELOPMENT)
+    [event] = await strict.hears(a_use_case(stage=Stage.IDEATION, proposal=proposal))
+    await strict.apply(event)
+    step = await only(strict)
+    assert (step["id"], step["status"], step["policy"]) == (str(proposal.id), "under_review", "use-cases@1")
+    asked = await tasks(strict, step)
+    assert set(asked) == {"business_owner"}
+    assert (asked["business_owner"]["to"], asked["business_owner"]["candidacy"]) == ("development", None)
+    own = await strict.decide(asked["business_owner"], by="bea")
+    assert own.status_code == 403
+    assert "you proposed this step" in own.json()["detail"]
+    await decided(strict, step, "business_owner")
+    step = await decided(strict, step, "legal")
+    assert (step["status"], step["blocked_by"]) == ("accepted", [])
+    assert await told(strict) == [("development", "under_review"), ("development", "accepted")]
+    review = (await strict.ask("GET", f"/v1/reviews/{step['review']}")).json()
+    assert (review["step"], review["candidacy"], review["status"]) == (step["id"], None, "accepted")
+    assert review["content"]["legal"] == FACETS["legal"]
+    # It is none of the candidacies, nor to be moved as one.
+    assert (await strict.ask("GET", "/v1/candidacies")).json()["items"] == []
+    path = f"/v1/candidacies/{step['id']}/retire"
+    assert (await strict.ask("POST", path, by="rita", role="risk")).status_code == 404
+
+
+async def test_what_no_policy_asks_for_is_let_go_at_once(strict: World) -> None:
+    lenient = {**FACETS, "legal": {**FACETS["legal"], "risk_class": "minimal"}}
+    await strict.hears(a_use_case(stage=Stage.IDEATION, facets=lenient, proposal=proposed(Stage.DEVELOPMENT)))
+    await strict.hears(a_use_case("other", stage=Stage.IDEATION, proposal=proposed(Stage.REJECTED)))
+    assert await told(strict) == [("development", "not_asked"), ("rejected", "not_asked")]
+    assert (await only(strict))["status"] == "not_asked"
+
+
+async def test_whom_it_cannot_be_told_about_is_sent_back_with_what_to_mend(strict: World) -> None:
+    unclear = {**FACETS, "legal": {}}
+    await strict.hears(a_use_case(stage=Stage.IDEATION, facets=unclear, proposal=proposed(Stage.DEVELOPMENT)))
+    step = await only(strict)
+    assert step["status"] == "changes_requested"
+    assert "risk_class is not known" in step["reason"]
+
+
+async def test_a_proposal_that_is_taken_back_asks_nobody_any_more(strict: World) -> None:
+    await strict.hears(a_use_case(stage=Stage.IDEATION, proposal=proposed(Stage.DEVELOPMENT)))
+    step = await only(strict)
+    await strict.hears(a_use_case(stage=Stage.IDEATION))
+    assert await tasks(strict, step) == {}
+    assert await told(strict) == [("development", "under_review"), ("development", "withdrawn")]
+
+
+async def test_what_changes_were_asked_for_is_proposed_anew_and_keeps_what_the_change_does_not_touch(
+    strict: World,
+) -> None:
+    await strict.hears(a_use_case(stage=Stage.IDEATION, proposal=proposed(Stage.DEVELOPMENT)))
+    step = await only(strict)
+    await decided(strict, step, "business_owner")
+    step = await decided(strict, step, "legal", "request_changes")
+    assert step["status"] == "changes_requested"
+    assert "as discussed" in step["reason"]
+    mended = {**FACETS, "legal": {**FACETS["legal"], "legal_basis": "contract"}}
+    again = proposed(Stage.DEVELOPMENT)
+    await strict.hears(a_use_case(stage=Stage.IDEATION, facets=mended, proposal=again))
+    assert set(await tasks(strict, {"id": str(again.id)})) == {"legal"}
+    step = (await strict.ask("GET", f"/v1/use-case-steps/{again.id}")).json()
+    review = (await strict.ask("GET", f"/v1/reviews/{step['review']}")).json()
+    assert review["since_last_round"]["parts"] == ["legal"]
+
+
+async def test_what_is_written_of_it_under_review_dismisses_what_that_touches(strict: World) -> None:
+    proposal = proposed(Stage.DEVELOPMENT)
+    await strict.hears(a_use_case(stage=Stage.IDEATION, proposal=proposal))
+    step = await only(strict)
+    await decided(strict, step, "business_owner")
+    context = {**FACETS["business_context"], "purpose": "something else altogether"}
+    changed = {**FACETS, "business_context": context}
+    policy = POLICY.replace("version: 1", "version: 2").replace("legal: review, otherwise: keep", "otherwise: suspend")
+    assert (await strict.ask("POST", "/v1/policies", role="admin", json={"text": policy})).status_code == 201
+    await strict.hears(a_use_case(stage=Stage.IDEATION, facets=changed, proposal=proposal))
+    # Pinned to the version that it began with, which lets that pass.
+    assert set(await tasks(strict, step)) == {"legal"}
+    legal = {**FACETS["legal"], "legal_basis": "contract"}
+    await strict.hears(a_use_case(stage=Stage.IDEATION, facets={**changed, "legal": legal}, proposal=proposal))
+    assert set(await tasks(strict, step)) == {"legal"}
+    assert "legal.legal_basis was" in (await only(strict))["reason"]
+
+
+async def test_it_is_looked_at_again_every_year_and_when_nobody_does_that_is_a_finding(strict: World) -> None:
+    step = await accepted(strict)
+    assert await fire_at(strict, 364) == 1  # It ends soon.
+    assert await tasks(strict, step) == {}
+    assert await fire_at(strict, 365) == 1
+    assert (await only(strict))["status"] == "under_review"
+    assert set(await tasks(strict, step)) == {"business_owner"}
+    assert await findings(strict) == []
+    assert await fire_at(strict, 380) == 3  # Reminded, overdue, escalated.
+    assert await findings(strict) == [("use_case_review_overdue", "open")]
+    await decided(strict, step, "business_owner")
+    step = await decided(strict, step, "legal")
+    assert step["status"] == "accepted"
+    assert await findings(strict) == [("use_case_review_overdue", "resolved")]
+    async with strict.database.connection() as connection:
+        waiting = await connection.fetch("select kind from timers where fired_at is null order by kind")
+    assert [row["kind"] for row in waiting] == ["expiry", "periodic_review"]
+
+
+async def test_who_fails_the_yearly_review_is_a_finding_until_it_is_accepted_anew(strict: World) -> None:
+    step = await accepted(strict)
+    await fire_at(strict, 366)
+    await decided(strict, step, "business_owner", "reject")
+    assert await findings(strict) == [("use_case_not_accepted", "open")]
+    await accepted(strict, stage=Stage.DEVELOPMENT)
+    assert await findings(strict) == [("use_case_not_accepted", "resolved")]
+    assert [each["status"] for each in await steps(strict)] == ["accepted", "retired"]
+
+
+async def test_a_change_of_what_was_accepted_is_judged_as_the_policy_says(strict: World) -> None:
+    step = await accepted(strict)
+    links = [Link(kind="document", ref="https://wiki/dpia", digest="sha256:00")]
+    await strict.hears(a_use_case(stage=Stage.DEVELOPMENT, links=links))
+    assert (await only(strict))["status"] == "accepted"
+    legal = {**FACETS, "legal": {**FACETS["legal"], "legal_basis": "contract"}}
+    await strict.hears(a_use_case(stage=Stage.DEVELOPMENT, links=links, facets=legal))
+    assert (await only(strict))["status"] == "under_review"
+    # What the business owner approved is not touched by it.
+    assert set(await tasks(strict, step)) == {"legal"}
+
+
+async def test_it_is_given_up_once_what_serves_for_it_is_switched_off(strict: World) -> None:
+    await accepted(strict)
+    await strict.hears(a_version(), a_deployment())
+    candidacy = await strict.put_forward()
+    await strict.approve_all(candidacy["id"])
+    proposal = proposed(Stage.ARCHIVED)
+    await strict.hears(a_use_case(proposal=proposal))
+    step = {"id": str(proposal.id)}
+    await decided(strict, step, "business_owner")
+    step = await decided(strict, step, "legal")
+    assert step["status"] == "under_review"
+    assert step["blocked_by"] == ["switched_off: not so: Nothing serves any more for what is archived."]
+    assert (await strict.gate())["allow"] is True
+    await strict.hears(gone())
+    statuses = {each["to"]: each["status"] for each in await steps(strict)}
+    assert statuses == {"archived": "accepted", "development": "retired"}
+    await strict.hears(a_use_case(stage=Stage.ARCHIVED))
+    assert (await strict.gate())["allow"] is False
+    assert {each["status"] for each in await steps(strict)} == {"retired"}
+
+
+async def test_the_catalogue_is_told_to_which_stages_use_cases_go_by_review(strict: World) -> None:
+    fewer = POLICY.replace("version: 1", "version: 2").replace("[development, monitoring, archived]", "[monitoring]")
+    other = POLICY.replace("use-cases", "others").replace("[development, monitoring, archived]", "[monitoring]")
+    for text in (other, fewer):
+        assert (await strict.ask("POST", "/v1/policies", role="admin", json={"text": text})).status_code == 201
+    events = await strict.told("assent.governance.reviewed_stages.changed.v1")
+    assert [event.data["stages"] for event in events] == [["development", "monitoring", "archived"], ["monitoring"]]
+
+
+async def test_a_policy_is_tried_on_a_use_case(strict: World) -> None:
+    await strict.hears(a_use_case(stage=Stage.IDEATION, missing={"impact": ["human_oversight"]}))
+    path = "/v1/policies/use-cases/simulate"
+    answer = await strict.ask("POST", path, json={"use_case": "retention", "to": "development"})
+    assert answer.status_code == 200, answer.text
+    assert (answer.json()["passed"], answer.json()["asked"]) == (False, [["business_owner"], ["legal"]])
+    assert "impact" in answer.json()["checks"][0]["reason"]
+    wrong = await strict.ask("POST", path, json={"use_case": "retention", "model_version": "x"})
+    assert wrong.status_code in (404, 409)
