@@ -5,7 +5,7 @@ import asyncio
 from assent_common import migrations
 from assent_common.events.governance import CandidacyStatus
 
-from tests.catalog.world import World, a_candidacy, a_deployment, a_model, a_monitor, a_version
+from tests.catalog.world import MODEL, World, a_candidacy, a_deployment, a_model, a_monitor, a_version
 from tests.support.migrating import down_and_up_while
 
 WRITE_OF_THE_FIRST = """
@@ -53,7 +53,7 @@ async def test_it_goes_down_and_up_on_filled_tables_while_others_write(world: Wo
         """What the step does not touch goes on meanwhile."""
         written = 0
         while not done.is_set() or not written:
-            await world.create_use_case(f"use-case-{written}")
+            await world.hears(a_model(f"{MODEL}-{written}"))
             written += 1
         return written
 
@@ -64,7 +64,7 @@ async def test_it_goes_down_and_up_on_filled_tables_while_others_write(world: Wo
     finally:
         done.set()
     written = await writing
-    assert len(await world.everything("/v1/use-cases")) == written
+    assert len(await world.everything("/v1/models")) == written
     assert await world.get("/v1/monitors") == monitors
 
 

@@ -16,7 +16,7 @@ from assent_common.clock import FrozenClock
 from assent_common.database import Database
 from assent_common.events import envelope
 from assent_common.events.envelope import CloudEvent
-from assent_common.events.governance import CandidacyChanged, CandidacyStatus
+from assent_common.events.governance import CandidacyChanged, CandidacyStatus, ReviewedStages, StepChanged
 from assent_common.events.model import Payload
 from assent_common.events.registry import (
     Census,
@@ -243,4 +243,8 @@ def _type_and_subject(payload: Payload) -> tuple[str, str]:
             return "assent.registry.sync.completed.v1", payload.source
         case CandidacyChanged():
             return "assent.governance.candidacy.changed.v1", str(payload.id)
+        case StepChanged():
+            return "assent.governance.step.changed.v1", str(payload.id)
+        case ReviewedStages():
+            return "assent.governance.reviewed_stages.changed.v1", "use-cases"
     raise TypeError(type(payload))

@@ -70,11 +70,10 @@ async def tasks(world: World, step: dict[str, Any]) -> dict[str, dict[str, Any]]
     return {task["role"]: task for task in answer.json()["items"]}
 
 
-async def decided(world: World, step: dict[str, Any], role: str, verdict: str = "approve") -> dict[str, Any]:
+async def decided(world: World, step: dict[str, Any], role: str, verdict: str = "approve") -> Any:
     answer = await world.decide((await tasks(world, step))[role], verdict)
     assert answer.status_code == 200, answer.text
-    found: dict[str, Any] = (await world.ask("GET", f"/v1/use-case-steps/{step['id']}")).json()
-    return found
+    return (await world.ask("GET", f"/v1/use-case-steps/{step['id']}")).json()
 
 
 async def accepted(world: World, to: Stage = Stage.DEVELOPMENT, **members: Any) -> dict[str, Any]:
@@ -237,7 +236,7 @@ async def test_it_is_given_up_once_what_serves_for_it_is_switched_off(strict: Wo
     await strict.approve_all(candidacy["id"])
     proposal = proposed(Stage.ARCHIVED)
     await strict.hears(a_use_case(proposal=proposal))
-    step = {"id": str(proposal.id)}
+    step: Any = {"id": str(proposal.id)}
     await decided(strict, step, "business_owner")
     step = await decided(strict, step, "legal")
     assert step["status"] == "under_review"

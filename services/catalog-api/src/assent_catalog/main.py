@@ -28,6 +28,7 @@ from assent_catalog.sources.routes import routes as sources
 from assent_catalog.use_cases import custom
 from assent_catalog.use_cases.bulk import routes as bulk
 from assent_catalog.use_cases.custom import CustomFields, SchemaInvalid
+from assent_catalog.use_cases.moving import routes as moving
 from assent_catalog.use_cases.routes import routes as use_cases
 
 PORT = 8081
@@ -38,7 +39,7 @@ DESCRIPTION = "AI use cases and model versions: what exists, what it is for, how
 # Lineage first: an urn has slashes, so that the routes by urn take whatever follows.
 ROUTERS = shown(
     (
-        *(lineage, bulk, use_cases, model_versions, ranking, models, datasets, deployments),
+        *(lineage, bulk, use_cases, moving, model_versions, ranking, models, datasets, deployments),
         *(monitors, finding, exports, sources),
         *(feed.routes, audit_log.routes),
     )

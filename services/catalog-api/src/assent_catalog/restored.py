@@ -40,6 +40,8 @@ async def _adopt(uow: UnitOfWork, connection: asyncpg.Connection, said: UseCaseC
         sequence=1,
         changed_sequence=1,
         has_models=False,
+        proposal=said.proposal.model_dump(mode="json") if said.proposal else None,
+        outcome=said.outcome.model_dump(mode="json") if said.outcome else None,
     )
     if before is None:
         await store.insert(uow, now)

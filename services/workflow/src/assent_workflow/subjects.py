@@ -57,8 +57,6 @@ select distinct d.urn
                       and u.stage <> all($4::text[]))
  order by d.urn limit 200
 """
-# Index: reviews_candidacy.
-ACCEPTED_BEFORE = "select exists (select from reviews where candidacy = $1 and status = 'accepted')"
 VERSION_OF = "select from model_versions where urn = (select model_version from candidacies where id = $1) for share"
 # Those that change, and those that the candidacies concerned are judged with; as an array, for two conditions joined by
 # `or` read the whole table. Index: candidacies_model_version, the primary key.
@@ -142,7 +140,7 @@ async def subject_of(connection: asyncpg.Connection, matter: Matter) -> Subject 
 async def _of_step(connection: asyncpg.Connection, step: Step) -> StepSubject:
     row = await connection.fetchrow(USE_CASE, step.use_case_id)
     assert row is not None
-    return await on_the_way(connection, _use_case(row), step.to, again=await again(connection, step))
+    return await on_the_way(connection, _use_case(row), step.to, again=step.accepted_at is not None)
 
 
 async def on_the_way(connection: asyncpg.Connection, use_case: UseCase, to: str, *, again: bool = False) -> StepSubject:
@@ -155,12 +153,6 @@ async def on_the_way(connection: asyncpg.Connection, use_case: UseCase, to: str,
     return alone._replace(
         identities=await identities.of(connection, {known.name for known in alone.accountable.values()})
     )
-
-
-async def again(connection: asyncpg.Connection, step: Step) -> bool:
-    """Whether it was accepted before."""
-    found: bool = await connection.fetchval(ACCEPTED_BEFORE, step.id)
-    return found
 
 
 async def _of_candidacy(connection: asyncpg.Connection, candidacy: Candidacy) -> Subject:

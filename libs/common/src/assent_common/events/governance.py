@@ -72,7 +72,7 @@ class StepStatus(StrEnum):
 
 
 class StepChanged(Payload):
-    """A use case on its way to a stage, as it stands. Accepted or not asked for, the use case goes there."""
+    """A use case on its way to a stage, as it stands. The use case went there where `accepted_at` is told."""
 
     #: Of the proposal.
     id: UUID
@@ -91,6 +91,8 @@ class StepChanged(Payload):
     changed_at: UtcTime
     #: Until when an acceptance holds: it is looked at again by then.
     expires_at: UtcTime | None = None
+    #: When it was accepted first, or let go because no policy asks: the use case went there, whatever came after.
+    accepted_at: UtcTime | None = None
 
 
 class ReviewedStages(Payload):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from assent_common import census
 from assent_common.events.envelope import CloudEvent
-from assent_common.events.governance import CandidacyChanged
+from assent_common.events.governance import CandidacyChanged, ReviewedStages, StepChanged
 from assent_common.events.registry import (
     DeploymentObserved,
     Kind,
@@ -17,6 +17,7 @@ from assent_common.events.registry import (
 from assent_common.uow import UnitOfWork
 
 from assent_catalog.projection import candidacies, histories, lineage, model_versions, monitors, others, removals, tell
+from assent_catalog.use_cases.decided import stages_changed, steps_changed
 from assent_catalog.use_cases.follow import candidacies_changed
 
 HELD = """
@@ -41,6 +42,8 @@ async def apply(uow: UnitOfWork, events: Sequence[CloudEvent]) -> None:
     deployments: list[tuple[CloudEvent, DeploymentObserved]] = []
     gone: dict[Kind, list[tuple[CloudEvent, Removed]]] = defaultdict(list)
     standing: list[tuple[CloudEvent, CandidacyChanged]] = []
+    steps: list[tuple[CloudEvent, StepChanged]] = []
+    reviewed: list[tuple[CloudEvent, ReviewedStages]] = []
     # Urn of a model version → the last event that told of it.
     causes: dict[str, CloudEvent] = {}
     for event in events:
@@ -57,6 +60,10 @@ async def apply(uow: UnitOfWork, events: Sequence[CloudEvent]) -> None:
             case CandidacyChanged() as candidacy:
                 standing.append((event, candidacy))
                 causes[candidacy.model_version] = event
+            case StepChanged() as step:
+                steps.append((event, step))
+            case ReviewedStages() as stages:
+                reviewed.append((event, stages))
             case SyncCompleted() as completed:
                 await census.announce(connection, completed, event.number)
     await connection.execute(ALONE if standing else BESIDE_OTHERS)
@@ -77,4 +84,6 @@ async def apply(uow: UnitOfWork, events: Sequence[CloudEvent]) -> None:
     await monitors.deployments(connection, touched)
     await lineage.candidacies(connection, {candidacy.id for _, candidacy in standing})
     await tell.settle(uow, no_more, candidates, causes)
+    await stages_changed(connection, reviewed)
+    await steps_changed(uow, steps, beside={candidacy.use_case for _, candidacy in standing})
     await candidacies_changed(uow, {candidacy.use_case: event for event, candidacy in standing})

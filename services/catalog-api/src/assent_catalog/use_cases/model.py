@@ -37,6 +37,9 @@ STAGES: Mapping[Stage, tuple[Stage, ...]] = {
 }
 """From → to."""
 
+CLOSED = frozenset({Stage.REJECTED, Stage.ARCHIVED})
+"""Nothing leads back from these."""
+
 
 def completeness(facets: Mapping[str, Mapping[str, Any]], *, has_models: bool) -> dict[str, FacetState]:
     """Facet → whether it says what it has to, and what it lacks."""

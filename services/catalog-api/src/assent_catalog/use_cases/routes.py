@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -32,16 +31,16 @@ from pydantic import AwareDatetime
 from assent_catalog import search
 from assent_catalog.model_versions.asked import AsOf
 from assent_catalog.use_cases import store, write
+from assent_catalog.use_cases.answer import answer
 from assent_catalog.use_cases.custom import CustomFields
 from assent_catalog.use_cases.facets import RiskClass
-from assent_catalog.use_cases.model import STAGES, WHOSE_JOB, merged
+from assent_catalog.use_cases.model import WHOSE_JOB, merged
 from assent_catalog.use_cases.roles import Writer
 from assent_catalog.use_cases.schemas import (
     CandidateModel,
     CompletenessOut,
     FacetGap,
     Similar,
-    StageIn,
     UseCaseIn,
     UseCaseOut,
     UseCaseState,
@@ -151,10 +150,10 @@ async def create_use_case(
             use_case = await write.create(uow, given.key, write.checked(document, _custom(request)), by=who.subject)
             if use_case is None:
                 raise Conflict(f"there is a use case {given.key!r} already")
-            answer = _answer(use_case, status=201)
+            created = answer(use_case, status=201)
             if alike := await _similar(await uow.sql(), use_case):
-                answer.headers["Link"] = ", ".join(f'</v1/use-cases/{each.key}>; rel="related"' for each in alike)
-            return answer
+                created.headers["Link"] = ", ".join(f'</v1/use-cases/{each.key}>; rel="related"' for each in alike)
+            return created
 
         return await once(uow, request, who, idempotency_key, act)
 
@@ -179,11 +178,11 @@ async def put_use_case(
             created = await write.create(uow, key, written, by=who.subject)
             if created is None:
                 raise Conflict(f"somebody created the use case {key!r} at the same moment")
-            return _answer(created, status=201)
+            return answer(created, status=201)
         if if_match is not None or not write.says_the_same(before, written):
             require_match(if_match, before.sequence)
         after = await write.change(uow, before, written, by=who.subject)
-        return _answer(after)
+        return answer(after)
 
 
 @routes.get("/use-cases/{key}", summary="Read a use case", responses=documented(NotFound))
@@ -230,43 +229,7 @@ async def patch_use_case(key: str, patch: Patch, request: Request, who: Writer, 
         require_match(if_match, before.sequence)
         written = write.checked(merged(write.changeable(before), patch), _custom(request))
         after = await write.change(uow, before, written, by=who.subject)
-        return _answer(after)
-
-
-@routes.post(
-    "/use-cases/{key}/stage",
-    summary="Move a use case to another stage",
-    response_model=UseCaseOut,
-    responses=documented(NotFound, Conflict, Stale),
-)
-async def move_use_case(
-    key: str,
-    to: StageIn,
-    request: Request,
-    who: Writer,
-    if_match: IfMatch = None,
-    idempotency_key: IdempotencyKey = None,
-) -> Response:
-    """`ideation` → `development` → `monitoring`; to `rejected` or `archived` from anywhere."""
-    database: Database = request.app.state.database
-    async with database.transaction() as uow:
-
-        async def act() -> Response:
-            before = await store.find(await uow.sql(), key, lock=True)
-            if before is None:
-                raise NotFound(f"there is no use case {key!r}")
-            if if_match is not None:
-                require_match(if_match, before.sequence)
-            allowed = STAGES[before.stage]
-            if to.stage not in allowed:
-                ways = ", ".join(allowed)
-                raise Conflict(f"a use case in {before.stage} goes to {ways}, not to {to.stage}", allowed=list(allowed))
-            after = write.stepped(replace(before, stage=to.stage), uow, by=who.subject)
-            await store.update(uow, after, was=before.sequence)
-            uow.audit(who.subject, "use_case.moved", key, {"from": before.stage, "to": to.stage})
-            return _answer(after)
-
-        return await once(uow, request, who, idempotency_key, act)
+        return answer(after)
 
 
 @routes.get("/use-cases/{key}/completeness", summary="Read what a use case still lacks", responses=documented(NotFound))
@@ -388,10 +351,3 @@ def _overlap(one: set[str], other: set[str]) -> float:
 def _custom(request: Request) -> CustomFields:
     custom: CustomFields = request.app.state.custom_fields
     return custom
-
-
-def _answer(use_case: UseCase, *, status: int = 200) -> Response:
-    headers = {"ETag": etag(use_case.sequence)}
-    if status == 201:
-        headers["Location"] = f"/v1/use-cases/{use_case.key}"
-    return Response(UseCaseOut.of(use_case).model_dump_json(), status, headers, "application/json")

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from assent_common.content import Change
-from assent_common.events.catalog import FacetState, Link, LinkKind, Stage
+from assent_common.events.catalog import FacetState, Link, LinkKind, Outcome, Proposal, Stage
 from pydantic import BaseModel, ConfigDict, Field
 
 from assent_catalog.use_cases import risk
@@ -71,6 +71,17 @@ class StageIn(BaseModel):
     stage: Stage
 
 
+class ProposalIn(BaseModel):
+    """Where a use case is to go, and why. Its own stage is to have it looked at again there."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"example": {"stage": "development", "reason": "The pilot paid off"}}
+    )
+
+    stage: Stage
+    reason: Annotated[str | None, Field(max_length=4000)] = None
+
+
 class UseCaseOut(BaseModel):
     """What the AI is for."""
 
@@ -86,6 +97,10 @@ class UseCaseOut(BaseModel):
     complete: bool
     #: What the answers of the facet `legal` come to by the rules.
     suggested_risk: risk.Suggestion
+    #: The step that waits for a decision, in the workflow.
+    proposal: Proposal | None
+    #: What the workflow last said of a step.
+    outcome: Outcome | None
     created_at: datetime
     created_by: str
     modified_at: datetime

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import asyncpg
 import orjson
-from assent_common.events.catalog import FacetState, Link, Stage, UseCaseChanged
+from assent_common.events.catalog import FacetState, Link, Outcome, Proposal, Stage, UseCaseChanged
 from assent_common.kafka.topics import CATALOG
 from assent_common.uow import UnitOfWork
 
@@ -21,8 +21,8 @@ to_tsvector('simple', concat_ws(' ', $2::text, $3::text, $4::text,
 """
 INSERT = f"""
 insert into use_cases (id, key, name, description, owner, stage, facets, created_at, created_by, modified_at,
-                       modified_by, search, sequence, complete, links)
-values ($1, $2, $3, $4, $5, $6, $7::jsonb, $8, $9, $8, $9, {SEARCH}, 1, $10, $11::jsonb)
+                       modified_by, search, sequence, complete, links, proposal, outcome, outcome_sequence)
+values ($1, $2, $3, $4, $5, $6, $7::jsonb, $8, $9, $8, $9, {SEARCH}, 1, $10, $11::jsonb, $12::jsonb, $13::jsonb, $14)
 on conflict (key) do nothing
 """  # noqa: S608 - a constant
 # Compare and set.
@@ -30,6 +30,7 @@ UPDATE = f"""
 update use_cases
    set name = $3, description = $4, owner = $5, stage = $6, facets = $7::jsonb, modified_at = $8, modified_by = $9,
        search = {SEARCH}, sequence = sequence + 1, complete = $11, links = $12::jsonb,
+       proposal = $13::jsonb, outcome = $14::jsonb, outcome_sequence = $15,
        changed_sequence = changed_sequence + 1
  where id = $1 and sequence = $10
 """  # noqa: S608 - a constant
@@ -43,7 +44,8 @@ LOCK_SEVERAL = "select * from use_cases where key = any($1::text[]) order by id 
 # candidacies_use_case.
 KNOWN_AT = """
 (select u.id, u.key, h.state->>'name' as name, h.state->>'description' as description, h.state->>'owner' as owner,
-        h.state->>'stage' as stage, h.state->'facets' as facets, coalesce(h.state->'links', '[]') as links,
+        h.state->>'stage' as stage, h.state->'proposal' as proposal, h.state->'outcome' as outcome,
+        0::bigint as outcome_sequence, h.state->'facets' as facets, coalesce(h.state->'links', '[]') as links,
         u.created_at, u.created_by, h.at as modified_at, h.by as modified_by, h.sequence,
         h.sequence as changed_sequence, u.search,
         exists (select from candidacies c
@@ -91,6 +93,11 @@ class UseCase:
     changed_sequence: int
     #: Some model version stands for it.
     has_models: bool
+    #: What waits for a decision, and what was decided last; as events have them.
+    proposal: dict[str, Any] | None = None
+    outcome: dict[str, Any] | None = None
+    #: Of the event that told the outcome.
+    outcome_sequence: int = 0
 
     @property
     def completeness(self) -> dict[str, FacetState]:
@@ -127,7 +134,7 @@ async def insert(uow: UnitOfWork, use_case: UseCase) -> bool:
         INSERT,
         *(use_case.id, use_case.key, use_case.name, use_case.description, use_case.owner, use_case.stage),
         *(orjson.dumps(use_case.facets).decode(), use_case.created_at, use_case.created_by, use_case.complete),
-        _links(use_case),
+        *(_links(use_case), *_decided(use_case)),
     )
     if status.endswith(" 0"):
         return False
@@ -141,7 +148,7 @@ async def update(uow: UnitOfWork, use_case: UseCase, *, was: int) -> None:
         UPDATE,
         *(use_case.id, use_case.key, use_case.name, use_case.description, use_case.owner, use_case.stage),
         *(orjson.dumps(use_case.facets).decode(), use_case.modified_at, use_case.modified_by, was),
-        *(use_case.complete, _links(use_case)),
+        *(use_case.complete, _links(use_case), *_decided(use_case)),
     )
     assert status.endswith(" 1"), "the row lock forbids that anybody came between"
     await _written(uow, use_case)
@@ -191,6 +198,11 @@ def _links(use_case: UseCase) -> str:
     return orjson.dumps(use_case.links).decode()
 
 
+def _decided(use_case: UseCase) -> tuple[str | None, str | None, int]:
+    said = [orjson.dumps(each).decode() if each else None for each in (use_case.proposal, use_case.outcome)]
+    return said[0], said[1], use_case.outcome_sequence
+
+
 def _state(use_case: UseCase) -> UseCaseChanged:
     return UseCaseChanged(
         id=use_case.id,
@@ -206,4 +218,6 @@ def _state(use_case: UseCase) -> UseCaseChanged:
         created_by=use_case.created_by,
         modified_at=use_case.modified_at,
         modified_by=use_case.modified_by,
+        proposal=Proposal.model_validate(use_case.proposal) if use_case.proposal else None,
+        outcome=Outcome.model_validate(use_case.outcome) if use_case.outcome else None,
     )

@@ -48,6 +48,8 @@ class Trigger(StrEnum):
 #: What somebody can ask for by hand; the rest follows from decisions, from the source or from time.
 BY_HAND = frozenset({Trigger.SUBMIT, Trigger.OVERRIDE, Trigger.SUSPEND, Trigger.RETIRE, Trigger.WITHDRAW})
 
+LETS_GO = frozenset({Trigger.ALL_APPROVED, Trigger.OVERRIDE, Trigger.NOT_ASKED})
+
 TRANSITIONS: Mapping[tuple[Status | None, Trigger], Status] = {
     (None, Trigger.PUT_FORWARD): Status.CANDIDATE,
     (Status.CANDIDATE, Trigger.SUBMIT): Status.UNDER_REVIEW,
@@ -139,6 +141,8 @@ class Matter:
     overridden_by: str | None = None
     #: Where alone it holds; everywhere, where absent. Of an acceptance only.
     environments: tuple[str, ...] | None = None
+    #: When it was accepted first, or a step let go, whatever came after.
+    accepted_at: datetime | None = None
     sequence: int = 1
 
     def __post_init__(self) -> None:
@@ -241,6 +245,7 @@ def transition(
         expires_at=expires_at,
         overridden_by=by if trigger is Trigger.OVERRIDE else None,
         environments=environments,
+        accepted_at=candidacy.accepted_at or (at if trigger in LETS_GO else None),
         sequence=candidacy.sequence + 1,
     )
 

@@ -71,8 +71,8 @@ on conflict (use_case_id, model_version) where status not in ('retired', 'withdr
 UPDATE_CANDIDACY = """
 update candidacies
    set status = $2, reason = $3, content_hash = $4, review = $5, policy = $6, changed_by = $7, changed_at = $8,
-       expires_at = $9, overridden_by = $10, environments = $11, sequence = $12
- where id = $1 and sequence = $13 and status = $14
+       expires_at = $9, overridden_by = $10, environments = $11, sequence = $12, accepted_at = $13
+ where id = $1 and sequence = $14 and status = $15
 """
 SAVE_REVIEW = """
 insert into reviews (id, candidacy, policy, content_hash, content, status, checks, requested_by, requested_at, ended_at,
@@ -202,6 +202,7 @@ async def save_candidacy(uow: UnitOfWork, before: Matter, after: Matter) -> None
         UPDATE_CANDIDACY,
         *(after.id, after.status, after.reason, after.content_hash, after.review, after.policy, after.changed_by),
         *(after.changed_at, after.expires_at, after.overridden_by, after.environments, after.sequence),
+        after.accepted_at,
         *(before.sequence, before.status),
     )
     if not status.endswith(" 1"):
@@ -240,6 +241,7 @@ def _matter(row: Mapping[str, Any]) -> Matter:
         "expires_at": row["expires_at"],
         "overridden_by": row["overridden_by"],
         "environments": _environments(row),
+        "accepted_at": row["accepted_at"],
         "sequence": row["sequence"],
     }
     if row["step_to"] is not None:

@@ -89,6 +89,7 @@ def _step(uow: UnitOfWork, step: Step) -> None:
             changed_by=step.changed_by,
             changed_at=step.changed_at,
             expires_at=step.expires_at,
+            accepted_at=step.accepted_at,
         ),
     )
 

@@ -6,10 +6,10 @@ import asyncpg
 
 from assent_workflow.findings.rules import JudgedStep, JudgedUseCase
 
-# Index: candidacies_steps, reviews_candidacy, tasks_candidacy.
+# Index: candidacies_steps, tasks_candidacy.
 STEPS = """
 select c.id::text, c.step_to as to, c.status, c.reason,
-       exists (select from reviews r where r.candidacy = c.id and r.status = 'accepted') as accepted,
+       c.accepted_at is not null as accepted,
        array(select t.role from tasks t join timers w on w.subject = t.id and w.kind = 'due' and w.fired_at is not null
               where t.candidacy = c.id and t.status = 'open' order by t.role) as overdue
   from candidacies c

@@ -37,7 +37,7 @@ async def _follow(uow: UnitOfWork, row: Mapping[str, Any]) -> None:
     for step in await store.steps_of(connection, row["id"]):
         is_it = proposal is not None and proposal.id == step.id
         # Who was accepted before is looked at again, which nobody proposed.
-        if step.status is CandidacyStatus.UNDER_REVIEW and not is_it and not await subjects.again(connection, step):
+        if step.status is CandidacyStatus.UNDER_REVIEW and not is_it and step.accepted_at is None:
             await end_locked(uow, step, Trigger.WITHDRAW, by=ASSENT, reason="it is not proposed any more")
     if proposal is None:
         return

@@ -10,6 +10,8 @@ alter table candidacies alter column model_version drop not null;
 alter table candidacies alter column version_created_at drop not null;
 -- Of a step: the stage that it leads to.
 alter table candidacies add column step_to text;
+-- When it was accepted first. Not known of what was accepted before, and asked of steps alone.
+alter table candidacies add column accepted_at timestamptz;
 alter table candidacies add constraint candidacies_about
     check ((model_version is null) = (step_to is not null)) not valid;
 alter table candidacies validate constraint candidacies_about;
@@ -42,7 +44,7 @@ delete from timers where subject in (select id from findings where subject_kind 
 delete from findings where subject_kind = 'use_case';
 drop index candidacies_steps;
 alter table candidacies drop constraint candidacies_about;
-alter table candidacies drop column step_to;
+alter table candidacies drop column step_to, drop column accepted_at;
 alter table candidacies alter column version_created_at set not null;
 alter table candidacies alter column model_version set not null;
 """
