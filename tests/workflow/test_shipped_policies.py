@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from assent_common import ids
+from assent_common.events.catalog import Link, Proposal, Stage
 from assent_common.events.registry import Metric, MetricsStatus, Report
 from assent_workflow.policies.parse import parse
 
@@ -47,7 +49,8 @@ async def under(world: World, name: str, **facets: dict[str, Any]) -> dict[str, 
 
 
 async def open_tasks(world: World, candidacy: dict[str, Any]) -> list[dict[str, Any]]:
-    answer = await world.ask("GET", "/v1/tasks", params={"candidacy": candidacy["id"], "status": "open"})
+    of = "step" if "to" in candidacy else "candidacy"
+    answer = await world.ask("GET", "/v1/tasks", params={of: candidacy["id"], "status": "open"})
     tasks: list[dict[str, Any]] = answer.json()["items"]
     return tasks
 
@@ -127,6 +130,59 @@ async def test_an_old_evaluation_holds_model_risk_back(world: World) -> None:
     waiting = await world.candidacy(candidacy["id"])
     assert waiting["status"] == "under_review"
     assert any(reason.startswith("evaluated_lately") for reason in waiting["blocked_by"])
+
+
+async def on_the_way(world: World, name: str, to: Stage, stage: Stage, **members: Any) -> dict[str, Any]:
+    """A use case that this policy is meant for, proposed for a stage: it stands as a candidacy does."""
+    known = {policy["name"] for policy in (await world.ask("GET", "/v1/policies")).json()["items"]}
+    if name not in known:
+        text = (FOLDER / f"{name}.yaml").read_text()
+        assert (await world.ask("POST", "/v1/policies", role="admin", json={"text": text})).status_code == 201
+    proposal = Proposal(id=ids.new(), to=to, proposed_by="bea", issuer="https://issuer", proposed_at=world.clock.now())
+    await world.hears(a_use_case("for-it", stage=stage, proposal=proposal, **members))
+    return await step(world, str(proposal.id), f"{name}@1")
+
+
+async def step(world: World, id_: str, policy: str) -> dict[str, Any]:
+    found: dict[str, Any] = (await world.ask("GET", f"/v1/use-case-steps/{id_}")).json()
+    assert found["policy"] == policy
+    return found
+
+
+async def test_a_use_case_is_agreed_on_before_it_is_developed_before_it_runs_and_before_the_archive(
+    world: World,
+) -> None:
+    name, policy = "default-use-cases", "default-use-cases@1"
+    missing = {"impact": ["human_oversight"]}
+    developed = await on_the_way(world, name, Stage.DEVELOPMENT, Stage.IDEATION, missing=missing)
+    await given(world, developed, [["business_owner", "legal"]])
+    assert (await step(world, developed["id"], policy))["status"] == "accepted"
+    early = await on_the_way(world, name, Stage.MONITORING, Stage.DEVELOPMENT, missing=missing)
+    assert [why.partition(":")[0] for why in early["blocked_by"]] == ["facets_complete"]
+    runs = await on_the_way(world, name, Stage.MONITORING, Stage.DEVELOPMENT, facets=described())
+    await given(world, runs, [["business_owner", "legal", "data_steward"]])
+    assert (await step(world, runs["id"], policy))["status"] == "accepted"
+    archived = await on_the_way(world, name, Stage.ARCHIVED, Stage.MONITORING, facets=described())
+    await given(world, archived, [["business_owner"]])
+    assert (await step(world, archived["id"], policy))["status"] == "accepted"
+
+
+async def test_a_high_risk_use_case_runs_with_its_documents_by_law_risk_security_and_who_answers_for_it(
+    world: World,
+) -> None:
+    name = "eu-ai-act-high-risk-use-cases"
+    facets = described(legal={"risk_class": "high"})
+    asked = [["legal"], ["risk", "security"], ["business_owner"]]
+    runs = await on_the_way(world, name, Stage.MONITORING, Stage.DEVELOPMENT, facets=facets)
+    assert [why.partition(":")[0] for why in runs["blocked_by"]] == ["documents_present"]
+    await given(world, runs, asked[:2])
+    [owner] = await open_tasks(world, runs)
+    assert (await world.decide(owner, by="anybody")).status_code == 403
+    assessed = [Link(kind="document", ref="https://wiki/fria", digest="sha256:00")]
+    runs = await on_the_way(world, name, Stage.MONITORING, Stage.DEVELOPMENT, facets=facets, links=assessed)
+    await given(world, runs, asked, business_owner=facets["accountability"]["business_owner"])
+    runs = await step(world, runs["id"], f"{name}@1")
+    assert (runs["status"], runs["reason"].partition(",")[0]) == ("accepted", f"accepted under {name}@1")
 
 
 @pytest.mark.parametrize("file", sorted(FOLDER.glob("*.yaml")), ids=lambda file: file.stem)

@@ -10,6 +10,7 @@ from assent_common.events.catalog import Link, Proposal, Stage
 from assent_workflow.timers.fire import fire
 
 from tests.support.assent import FACETS
+from tests.workflow.notified import Notified
 from tests.workflow.world import MADE_AT, World, a_deployment, a_use_case, a_version, gone
 
 POLICY = """
@@ -80,7 +81,7 @@ async def accepted(world: World, to: Stage = Stage.DEVELOPMENT, **members: Any) 
     """And its use case where that leads."""
     proposal = proposed(to)
     await world.hears(a_use_case(stage=members.pop("stage", Stage.IDEATION), proposal=proposal, **members))
-    step = {"id": str(proposal.id)}
+    step: dict[str, Any] = {"id": str(proposal.id)}
     await decided(world, step, "business_owner")
     step = await decided(world, step, "legal")
     assert step["status"] == "accepted"
@@ -268,3 +269,19 @@ async def test_a_policy_is_tried_on_a_use_case(strict: World) -> None:
     assert "impact" in answer.json()["checks"][0]["reason"]
     wrong = await strict.ask("POST", path, json={"use_case": "retention", "model_version": "x"})
     assert wrong.status_code in (404, 409)
+
+
+async def test_people_are_told_of_it_in_its_own_words(strict: World, notified: Notified) -> None:
+    await notified.reach("business_owner", "owners@example.com", kind="role")
+    await notified.reach("legal", "law@example.com", kind="role")
+    await notified.reach("bea", "bea@example.com")
+    await accepted(strict)
+    await fire_at(strict, 364)
+    told = {(each["kind"], each["recipient"]): each for each in await notified.written()}
+    assert set(told) == {
+        ("task.asked", "role:business_owner"),
+        ("task.asked", "role:legal"),
+        ("step.accepted", "person:bea"),
+        ("step.review_due", "person:bea"),
+    }
+    assert told["step.accepted", "person:bea"]["subject"] == "Accepted for development: retention"

@@ -69,4 +69,4 @@ async def simulate(
 def _line(each: dict[str, Any]) -> str:
     why = f": {'; '.join(each['reasons'])}" if each["reasons"] else ""
     said = f"was {each['decided']}, would be {each['would']}{why}".replace("_", " ")
-    return f"{each['requested_at'][:10]} {each['use_case']} {each['model_version']} {said}"
+    return f"{each['requested_at'][:10]} {each['use_case']} {each['model_version'] or each['step']} {said}"

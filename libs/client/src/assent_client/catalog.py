@@ -226,17 +226,6 @@ class Catalog:
             "PATCH", f"/v1/use-cases/{quote(key, safe='')}", headers={"If-Match": if_match}, json=body
         )
 
-    async def move_use_case(
-        self, key: str, body: types.StageIn, *, if_match: str | None = None, idempotency_key: str | None = None
-    ) -> Answer[types.UseCaseOut]:
-        """Move a use case to another stage."""
-        return await self._connection.request(
-            "POST",
-            f"/v1/use-cases/{quote(key, safe='')}/stage",
-            headers={"If-Match": if_match, "Idempotency-Key": idempotency_key},
-            json=body,
-        )
-
     async def get_use_case_completeness(self, key: str) -> Answer[types.CompletenessOut]:
         """Read what a use case still lacks."""
         return await self._connection.request("GET", f"/v1/use-cases/{quote(key, safe='')}/completeness")
@@ -276,6 +265,34 @@ class Catalog:
     def each_use_case_history(self, key: str, *, limit: int | None = None) -> AsyncIterator[types.UseCaseState]:
         """List every state of a use case: each of them, page by page."""
         return self._connection.pages(f"/v1/use-cases/{quote(key, safe='')}/history", {"limit": limit})
+
+    async def move_use_case(
+        self, key: str, body: types.StageIn, *, if_match: str | None = None, idempotency_key: str | None = None
+    ) -> Answer[types.UseCaseOut]:
+        """Move a use case to another stage."""
+        return await self._connection.request(
+            "POST",
+            f"/v1/use-cases/{quote(key, safe='')}/stage",
+            headers={"If-Match": if_match, "Idempotency-Key": idempotency_key},
+            json=body,
+        )
+
+    async def propose_use_case(
+        self, key: str, body: types.ProposalIn, *, if_match: str | None = None, idempotency_key: str | None = None
+    ) -> Answer[types.UseCaseOut]:
+        """Propose that a use case go to another stage."""
+        return await self._connection.request(
+            "POST",
+            f"/v1/use-cases/{quote(key, safe='')}/proposal",
+            headers={"If-Match": if_match, "Idempotency-Key": idempotency_key},
+            json=body,
+        )
+
+    async def withdraw_proposal(self, key: str, *, if_match: str | None = None) -> Answer[types.UseCaseOut]:
+        """Take a proposal back."""
+        return await self._connection.request(
+            "DELETE", f"/v1/use-cases/{quote(key, safe='')}/proposal", headers={"If-Match": if_match}
+        )
 
     async def list_model_versions(
         self,

@@ -32,12 +32,12 @@ OperatorRole = Literal[
     "provider", "deployer", "importer", "distributor", "authorised_representative", "product_manufacturer"
 ]
 Order = Literal["highest", "lowest"]
-Outcome = Literal["created", "changed", "unchanged", "invalid"]
 Period = Literal["once", "month", "quarter", "year"]
 Reversibility = Literal["reversible", "hard_to_reverse", "irreversible"]
 RiskClass = Literal["prohibited", "high", "limited", "minimal"]
 Sort = Literal["-created_at", "created_at", "-modified_at", "modified_at", "name", "-name", "version", "-version"]
 Stage = Literal["ideation", "development", "monitoring", "rejected", "archived"]
+Use_CasesBulkOutcome = Literal["created", "changed", "unchanged", "invalid"]
 
 
 class Accountability(TypedDict):
@@ -550,6 +550,20 @@ class PageVersionSummary(TypedDict):
     next_cursor: NotRequired[str | None]
 
 
+class Proposal(TypedDict):
+    id: str
+    to: Stage
+    reason: NotRequired[str | None]
+    proposed_by: str
+    issuer: str
+    proposed_at: str
+
+
+class ProposalIn(TypedDict):
+    stage: Stage
+    reason: NotRequired[str | None]
+
+
 class PublicKeys(TypedDict):
     keys: list[dict[str, str]]
 
@@ -588,7 +602,7 @@ class Report(TypedDict):
 class RowReport(TypedDict):
     row: int
     key: str | None
-    outcome: Outcome
+    outcome: Use_CasesBulkOutcome
     errors: NotRequired[list[FieldError]]
 
 
@@ -665,6 +679,8 @@ class UseCaseOut(TypedDict):
     completeness: dict[str, FacetState]
     complete: bool
     suggested_risk: Suggestion
+    proposal: Proposal | None
+    outcome: EventsCatalogOutcome | None
     created_at: str
     created_by: str
     modified_at: str
@@ -764,6 +780,18 @@ class Written(TypedDict):
     owner: NotRequired[str | None]
     facets: NotRequired[Facets]
     links: NotRequired[list[LinkIn]]
+
+
+class EventsCatalogOutcome(TypedDict):
+    step: str
+    to: Stage
+    status: str
+    reason: NotRequired[str | None]
+    review: NotRequired[str | None]
+    policy: NotRequired[str | None]
+    decided_by: str
+    decided_at: str
+    expires_at: NotRequired[str | None]
 
 
 class ProblemDocument(TypedDict):

@@ -222,6 +222,8 @@ class Workflow:
         self,
         *,
         candidacy: str | None = None,
+        step: str | None = None,
+        about: types.About | None = None,
         role: str | None = None,
         status: types.TaskStatus | None = None,
         overdue: bool | None = None,
@@ -243,6 +245,8 @@ class Workflow:
             "/v1/tasks",
             query={
                 "candidacy": candidacy,
+                "step": step,
+                "about": about,
                 "role": role,
                 "status": status,
                 "overdue": overdue,
@@ -264,6 +268,8 @@ class Workflow:
         self,
         *,
         candidacy: str | None = None,
+        step: str | None = None,
+        about: types.About | None = None,
         role: str | None = None,
         status: types.TaskStatus | None = None,
         overdue: bool | None = None,
@@ -283,6 +289,8 @@ class Workflow:
             "/v1/tasks",
             {
                 "candidacy": candidacy,
+                "step": step,
+                "about": about,
                 "role": role,
                 "status": status,
                 "overdue": overdue,
@@ -585,6 +593,39 @@ class Workflow:
     def each_serving(self, key: str, *, limit: int | None = None) -> AsyncIterator[types.ServingOut]:
         """List what serves for a use case, and what has to be switched off with it: each of them, page by page."""
         return self._connection.pages(f"/v1/use-cases/{quote(key, safe='')}/serving", {"limit": limit})
+
+    async def list_steps(
+        self,
+        *,
+        use_case: str | None = None,
+        to: types.Stage | None = None,
+        status: types.StepStatus | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> Answer[types.PageStepOut]:
+        """List the steps of use cases, the newest first."""
+        return await self._connection.request(
+            "GET",
+            "/v1/use-case-steps",
+            query={"use_case": use_case, "to": to, "status": status, "limit": limit, "cursor": cursor},
+        )
+
+    def each_steps(
+        self,
+        *,
+        use_case: str | None = None,
+        to: types.Stage | None = None,
+        status: types.StepStatus | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[types.StepOut]:
+        """List the steps of use cases, the newest first: each of them, page by page."""
+        return self._connection.pages(
+            "/v1/use-case-steps", {"use_case": use_case, "to": to, "status": status, "limit": limit}
+        )
+
+    async def get_step(self, id: str) -> Answer[types.StepOut]:
+        """Read a step of a use case."""
+        return await self._connection.request("GET", f"/v1/use-case-steps/{quote(id, safe='')}")
 
     async def list_contacts(
         self,

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, NotRequired, TypedDict
 
+About = Literal["model_version", "use_case"]
 CandidacyStatus = Literal["candidate", "under_review", "accepted", "suspended", "rejected", "retired", "withdrawn"]
 Channel = Literal["mail", "slack"]
 ContactKind = Literal["person", "role", "group"]
@@ -14,7 +15,11 @@ Gathers = Literal["hourly", "daily"]
 ReviewStatus = Literal["open", "accepted", "rejected", "changes_requested", "cancelled", "overridden"]
 Role = Literal["data_scientist", "data_steward", "legal", "risk", "security", "business_owner"]
 Severity = Literal["critical", "high", "medium", "low"]
+Stage = Literal["ideation", "development", "monitoring", "rejected", "archived"]
 Status = Literal["held", "waiting", "delivered", "failed", "told", "moot"]
+StepStatus = Literal[
+    "under_review", "accepted", "rejected", "changes_requested", "suspended", "retired", "withdrawn", "not_asked"
+]
 TaskStatus = Literal["open", "approved", "rejected", "changes_requested", "cancelled"]
 Trigger = Literal[
     "put_forward",
@@ -30,6 +35,8 @@ Trigger = Literal[
     "withdraw",
     "missing_from_source",
     "use_case_given_up",
+    "not_asked",
+    "superseded",
 ]
 Verdict = Literal["approve", "reject", "request_changes"]
 Would = Literal["accepted", "rejected", "changes_requested", "blocked", "waiting", "not_applicable", "unknown"]
@@ -43,6 +50,8 @@ FindingsRulesKind = Literal[
     "acceptance_expired",
     "overridden",
     "decided_at_source",
+    "use_case_not_accepted",
+    "use_case_review_overdue",
     "webhook_disabled",
 ]
 PoliciesDiffKind = Literal["check", "stage", "approval", "rule"]
@@ -150,7 +159,7 @@ class CommentOut(TypedDict):
 
 class ComparisonOut(TypedDict):
     review: str
-    model_version: str
+    model_version: str | None
     status: ReviewStatus
     content_hash: str
     requested_at: str
@@ -180,7 +189,7 @@ class ContactOut(TypedDict):
 
 class ContentDifference(TypedDict):
     review: str
-    model_version: str
+    model_version: str | None
     content_hash: str
     parts: NotRequired[list[str]]
     fields: NotRequired[int]
@@ -406,6 +415,11 @@ class PageServingOut(TypedDict):
     next_cursor: NotRequired[str | None]
 
 
+class PageStepOut(TypedDict):
+    items: list[StepOut]
+    next_cursor: NotRequired[str | None]
+
+
 class PageWebhookOut(TypedDict):
     items: list[WebhookOut]
     next_cursor: NotRequired[str | None]
@@ -413,9 +427,10 @@ class PageWebhookOut(TypedDict):
 
 class PastRound(TypedDict):
     review: str
-    candidacy: str
+    candidacy: str | None
     use_case: str
-    model_version: str
+    model_version: str | None
+    step: str | None
     policy: str
     requested_at: str
     ended_at: str | None
@@ -491,9 +506,11 @@ class Resolution(TypedDict):
 
 class ReviewOut(TypedDict):
     id: str
-    candidacy: str
+    candidacy: str | None
     use_case: str
-    model_version: str
+    model_version: str | None
+    step: str | None
+    to: Stage | None
     policy: str
     status: ReviewStatus
     content_hash: str
@@ -590,6 +607,24 @@ class Standing(TypedDict):
     overdue: int
 
 
+class StepOut(TypedDict):
+    id: str
+    use_case: str
+    use_case_id: str
+    to: Stage
+    status: StepStatus
+    reason: str | None
+    blocked_by: list[str]
+    content_hash: str | None
+    review: str | None
+    policy: str | None
+    proposed_by: str
+    created_at: str
+    changed_by: str
+    changed_at: str
+    expires_at: str | None
+
+
 class TaskCounts(TypedDict):
     total: int
     overdue: int
@@ -605,9 +640,11 @@ class TaskCounts(TypedDict):
 class TaskOut(TypedDict):
     id: str
     review: str
-    candidacy: str
+    of_candidacy: str | None
     use_case: str
-    model_version: str
+    model_version: str | None
+    of_step: str | None
+    step_to: Stage | None
     put_forward_by: str
     stage: str
     role: str
@@ -633,7 +670,8 @@ class TaskPage(TypedDict):
 
 class Trial(TypedDict):
     use_case: str
-    model_version: str
+    model_version: NotRequired[str | None]
+    to: NotRequired[Stage | None]
 
 
 class WebhookIn(TypedDict):

@@ -45,6 +45,14 @@ class Kind(StrEnum):
     CANDIDACY_RETIRED = "candidacy.retired"
     #: An acceptance ends soon.
     CANDIDACY_REVIEW_DUE = "candidacy.review_due"
+    #: A use case goes to a stage.
+    STEP_ACCEPTED = "step.accepted"
+    STEP_REJECTED = "step.rejected"
+    STEP_CHANGES_REQUESTED = "step.changes_requested"
+    #: What was accepted of a use case does not hold any more.
+    STEP_SUSPENDED = "step.suspended"
+    #: A use case is looked at again soon.
+    STEP_REVIEW_DUE = "step.review_due"
     #: Something breaks the rules, or does so again.
     FINDING_OPENED = "finding.opened"
     #: A finding has another owner.
@@ -60,6 +68,13 @@ OF_STATUS: Mapping[str, Kind] = {
     "suspended": Kind.CANDIDACY_SUSPENDED,
     "retired": Kind.CANDIDACY_RETIRED,
 }
+OF_STEP: Mapping[str, Kind] = {
+    "accepted": Kind.STEP_ACCEPTED,
+    "not_asked": Kind.STEP_ACCEPTED,
+    "rejected": Kind.STEP_REJECTED,
+    "changes_requested": Kind.STEP_CHANGES_REQUESTED,
+    "suspended": Kind.STEP_SUSPENDED,
+}
 OF_TIMER: Mapping[str, Kind] = {
     "reminder": Kind.TASK_DUE_SOON,
     "due": Kind.TASK_OVERDUE,
@@ -69,7 +84,7 @@ OF_TIMER: Mapping[str, Kind] = {
 }
 #: What is said in their names besides, of everything.
 FACTS = (
-    *("use_case", "model_version", "role", "group", "stage", "due_at", "status", "reason", "severity", "summary"),
+    *("use_case", "model_version", "to", "role", "group", "stage", "due_at", "status", "reason", "severity", "summary"),
     *("finding", "delegator", "begins_at", "ends_at"),
 )
 
@@ -123,7 +138,7 @@ def state_of(type_: str, told: Mapping[str, Any]) -> str | None:
     match type_.removeprefix(PREFIX):
         case "task.changed.v1":
             return f"{told['status']}|{told.get('assignee') or ''}"
-        case "review.requested.v1":
+        case "review.requested.v1" | "step.changed.v1":
             return f"{told['status']}|"
         case "candidacy.changed.v1":
             return f"{told['status']}|{told.get('expires_at') or ''}"
@@ -142,6 +157,9 @@ def happened(type_: str, told: Mapping[str, Any], before: str | None, *, at: dat
             yield from _of_review(told, status, at)
         case "candidacy.changed.v1":
             yield from _of_candidacy(told, status, rest, at)
+        case "step.changed.v1":
+            if told["status"] != status and (step := OF_STEP.get(told["status"])):
+                yield _about(told, step, at, candidacy=told["id"], actor=told["changed_by"])
         case "finding.changed.v1":
             yield from _of_finding(told, status, rest, at)
         case "comment.added.v1":
@@ -152,7 +170,9 @@ def happened(type_: str, told: Mapping[str, Any], before: str | None, *, at: dat
             yield _about(told, kind, at, actor=told["changed_by"], substitute=told["substitute"])
         case "timer.fired.v1":
             if timer := OF_TIMER.get(told["kind"]):
-                about = told.get("task") or told.get("finding") or told["candidacy"]
+                if timer is Kind.CANDIDACY_REVIEW_DUE and told.get("step"):
+                    timer = Kind.STEP_REVIEW_DUE
+                about = next(told[name] for name in ("task", "finding", "candidacy", "step") if told.get(name))
                 yield _about(told, timer, at, about=about)
 
 
@@ -171,7 +191,7 @@ def _of_review(told: Mapping[str, Any], status: str, at: datetime) -> Iterator[H
         return
     if told["status"] == "open":
         yield _about(told, Kind.REVIEW_REQUESTED, at, actor=told["requested_by"])
-    elif told["status"] == "changes_requested":
+    elif told["status"] == "changes_requested" and not told.get("step"):
         yield _about(told, Kind.REVIEW_CHANGES_REQUESTED, at)
 
 
@@ -198,7 +218,10 @@ def _of_finding(told: Mapping[str, Any], status: str, owner: str, at: datetime) 
 
 
 def _about(told: Mapping[str, Any], kind: Kind, at: datetime, **members: Any) -> Happening:
-    about, candidacy = members.pop("about", told["id"]), members.pop("candidacy", told.get("candidacy"))
+    about, candidacy = (
+        members.pop("about", told["id"]),
+        members.pop("candidacy", told.get("candidacy") or told.get("step")),
+    )
     return Happening(
         kind=kind,
         about=UUID(about),

@@ -30,6 +30,11 @@ SUBJECT: Mapping[Kind, str] = {
     Kind.CANDIDACY_EXPIRED: "Expired: the acceptance for {use_case}",
     Kind.CANDIDACY_RETIRED: "Retired: {use_case}",
     Kind.CANDIDACY_REVIEW_DUE: "Ends soon: the acceptance for {use_case}",
+    Kind.STEP_ACCEPTED: "Accepted for {to}: {use_case}",
+    Kind.STEP_REJECTED: "Rejected for {to}: {use_case}",
+    Kind.STEP_CHANGES_REQUESTED: "Changes are requested before {to}: {use_case}",
+    Kind.STEP_SUSPENDED: "Not accepted any more: {use_case}",
+    Kind.STEP_REVIEW_DUE: "Looked at again soon: {use_case}",
     Kind.FINDING_OPENED: "A finding ({severity}): {summary}",
     Kind.FINDING_ASSIGNED: "A finding is yours now ({severity}): {summary}",
     Kind.FINDING_OVERDUE: "Overdue: a finding ({severity}): {summary}",
@@ -52,10 +57,25 @@ TEXT: Mapping[Kind, str] = {
     Kind.CANDIDACY_EXPIRED: "The acceptance of {model_version} for {use_case} ended with its time. Submit it again.",
     Kind.CANDIDACY_RETIRED: "{model_version} is retired for {use_case}.",
     Kind.CANDIDACY_REVIEW_DUE: "The acceptance of {model_version} for {use_case} ends soon. Submit it again.",
+    Kind.STEP_ACCEPTED: "{use_case} is accepted for {to}.",
+    Kind.STEP_REJECTED: "{use_case} is rejected for {to}.",
+    Kind.STEP_CHANGES_REQUESTED: "{use_case} does not go to {to} as it is. Mend it, and propose it again.",
+    Kind.STEP_SUSPENDED: "What was accepted of {use_case} for {to} does not hold any more.",
+    Kind.STEP_REVIEW_DUE: "What was accepted of {use_case} for {to} ends soon. It is looked at again then.",
     Kind.FINDING_OPENED: "{summary}.",
     Kind.FINDING_ASSIGNED: "{summary}.",
     Kind.FINDING_OVERDUE: "{summary}. It ought to be resolved by now.",
     Kind.FINDING_RESOLVED: "{summary}: it is resolved.",
+}
+#: Where a step of a use case is judged, and not a model version.
+TEXT_OF_STEPS: Mapping[Kind, str] = {
+    Kind.TASK_ASKED: "{use_case} is to be accepted for {to}. Please decide it.",
+    Kind.TASK_ASSIGNED: "{use_case} is to be accepted for {to}. Please decide it.",
+    Kind.TASK_DUE_SOON: "{use_case} is to be accepted for {to}, and waits for a decision.",
+    Kind.TASK_OVERDUE: "{use_case} is to be accepted for {to}, and a decision is overdue.",
+    Kind.TASK_ESCALATED: "{use_case} is to be accepted for {to}, and those asked have not decided in time.",
+    Kind.REVIEW_REQUESTED: "{use_case} is under review for {to}.",
+    Kind.REVIEW_COMMENTED: "Somebody said of {use_case} on its way to {to}:",
 }
 NAMED: Mapping[str, str] = {
     "role": "Asked of",
@@ -68,12 +88,14 @@ NAMED: Mapping[str, str] = {
     "severity": "Severity",
     "model_version": "Model version",
     "use_case": "Use case",
+    "to": "To",
     "reason": "Reason",
 }
 PATHS: Mapping[str, str] = {
     "task": "/v1/tasks/",
     "review": "/v1/reviews/",
     "candidacy": "/v1/candidacies/",
+    "step": "/v1/use-case-steps/",
     "finding": "/v1/findings/",
     # None of one alone: of a substitute all are.
     "delegation": "/v1/delegations?person={substitute}",
@@ -86,7 +108,8 @@ def subject_of(happening: Happening, rule: Rule) -> str:
 
 def text_of(happening: Happening, rule: Rule, *, instead_of: str | None = None) -> str:
     """Some sentences, and below them what is known, a line each."""
-    said = fill(rule.text or TEXT[happening.kind], happening.facts, lines=True)
+    own = TEXT_OF_STEPS.get(happening.kind) if "to" in happening.facts else None
+    said = fill(rule.text or own or TEXT[happening.kind], happening.facts, lines=True)
     known = [f"{name}: {plain(happening.facts[fact])}" for fact, name in NAMED.items() if fact in happening.facts]
     stands_in = [f"In place of: {plain(instead_of)}"] if instead_of else []
     return "\n".join([said, "", *stands_in, *known])
