@@ -1,12 +1,16 @@
 """The catalogue and the workflow tell each other: a use case proposed there is judged here, and goes on there."""
 
+import io
 import secrets
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from assent_client import Catalog, Connection, Workflow
 from assent_common.events.envelope import CloudEvent
+from assent_local import use_cases
 from assent_local.postgres import Databases
+from rich.console import Console
 
 from tests.catalog import world as catalogue
 from tests.support.assent import FACETS
@@ -98,3 +102,20 @@ async def test_what_is_taken_back_there_asks_nobody_here(both: Both) -> None:
     answer = await both.workflow.ask("GET", "/v1/tasks", params={"about": "use_case", "status": "open"})
     assert answer.json()["items"] == []
     assert (await both.use_case())["stage"] == "ideation"
+
+
+async def test_it_is_proposed_and_followed_from_the_command_line(both: Both) -> None:
+    said = io.StringIO()
+    out = Console(file=said, width=300)
+    catalog = Catalog(Connection(both.catalog.http, "http://catalog", token="bea:business_owner"))
+    await use_cases.propose(out, catalog, "retention", "development", reason=None, as_json=False)
+    await use_cases.take_back(out, catalog, "retention", as_json=False)
+    await use_cases.propose(out, catalog, "retention", "archived", reason="done", as_json=False)
+    await both.told()
+    await both.workflow.ask("GET", "/v1/use-case-steps")
+    workflow = Workflow(Connection(both.workflow.http, "http://workflow", token="victor:viewer"))
+    await use_cases.steps(out, workflow, "retention", as_json=False)
+    first, back, _, step = said.getvalue().splitlines()
+    assert first.startswith("retention is proposed for development, as step ")
+    assert back == "retention is not proposed any more"
+    assert step.endswith("retention to archived: not asked (no policy asks for a review of a step to archived)")

@@ -12,7 +12,9 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 from aiokafka.errors import KafkaError
-from assent_client import Workflow
+from assent_client import Catalog, Workflow
+from assent_client import catalog as catalog_client
+from assent_client.types import Stage
 from assent_common import telemetry
 from assent_common.identity.roles import Role
 from assent_common.kafka.connection import BrokerUnavailable
@@ -31,6 +33,7 @@ from assent_local import (
     sources,
     syncing,
     trials,
+    use_cases,
     verifying,
 )
 from assent_local import guardrail as fences
@@ -61,6 +64,8 @@ app.add_typer(catalog_app, name="catalog")
 app.add_typer(policies.app, name="policy")
 review_app = typer.Typer(help="What is said of a review, and what it rests on.", no_args_is_help=True)
 app.add_typer(review_app, name="review")
+use_case_app = typer.Typer(help="Use cases, and the steps that they go.", no_args_is_help=True)
+app.add_typer(use_case_app, name="use-case")
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
@@ -70,6 +75,7 @@ StateOption = Annotated[Path | None, typer.Option("--state", help="Folder of the
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document a line, for programs")]
 ConnectorOption = Annotated[str, typer.Option("--url", envvar="ASSENT_CONNECTOR_URL", help="The connector")]
 TokenOption = Annotated[str, typer.Option("--token", envvar="ASSENT_TOKEN", help="A bearer token")]
+CatalogOption = Annotated[str, typer.Option("--url", envvar="ASSENT_CATALOG_URL", help="The catalogue service")]
 WorkflowOption = Annotated[str, typer.Option("--url", envvar="ASSENT_WORKFLOW_URL", help="The workflow service")]
 ReviewArgument = Annotated[str, typer.Argument(help="The review's id")]
 RoleOption = Annotated[Role, typer.Option(help="Of the `assent up` that runs here: as whom")]
@@ -281,6 +287,51 @@ def catalog_rebuild(
 ) -> None:
     """Make the catalogue's records anew from the topics, while the service runs. Histories stay as they are."""
     _run(rebuilding.catalog(out, database_url, _kafka(kafka), prefix=prefix))
+
+
+@use_case_app.command(name="propose")
+def use_case_propose(
+    key: Annotated[str, typer.Argument(help="Key of the use case")],
+    stage: Annotated[Stage, typer.Argument(help="Where it is to go")],
+    reason: Annotated[str | None, typer.Option(help="Why")] = None,
+    url: CatalogOption = "",
+    bearer: TokenOption = "",
+    role: RoleOption = Role.BUSINESS_OWNER,
+    state: StateOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Propose a use case for a stage. It goes there by what is decided of it; at once, where no policy asks."""
+
+    _ask_catalog(
+        lambda client: use_cases.propose(out, client, key, stage, reason=reason, as_json=json_),
+        *(url, bearer, state, role),
+    )
+
+
+@use_case_app.command(name="withdraw")
+def use_case_withdraw(
+    key: Annotated[str, typer.Argument(help="Key of the use case")],
+    url: CatalogOption = "",
+    bearer: TokenOption = "",
+    role: RoleOption = Role.BUSINESS_OWNER,
+    state: StateOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Take a proposal back before it is decided. Nobody is asked any more then."""
+    _ask_catalog(lambda client: use_cases.take_back(out, client, key, as_json=json_), url, bearer, state, role)
+
+
+@use_case_app.command(name="steps")
+def use_case_steps(
+    key: Annotated[str | None, typer.Argument(help="Key of a use case; all of them without it")] = None,
+    url: WorkflowOption = "",
+    bearer: TokenOption = "",
+    role: RoleOption = Role.VIEWER,
+    state: StateOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Say where the steps of use cases stand, the newest first."""
+    _ask_workflow(lambda client: use_cases.steps(out, client, key, as_json=json_), url, bearer, state, role)
 
 
 @review_app.command(name="comment")
@@ -508,6 +559,18 @@ def _ask_workflow(
     async def act() -> Exit:
         where, token = (url, bearer) if url else _local("workflow", bearer, state, role)
         return await reviewing.spoken_to(err, where, token, ask)
+
+    _end_with(act)
+
+
+def _ask_catalog(
+    ask: Callable[[Catalog], Awaitable[None]], url: str, bearer: str, state: Path | None, role: Role
+) -> None:
+    """Ends with the exit code of what went wrong. Without `--url`, of the `assent up` that runs here."""
+
+    async def act() -> Exit:
+        where, token = (url, bearer) if url else _local("catalog-api", bearer, state, role)
+        return await reviewing.asked_of(err, "catalogue", catalog_client(where, token=token), ask)
 
     _end_with(act)
 

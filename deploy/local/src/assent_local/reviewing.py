@@ -4,8 +4,9 @@ import hashlib
 import json
 import mimetypes
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from assent_client import Refused, Unreachable, Workflow, workflow
 from assent_client.workflow_types import EvidenceIn
@@ -14,19 +15,26 @@ from rich.console import Console
 from assent_local.exits import Exit
 
 AT_ONCE = 1 << 20
+Client = TypeVar("Client")
 
 
 async def spoken_to(err: Console, url: str, token: str, ask: Callable[[Workflow], Awaitable[None]]) -> Exit:
     """What became of it, said in words where it was not done."""
+    return await asked_of(err, "workflow", workflow(url, token=token), ask)
+
+
+async def asked_of(
+    err: Console, service: str, opened: AbstractAsyncContextManager[Client], ask: Callable[[Client], Awaitable[None]]
+) -> Exit:
     try:
-        async with workflow(url, token=token) as client:
+        async with opened as client:
             await ask(client)
     except Unreachable as error:
-        err.print(f"the workflow does not answer ({error})", markup=False, style="red")
+        err.print(f"the {service} does not answer ({error})", markup=False, style="red")
         return Exit.UNAVAILABLE
     except Refused as error:
         faults = [f"{fault['pointer']}: {fault['detail']}" for fault in error.errors]
-        err.print("\n".join([f"the workflow answers {error}", *faults]), markup=False, style="red")
+        err.print("\n".join([f"the {service} answers {error}", *faults]), markup=False, style="red")
         if error.status >= 500:
             return Exit.UNAVAILABLE
         return Exit.NOT_ALLOWED if error.status in (401, 403) else Exit.FAILED
