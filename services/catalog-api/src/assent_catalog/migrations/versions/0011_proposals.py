@@ -2,8 +2,8 @@
 
 from assent_common.migrations import script
 
-revision = "0010"
-down_revision = "0009"
+revision = "0011"
+down_revision = "0010"
 
 UP = """
 alter table use_cases add column proposal jsonb;
