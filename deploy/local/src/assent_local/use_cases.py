@@ -10,7 +10,7 @@ from rich.console import Console
 
 
 async def propose(out: Console, client: Catalog, key: str, stage: Stage, *, reason: str | None, as_json: bool) -> None:
-    proposed = (await client.propose_use_case(key, {"stage": stage, "reason": reason})).body
+    proposed = (await client.create_proposal(key, {"stage": stage, "reason": reason})).body
     proposal = proposed["proposal"]
     assert proposal is not None
     line = f"{key} is proposed for {stage}, as step {proposal['id']}: assent use-case steps {key}"
@@ -18,7 +18,7 @@ async def propose(out: Console, client: Catalog, key: str, stage: Stage, *, reas
 
 
 async def take_back(out: Console, client: Catalog, key: str, *, as_json: bool) -> None:
-    _show(out, (await client.withdraw_proposal(key)).body, f"{key} is not proposed any more", as_json=as_json)
+    _show(out, (await client.remove_proposal(key)).body, f"{key} is not proposed any more", as_json=as_json)
 
 
 async def steps(out: Console, client: Workflow, key: str | None, *, as_json: bool) -> None:

@@ -277,7 +277,7 @@ class Catalog:
             json=body,
         )
 
-    async def propose_use_case(
+    async def create_proposal(
         self, key: str, body: types.ProposalIn, *, if_match: str | None = None, idempotency_key: str | None = None
     ) -> Answer[types.UseCaseOut]:
         """Propose that a use case go to another stage."""
@@ -288,7 +288,7 @@ class Catalog:
             json=body,
         )
 
-    async def withdraw_proposal(self, key: str, *, if_match: str | None = None) -> Answer[types.UseCaseOut]:
+    async def remove_proposal(self, key: str, *, if_match: str | None = None) -> Answer[types.UseCaseOut]:
         """Take a proposal back."""
         return await self._connection.request(
             "DELETE", f"/v1/use-cases/{quote(key, safe='')}/proposal", headers={"If-Match": if_match}

@@ -32,12 +32,12 @@ OperatorRole = Literal[
     "provider", "deployer", "importer", "distributor", "authorised_representative", "product_manufacturer"
 ]
 Order = Literal["highest", "lowest"]
+Outcome = Literal["created", "changed", "unchanged", "invalid"]
 Period = Literal["once", "month", "quarter", "year"]
 Reversibility = Literal["reversible", "hard_to_reverse", "irreversible"]
 RiskClass = Literal["prohibited", "high", "limited", "minimal"]
 Sort = Literal["-created_at", "created_at", "-modified_at", "modified_at", "name", "-name", "version", "-version"]
 Stage = Literal["ideation", "development", "monitoring", "rejected", "archived"]
-Use_CasesBulkOutcome = Literal["created", "changed", "unchanged", "invalid"]
 
 
 class Accountability(TypedDict):
@@ -602,7 +602,7 @@ class Report(TypedDict):
 class RowReport(TypedDict):
     row: int
     key: str | None
-    outcome: Use_CasesBulkOutcome
+    outcome: Outcome
     errors: NotRequired[list[FieldError]]
 
 
@@ -626,6 +626,18 @@ class State(TypedDict):
     at: str
     removed: bool
     changes: list[Change]
+
+
+class StepOutcome(TypedDict):
+    step: str
+    to: Stage
+    status: str
+    reason: NotRequired[str | None]
+    review: NotRequired[str | None]
+    policy: NotRequired[str | None]
+    decided_by: str
+    decided_at: str
+    expires_at: NotRequired[str | None]
 
 
 class Suggestion(TypedDict):
@@ -680,7 +692,7 @@ class UseCaseOut(TypedDict):
     complete: bool
     suggested_risk: Suggestion
     proposal: Proposal | None
-    outcome: EventsCatalogOutcome | None
+    outcome: StepOutcome | None
     created_at: str
     created_by: str
     modified_at: str
@@ -780,18 +792,6 @@ class Written(TypedDict):
     owner: NotRequired[str | None]
     facets: NotRequired[Facets]
     links: NotRequired[list[LinkIn]]
-
-
-class EventsCatalogOutcome(TypedDict):
-    step: str
-    to: Stage
-    status: str
-    reason: NotRequired[str | None]
-    review: NotRequired[str | None]
-    policy: NotRequired[str | None]
-    decided_by: str
-    decided_at: str
-    expires_at: NotRequired[str | None]
 
 
 class ProblemDocument(TypedDict):

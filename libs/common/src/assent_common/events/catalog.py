@@ -61,7 +61,7 @@ class Proposal(Payload):
     proposed_at: UtcTime
 
 
-class Outcome(Payload):
+class StepOutcome(Payload):
     """What was last decided of a step of a use case, in the workflow."""
 
     #: Of the proposal.
@@ -99,7 +99,7 @@ class UseCaseChanged(Payload):
     #: What waits for a decision.
     proposal: Proposal | None = None
     #: What was decided last.
-    outcome: Outcome | None = None
+    outcome: StepOutcome | None = None
 
 
 class ModelVersionStatus(StrEnum):

@@ -6,7 +6,7 @@ from typing import Any
 
 import asyncpg
 from assent_common import telemetry
-from assent_common.events.catalog import Outcome
+from assent_common.events.catalog import StepOutcome
 from assent_common.events.envelope import CloudEvent
 from assent_common.events.governance import ReviewedStages, StepChanged, StepStatus
 from assent_common.uow import UnitOfWork
@@ -53,7 +53,7 @@ def follow(use_case: UseCase, step: StepChanged, number: int) -> UseCase | None:
     is_known = use_case.outcome is not None and use_case.outcome["step"] == str(step.id)
     if (not is_proposed and not is_known) or (is_known and number <= use_case.outcome_sequence):
         return None
-    outcome = Outcome(
+    outcome = StepOutcome(
         step=step.id,
         to=step.to,
         status=step.status,

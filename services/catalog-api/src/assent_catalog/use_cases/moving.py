@@ -65,7 +65,7 @@ async def move_use_case(
     response_model=UseCaseOut,
     responses=documented(NotFound, Conflict, Stale),
 )
-async def propose_use_case(
+async def create_proposal(
     key: str,
     given: ProposalIn,
     request: Request,
@@ -107,7 +107,7 @@ async def propose_use_case(
     response_model=UseCaseOut,
     responses=documented(NotFound, Conflict, Stale),
 )
-async def withdraw_proposal(key: str, request: Request, who: Writer, if_match: IfMatch = None) -> Response:
+async def remove_proposal(key: str, request: Request, who: Writer, if_match: IfMatch = None) -> Response:
     """Before it is decided: nobody is asked any more then."""
 
     async def move(uow: UnitOfWork, before: UseCase) -> UseCase:

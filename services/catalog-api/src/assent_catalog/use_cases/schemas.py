@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from assent_common.content import Change
-from assent_common.events.catalog import FacetState, Link, LinkKind, Outcome, Proposal, Stage
+from assent_common.events.catalog import FacetState, Link, LinkKind, Proposal, Stage, StepOutcome
 from pydantic import BaseModel, ConfigDict, Field
 
 from assent_catalog.use_cases import risk
@@ -100,7 +100,7 @@ class UseCaseOut(BaseModel):
     #: The step that waits for a decision, in the workflow.
     proposal: Proposal | None
     #: What the workflow last said of a step.
-    outcome: Outcome | None
+    outcome: StepOutcome | None
     created_at: datetime
     created_by: str
     modified_at: datetime

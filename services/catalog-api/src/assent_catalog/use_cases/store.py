@@ -8,7 +8,7 @@ from uuid import UUID
 
 import asyncpg
 import orjson
-from assent_common.events.catalog import FacetState, Link, Outcome, Proposal, Stage, UseCaseChanged
+from assent_common.events.catalog import FacetState, Link, Proposal, Stage, StepOutcome, UseCaseChanged
 from assent_common.kafka.topics import CATALOG
 from assent_common.uow import UnitOfWork
 
@@ -219,5 +219,5 @@ def _state(use_case: UseCase) -> UseCaseChanged:
         modified_at=use_case.modified_at,
         modified_by=use_case.modified_by,
         proposal=Proposal.model_validate(use_case.proposal) if use_case.proposal else None,
-        outcome=Outcome.model_validate(use_case.outcome) if use_case.outcome else None,
+        outcome=StepOutcome.model_validate(use_case.outcome) if use_case.outcome else None,
     )

@@ -209,7 +209,14 @@ async def save_candidacy(uow: UnitOfWork, before: Matter, after: Matter) -> None
         raise Overtaken(str(after.id))
     # That it expired is known by its timer, until somebody looks at it again.
     fired = after.status is CandidacyStatus.SUSPENDED
-    await timer_rows.keep(connection, [after.id], timers.of_candidacy(after), candidacy=after.id, fired=fired)
+    await timer_rows.keep(
+        connection,
+        [after.id],
+        timers.of_candidacy(after),
+        candidacy=after.id,
+        step=isinstance(after, Step),
+        fired=fired,
+    )
     match after:
         case Candidacy():
             findings.concerning(uow, after.model_version)
@@ -222,7 +229,13 @@ async def _wait_for(connection: asyncpg.Connection, after: Round, tasks: Sequenc
     """For what the policy says is to happen in time with tasks that changed."""
     policy = await policies.pinned(connection, after.review.policy)
     waiting = [timer for task in tasks for timer in timers.of_task(task, policy.approval(task.stage, task.role))]
-    await timer_rows.keep(connection, [task.id for task in tasks], waiting, candidacy=after.candidacy.id)
+    await timer_rows.keep(
+        connection,
+        [task.id for task in tasks],
+        waiting,
+        candidacy=after.candidacy.id,
+        step=isinstance(after.candidacy, Step),
+    )
 
 
 def _matter(row: Mapping[str, Any]) -> Matter:

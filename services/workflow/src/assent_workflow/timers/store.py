@@ -23,8 +23,8 @@ delete from timers t
 """
 # One that fired stays fired, unless it waits for another time now.
 WRITE = """
-insert into timers as t (id, subject, kind, candidacy, role, due_at, fire_at)
-select id, subject, kind, $3, role, due_at, due_at
+insert into timers as t (id, subject, kind, candidacy, role, due_at, fire_at, step)
+select id, subject, kind, $3, role, due_at, due_at, $7
   from unnest($1::uuid[], $2::uuid[], $4::text[], $5::text[], $6::timestamptz[]) as e(id, subject, kind, role, due_at)
 on conflict (subject, kind) do update
    set id = excluded.id, role = excluded.role, due_at = excluded.due_at, fire_at = excluded.due_at, fired_at = null,
@@ -37,18 +37,18 @@ CLAIM = """
 select t.* from timers t
   join candidacies c on c.id = t.candidacy
   join model_versions v on v.urn = c.model_version
- where t.fired_at is null and t.candidacy is not null and t.fire_at <= coalesce($1::timestamptz, now())
-   and ($2::uuid is null or t.id = $2)
+ where t.fired_at is null and t.candidacy is not null and not t.step
+   and t.fire_at <= coalesce($1::timestamptz, now()) and ($2::uuid is null or t.id = $2)
  order by t.fire_at limit $3
    for update of t, c skip locked for share of v skip locked
 """
-# Those of steps. Who accepts one ends others: the use case's row guards them all.
+# Those of steps. Who accepts one ends others: the use case's row guards them all. Index: timers_steps.
 CLAIM_STEPS = """
 select t.* from timers t
   join candidacies c on c.id = t.candidacy
   join use_cases u on u.id = c.use_case_id
  where t.fired_at is null and t.candidacy is not null and t.fire_at <= coalesce($1::timestamptz, now())
-   and c.step_to is not null and ($2::uuid is null or t.id = $2)
+   and t.step and ($2::uuid is null or t.id = $2)
  order by t.fire_at limit $3
    for update of t, c, u skip locked
 """
@@ -69,6 +69,7 @@ async def keep(
     timers: Iterable[Timer],
     *,
     candidacy: UUID | None,
+    step: bool = False,
     fired: bool = False,
 ) -> None:
     """Let these timers, and no others, stand for these subjects; and with `fired` those that have fired."""
@@ -81,7 +82,7 @@ async def keep(
             WRITE,
             *([ids.new() for _ in wanted], [timer.subject for timer in wanted], candidacy),
             *([timer.kind.value for timer in wanted], [timer.role for timer in wanted]),
-            [timer.due_at for timer in wanted],
+            *([timer.due_at for timer in wanted], step),
         )
 
 

@@ -17,6 +17,10 @@ alter table candidacies add constraint candidacies_about
 alter table candidacies validate constraint candidacies_about;
 create index candidacies_steps on candidacies (use_case_id, id) where step_to is not null;
 
+-- Claimed apart from the others, for what guards them is another row.
+alter table timers add column step boolean not null default false;
+create index timers_steps on timers (fire_at) where step and fired_at is null;
+
 -- What was heard before lacks these until the use case changes.
 alter table use_cases add column links jsonb not null default '[]';
 alter table use_cases add column proposal jsonb;
@@ -42,7 +46,8 @@ delete from reviews where candidacy in (select id from gone);
 delete from candidacies where id in (select id from gone);
 delete from timers where subject in (select id from findings where subject_kind = 'use_case');
 delete from findings where subject_kind = 'use_case';
-drop index candidacies_steps;
+drop index candidacies_steps, timers_steps;
+alter table timers drop column step;
 alter table candidacies drop constraint candidacies_about;
 alter table candidacies drop column step_to, drop column accepted_at;
 alter table candidacies alter column version_created_at set not null;
