@@ -246,5 +246,5 @@ def _type_and_subject(payload: Payload) -> tuple[str, str]:
         case StepChanged():
             return "assent.governance.step.changed.v1", str(payload.id)
         case ReviewedStages():
-            return "assent.governance.reviewed_stages.changed.v1", "use-cases"
+            return "assent.governance.reviewed_stages.changed.v1", str(ids.of_urn("assent:reviewed-stages"))
     raise TypeError(type(payload))

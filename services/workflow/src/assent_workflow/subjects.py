@@ -59,14 +59,18 @@ select distinct d.urn
 """
 VERSION_OF = "select from model_versions where urn = (select model_version from candidacies where id = $1) for share"
 # Those that change, and those that the candidacies concerned are judged with; as an array, for two conditions joined by
-# `or` read the whole table. Index: candidacies_model_version, the primary key.
+# `or` read the whole table; and those of which a step waits for what serves. Index: candidacies_model_version,
+# candidacies_steps, the primary key.
 USE_CASES_CONCERNED = """
 select from use_cases
  where id = any(array(
        select unnest($1::uuid[])
         union
        select use_case_id from candidacies
-        where model_version = any($2::text[]) and status not in ('retired', 'withdrawn')))
+        where model_version = any($2::text[]) and status not in ('retired', 'withdrawn')
+        union
+       select s.use_case_id from candidacies v join candidacies s on s.use_case_id = v.use_case_id
+        where v.model_version = any($2::text[]) and s.step_to is not null and s.status = 'under_review'))
  order by id for update
 """
 # Index: candidacies_standing, the primary key.

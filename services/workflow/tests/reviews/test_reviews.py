@@ -12,6 +12,7 @@ from assent_common.ids import Urn
 from assent_workflow.candidacies.model import (
     Candidacy,
     ImpossibleTransition,
+    Matter,
     Person,
     Status,
     Trigger,
@@ -325,7 +326,7 @@ class Anything(RuleBasedStateMachine):
     @initialize(proposer=st.sampled_from(PEOPLE))
     def put_forward(self, proposer: Somebody) -> None:
         self.proposer = Person(ISSUER, proposer.subject)
-        self.candidacy = a_candidacy(proposer.subject)
+        self.candidacy: Matter = a_candidacy(proposer.subject)
         self.round: Round | None = None
         self.content, self.good, self.high = 0, True, False
         self.told = Told()

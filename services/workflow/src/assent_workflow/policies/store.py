@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import asyncpg
+from assent_common import ids
 from assent_common.events.catalog import Stage
 from assent_common.events.governance import ReviewedStages
 from assent_common.kafka.topics import GOVERNANCE
@@ -19,6 +20,8 @@ ONE = "select text from policies where name = $1 and version = $2"
 LAST = "select max(version) from policies where name = $1"
 # Two who write one policy at once: the second waits here, and then sees the first one's version.
 LOCK = "select pg_advisory_xact_lock(hashtextextended('policy ' || $1, 0))"
+#: All of the topic are keyed by an id; of this there is one.
+STAGES_ID = ids.of_urn("assent:reviewed-stages")
 LOCK_STAGES = "select stages, sequence from reviewed_stages for update"
 SAVE_STAGES = "update reviewed_stages set stages = $1, sequence = sequence + 1"
 INSERT = "insert into policies (name, version, text, created_by, created_at) values ($1, $2, $3, $4, $5)"
@@ -70,5 +73,4 @@ async def _tell_stages(uow: UnitOfWork) -> None:
     if stages != row["stages"]:
         await connection.execute(SAVE_STAGES, stages)
         told = ReviewedStages(stages=stages)
-        subject = "use-cases"
-        uow.emit(GOVERNANCE, "assent.governance.reviewed_stages.changed.v1", subject, row["sequence"] + 1, told)
+        uow.emit(GOVERNANCE, "assent.governance.reviewed_stages.changed.v1", str(STAGES_ID), row["sequence"] + 1, told)
