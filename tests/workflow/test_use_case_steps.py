@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from assent_common import ids
+from assent_common import ids, migrations
 from assent_common.events.catalog import Link, Proposal, Stage
 from assent_workflow.timers.fire import fire
 
@@ -285,3 +285,16 @@ async def test_people_are_told_of_it_in_its_own_words(strict: World, notified: N
         ("step.review_due", "person:bea"),
     }
     assert told["step.accepted", "person:bea"]["subject"] == "Accepted for development: retention"
+
+
+async def test_the_schema_goes_down_over_steps_and_up_again_and_candidacies_stay(strict: World) -> None:
+    step = await accepted(strict)
+    await fire_at(strict, 366)
+    await decided(strict, step, "business_owner", "reject")
+    candidacy = await strict.put_forward()
+    await strict.approve_all(candidacy["id"])
+    await migrations.upgrade(strict.database, "assent_workflow", revision="-1")
+    await migrations.upgrade(strict.database, "assent_workflow")
+    assert (await steps(strict), await findings(strict)) == ([], [])
+    assert (await strict.candidacy(candidacy["id"]))["status"] == "accepted"
+    await accepted(strict, stage=Stage.DEVELOPMENT)
