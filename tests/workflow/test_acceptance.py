@@ -36,6 +36,21 @@ async def test_who_put_it_forward_decides_nothing(world: World) -> None:
     assert "put this model version forward" in refused.json()["detail"]
 
 
+async def test_who_asks_for_the_review_of_what_another_put_forward_decides_nothing_either(world: World) -> None:
+    candidacy = await world.put_forward(by="ada", submit=False)
+    path = f"/v1/candidacies/{candidacy['id']}/submit"
+    asked = await world.ask("POST", path, by="bob", role="data_scientist")
+    assert asked.status_code == 200, asked.text
+    tasks = await world.tasks(candidacy["id"])
+    refused = await world.decide(tasks["data_scientist"], by="bob")
+    assert refused.status_code == 403
+    assert "you asked for this review" in refused.json()["detail"]
+    for who, his in (("bob", False), ("carl", True)):
+        mine = await world.ask("GET", "/v1/tasks?mine=true", by=who, role="data_scientist")
+        assert bool(mine.json()["items"]) is his
+    assert (await world.decide(tasks["data_scientist"], by="carl")).status_code == 200
+
+
 async def test_one_person_decides_one_task(world: World) -> None:
     candidacy = await world.put_forward()
     tasks = await world.tasks(candidacy["id"])

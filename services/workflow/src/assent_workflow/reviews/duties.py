@@ -67,6 +67,8 @@ def keeps_apart(round_: Round, assessment: Assessment, involved: Collection[Pers
     if duties.proposer_decides_nothing and round_.candidacy.put_forward_by in involved:
         what = "proposed this step" if isinstance(round_.candidacy, Step) else "put this model version forward"
         yield f"you {what}, so somebody else has to judge it; you can still withdraw it"
+    elif duties.proposer_decides_nothing and _asked_for_it(round_, involved):
+        yield "you asked for this review, so somebody else has to judge it"
     if not duties.maker_decides_nothing:
         return
     for maker in assessment.makers:
@@ -77,6 +79,12 @@ def keeps_apart(round_: Round, assessment: Assessment, involved: Collection[Pers
                 f"which person {maker.name} is, who made or changed this at its source, is not known, so nobody can be "
                 "told apart from them; an admin has to say so at /v1/identities"
             )
+
+
+def _asked_for_it(round_: Round, involved: Collection[Person]) -> bool:
+    """Of who asked only the subject is kept: one that who put it forward has is taken for his own."""
+    asked = round_.review.requested_by
+    return asked != round_.candidacy.put_forward_by.subject and asked in {person.subject for person in involved}
 
 
 def is_open(review: Review) -> None:

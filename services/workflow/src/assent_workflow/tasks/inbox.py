@@ -42,11 +42,14 @@ CONDITIONS: Mapping[str, str] = {
     " union all select urn from model_versions where record ->> 'name' = {0}::text)",
     "due_before": "t.due_at < {}::timestamptz",
 }
-# What a person can decide now: of his roles and groups, or in the place of another, and not put forward by either.
-MINE = (
-    "t.status = 'open' and {of_role} and (t.asked_group is null or t.asked_group = any({}::text[]))"
-    " and (c.put_forward_by, c.put_forward_by_issuer) <> ({}::text, {}::text)"
-)
+# What a person can decide now: of his roles and groups, or in the place of another; and neither put forward by either
+# nor asked for by himself.
+MINE = """
+t.status = 'open' and {of_role} and (t.asked_group is null or t.asked_group = any({0}::text[]))
+and (c.put_forward_by, c.put_forward_by_issuer) <> ({1}::text, {2}::text)
+and not exists (select from reviews r
+                 where r.id = t.review and r.requested_by = {1}::text and r.requested_by <> c.put_forward_by)
+"""
 OF_ROLE = "t.role = any({}::text[])"
 IN_PLACE_OF = """exists (
   select from reviews r
