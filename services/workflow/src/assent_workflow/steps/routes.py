@@ -24,7 +24,7 @@ _SELECT = """
 select c.*, r.checks from candidacies c left join reviews r on r.id = c.review
 """
 ONE = _SELECT + " where c.id = $1 and c.step_to is not null"
-# Ids are UUIDv7: the newest first. Index: the primary key, candidacies_use_case.
+# Ids are UUIDv7: the newest first. Index: candidacies_steps_listed, candidacies_use_case.
 LIST = (
     _SELECT
     + """

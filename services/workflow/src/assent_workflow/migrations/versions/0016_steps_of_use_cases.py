@@ -16,6 +16,7 @@ alter table candidacies add constraint candidacies_about
     check ((model_version is null) = (step_to is not null)) not valid;
 alter table candidacies validate constraint candidacies_about;
 create index candidacies_steps on candidacies (use_case_id, id) where step_to is not null;
+create index candidacies_steps_listed on candidacies (id) where step_to is not null;
 
 -- Claimed apart from the others, for what guards them is another row.
 alter table timers add column step boolean not null default false;
@@ -46,7 +47,7 @@ delete from reviews where candidacy in (select id from gone);
 delete from candidacies where id in (select id from gone);
 delete from timers where subject in (select id from findings where subject_kind = 'use_case');
 delete from findings where subject_kind = 'use_case';
-drop index candidacies_steps, timers_steps;
+drop index candidacies_steps, candidacies_steps_listed, timers_steps;
 alter table timers drop column step;
 alter table candidacies drop constraint candidacies_about;
 alter table candidacies drop column step_to, drop column accepted_at;
