@@ -181,7 +181,10 @@ class World:
     async def change_use_case(self, patch: Any, *, key: str = "retention", **kw: Any) -> httpx.Response:
         """On top of what stands, unless told otherwise."""
         if "headers" not in kw:
-            kw["headers"] = {"If-Match": (await self.ask("GET", f"/v1/use-cases/{key}")).headers["etag"]}
+            stands = await self.ask("GET", f"/v1/use-cases/{key}")
+            if stands.status_code != 200:
+                return stands
+            kw["headers"] = {"If-Match": stands.headers["etag"]}
         by = {"by": "bea", "role": "business_owner"} | kw
         return await self.ask("PATCH", f"/v1/use-cases/{key}", json=patch, **by)
 
