@@ -21,7 +21,7 @@ from assent_common.http.etags import not_modified
 from assent_common.http.lane import Lane
 from assent_common.http.middleware import Edge
 from assent_common.http.rates import Rates
-from assent_common.identity.roles import Principal, Role
+from assent_common.identity.roles import Principal, Role, Whose
 from assent_common.outbox.feed import Feed
 
 Authenticate = Callable[[str], Awaitable[Principal]]
@@ -192,7 +192,16 @@ def _show_examples(app: FastAPI, document: dict[str, Any]) -> None:
 
 def access_table(app: FastAPI) -> dict[tuple[str, str], frozenset[Role]]:
     """(method, path) → the roles that may call it, read from the routes themselves."""
-    table: dict[tuple[str, str], frozenset[Role]] = {}
+    return {route: roles for route, (roles, _) in _rules(app).items()}
+
+
+def ownership_table(app: FastAPI) -> dict[tuple[str, str], Whose]:
+    """(method, path) → who the caller must be to the thing itself, as the routes say."""
+    return {route: whose for route, (_, whose) in _rules(app).items()}
+
+
+def _rules(app: FastAPI) -> dict[tuple[str, str], tuple[frozenset[Role], Whose]]:
+    table: dict[tuple[str, str], tuple[frozenset[Role], Whose]] = {}
     # Not app.routes: since FastAPI 0.165 that holds the included routers, not their routes.
     for route in iter_route_contexts(app.routes):
         path = route.path or repr(route.original_route)
@@ -200,11 +209,11 @@ def access_table(app: FastAPI) -> dict[tuple[str, str], frozenset[Role]]:
             continue
         if not isinstance(route.original_route, APIRoute):
             raise TypeError(f"{path} cannot say which roles may call it")
-        allowed = [r for d in _all(route.dependant) if (r := getattr(d.call, "roles", None)) is not None]
-        if len(allowed) != 1:
+        rules = [d.call for d in _all(route.dependant) if hasattr(d.call, "roles")]
+        if len(rules) != 1:
             raise TypeError(f"{path} must say exactly once which roles may call it")
         for method in route.methods or ():
-            table[method, path] = allowed[0]
+            table[method, path] = rules[0].roles, rules[0].whose  # type: ignore[union-attr]
     return table
 
 

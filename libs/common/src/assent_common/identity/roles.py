@@ -23,6 +23,28 @@ class Role(StrEnum):
     SERVICE = "service"
 
 
+class Whose(StrEnum):
+    """Who the caller must be to the thing itself, beside his role. A test tries each such route, in each part."""
+
+    #: Nobody's in particular: the role is enough.
+    ANYBODYS = "anybody's"
+    #: The caller's own: there is no way to name another's.
+    HIS_OWN = "his own"
+    #: Of who gave it; an administrator takes it back, too.
+    GIVERS = "of who gave it"
+    #: Of who may decide the task: of its role, in its group, named where it asks for the one who is accountable, or
+    #: standing in for such a one; never of who put the version forward.
+    DECIDERS = "of who may decide"
+    #: Of who has the task, or leads.
+    HOLDERS = "of who has it"
+    #: Of who takes part in the review: who put it forward, whom it asks, whom the use case names, who stands in.
+    PARTICIPANTS = "of who takes part"
+    #: Of whom the policy names, and never of who put the version forward.
+    NAMED_BY_POLICY = "of whom the policy names"
+    #: Of anybody but who put the version forward.
+    NOT_THE_PROPOSERS = "of all but who put it forward"
+
+
 Admit = Callable[[Request, "str | None"], Awaitable["Principal"]]
 """Who asks by this token, where a route takes him. Raises Unauthenticated, Forbidden, TooManyRequests, Unavailable."""
 
@@ -44,8 +66,11 @@ class Principal:
     groups: frozenset[str] = frozenset()
 
 
-def allow(*roles: Role) -> Any:
-    """The dependency of a route that these roles may call. Every route has one: `http.app.build` refuses others."""
+def allow(*roles: Role, whose: Whose = Whose.ANYBODYS) -> Any:
+    """The dependency of a route that these roles may call. Every route has one: `http.app.build` refuses others.
+
+    `whose` only tells what the route sees to by itself, where it has the thing before it.
+    """
     allowed = frozenset(roles)
 
     async def admit(request: Request, token: str | None) -> Principal:
@@ -63,6 +88,7 @@ def allow(*roles: Role) -> Any:
         return await admit(request, credentials.credentials if credentials is not None else None)
 
     principal.roles = allowed  # type: ignore[attr-defined]
+    principal.whose = whose  # type: ignore[attr-defined]
     principal.admit = admit  # type: ignore[attr-defined]
     return Depends(principal)
 

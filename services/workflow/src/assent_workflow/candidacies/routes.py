@@ -14,7 +14,7 @@ from assent_common.http.etags import IfMatch, etag, require_match
 from assent_common.http.idempotency import IdempotencyKey, once
 from assent_common.http.pages import CursorText, Limit, Page, paged, read_cursor
 from assent_common.http.problems import Conflict, Forbidden, Invalid, NotFound, NotYetKnown, Stale, documented
-from assent_common.identity.roles import Principal, Reader, Role, allow
+from assent_common.identity.roles import Principal, Reader, Role, Whose, allow
 from assent_common.uow import UnitOfWork
 from fastapi import Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -32,7 +32,7 @@ routes = router(tags=["candidacies"])
 Proposer = Annotated[Principal, allow(Role.DATA_SCIENTIST)]
 Guardian = Annotated[Principal, allow(Role.RISK, Role.SECURITY, Role.ADMIN)]
 #: Of these, those whom the candidacy's policy names.
-Overrider = Annotated[Principal, allow(*(Role(role.value) for role in policies.Role))]
+Overrider = Annotated[Principal, allow(*(Role(role.value) for role in policies.Role), whose=Whose.NAMED_BY_POLICY)]
 
 _SELECT = """
 select c.*, r.checks, v.traceparent

@@ -9,7 +9,7 @@ from assent_common.http.app import router
 from assent_common.http.idempotency import IdempotencyKey, once
 from assent_common.http.pages import CursorText, Limit, Page, paged, read_cursor
 from assent_common.http.problems import Forbidden, Invalid, NotFound, documented
-from assent_common.identity.roles import Principal, Reader, Role, allow
+from assent_common.identity.roles import Principal, Reader, Role, Whose, allow
 from fastapi import Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -21,7 +21,7 @@ from assent_workflow.reviews.model import MAX_COMMENT_LENGTH, Verdict, worded
 
 routes = router(tags=["reviews"])
 
-Participant = Annotated[Principal, allow(*(Role(role.value) for role in ApproverRole))]
+Participant = Annotated[Principal, allow(*(Role(role.value) for role in ApproverRole), whose=Whose.PARTICIPANTS)]
 EXISTS = "select from reviews where id = $1"
 
 

@@ -8,7 +8,7 @@ from assent_common.database import Database
 from assent_common.http.app import router
 from assent_common.http.pages import CursorText, Limit, Page, paged, read_cursor
 from assent_common.http.problems import Invalid, NotFound, documented
-from assent_common.identity.roles import Principal, Reader, Role, allow
+from assent_common.identity.roles import EVERYBODY, Principal, Role, Whose, allow
 from fastapi import Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -18,6 +18,7 @@ from assent_workflow.contacts.model import ContactKind, Gathers
 routes = router(tags=["contacts"])
 
 Admin = Annotated[Principal, allow(Role.ADMIN)]
+Himself = Annotated[Principal, allow(*EVERYBODY, whose=Whose.HIS_OWN)]
 Name = Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f]+$")]
 #: What every mail system takes; nothing that could be a header, a name or a second address.
 Email = Annotated[str, Field(max_length=254, pattern=r"^[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9.-]{1,189}$")]
@@ -86,7 +87,7 @@ async def put_contact(given: ContactIn, request: Request, who: Admin) -> Contact
 
 
 @routes.get("/contacts/mine", summary="Read how one is reached", responses=documented(NotFound))
-async def get_my_contact(request: Request, who: Reader) -> ContactOut:
+async def get_my_contact(request: Request, who: Himself) -> ContactOut:
     """Where nothing was said of the caller there is nothing."""
     database: Database = request.app.state.database
     async with database.connection() as connection:
@@ -97,7 +98,7 @@ async def get_my_contact(request: Request, who: Reader) -> ContactOut:
 
 
 @routes.put("/contacts/mine", summary="Say what one wants to be told", responses=documented(Invalid))
-async def put_my_contact(given: PreferencesIn, request: Request, who: Reader) -> ContactOut:
+async def put_my_contact(given: PreferencesIn, request: Request, who: Himself) -> ContactOut:
     """At once, gathered, or nothing. At which address is for an administrator to say."""
     database: Database = request.app.state.database
     async with database.transaction() as uow:

@@ -10,7 +10,7 @@ from assent_common.events.model import UtcTime
 from assent_common.http.app import router
 from assent_common.http.pages import CursorText, Limit, Page, paged, read_cursor
 from assent_common.http.problems import Conflict, FieldError, Forbidden, Invalid, NotFound, documented
-from assent_common.identity.roles import Principal, Reader, Role, allow
+from assent_common.identity.roles import Principal, Reader, Role, Whose, allow
 from fastapi import Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -22,8 +22,8 @@ from assent_workflow.policies.model import Role as ApproverRole
 routes = router(tags=["delegations"])
 
 LONGEST = timedelta(days=90)
-Holder = Annotated[Principal, allow(*(Role(role.value) for role in ApproverRole))]
-HolderOrAdmin = Annotated[Principal, allow(*(Role(role.value) for role in ApproverRole), Role.ADMIN)]
+Holder = Annotated[Principal, allow(*(Role(role.value) for role in ApproverRole), whose=Whose.HIS_OWN)]
+GiverOrAdmin = Annotated[Principal, allow(*(Role(role.value) for role in ApproverRole), Role.ADMIN, whose=Whose.GIVERS)]
 
 
 class DelegationIn(BaseModel):
@@ -111,7 +111,7 @@ async def create_delegation(given: DelegationIn, request: Request, response: Res
     status_code=204,
     responses=documented(Forbidden, NotFound, Conflict),
 )
-async def revoke_delegation(id: UUID, request: Request, who: HolderOrAdmin) -> None:
+async def revoke_delegation(id: UUID, request: Request, who: GiverOrAdmin) -> None:
     """By who gave it, or an admin; from now on."""
     database: Database = request.app.state.database
     async with database.transaction() as uow:

@@ -8,7 +8,7 @@ from assent_common.http.app import router
 from assent_common.http.idempotency import IdempotencyKey, once
 from assent_common.http.pages import Page
 from assent_common.http.problems import Conflict, Forbidden, Invalid, NotFound, documented
-from assent_common.identity.roles import Principal, Reader, Role, allow
+from assent_common.identity.roles import Principal, Reader, Role, Whose, allow
 from fastapi import Request, Response
 
 from assent_workflow.evidence import store
@@ -19,7 +19,7 @@ from assent_workflow.reviews.joined import join
 
 routes = router(tags=["reviews"])
 
-Participant = Annotated[Principal, allow(*(Role(role.value) for role in ApproverRole))]
+Participant = Annotated[Principal, allow(*(Role(role.value) for role in ApproverRole), whose=Whose.PARTICIPANTS)]
 EXISTS = "select from reviews where id = $1"
 
 

@@ -12,7 +12,7 @@ from assent_common.http.etags import IfMatch, etag, require_match
 from assent_common.http.idempotency import IdempotencyKey, once
 from assent_common.http.pages import CursorText, Limit, Page, paged, read_cursor
 from assent_common.http.problems import Conflict, Forbidden, NotFound, Stale, documented
-from assent_common.identity.roles import Principal, Reader, Role, allow
+from assent_common.identity.roles import Principal, Reader, Role, Whose, allow
 from assent_common.uow import UnitOfWork
 from fastapi import Query, Request, Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -23,7 +23,7 @@ from assent_workflow.findings.rules import Kind, Severity
 
 routes = router(tags=["findings"])
 
-Guardian = Annotated[Principal, allow(Role.RISK, Role.SECURITY, Role.ADMIN)]
+Guardian = Annotated[Principal, allow(Role.RISK, Role.SECURITY, Role.ADMIN, whose=Whose.NOT_THE_PROPOSERS)]
 Sentence = Annotated[str, Field(min_length=1, max_length=4000)]
 
 ONE = "select * from findings where id = $1"

@@ -15,7 +15,7 @@ from assent_common.http.etags import IfMatch, etag, require_match
 from assent_common.http.idempotency import IdempotencyKey, once
 from assent_common.http.pages import CursorText, Limit, page, read_cursor
 from assent_common.http.problems import Conflict, Forbidden, NotFound, Stale, documented
-from assent_common.identity.roles import Principal, Reader, Role, allow
+from assent_common.identity.roles import Principal, Reader, Role, Whose, allow
 from assent_common.uow import UnitOfWork
 from fastapi import Query, Request, Response
 
@@ -35,7 +35,8 @@ APPROVERS = (
     # No task is for an administrator: he is told so by the task itself.
     Role.ADMIN,
 )
-Approver = Annotated[Principal, allow(*APPROVERS)]
+Decider = Annotated[Principal, allow(*APPROVERS, whose=Whose.DECIDERS)]
+Holder = Annotated[Principal, allow(*APPROVERS, whose=Whose.HOLDERS)]
 Lead = Annotated[Principal, allow(Role.RISK, Role.ADMIN)]
 
 ONE = inbox.SELECT + " where t.id = $1"
@@ -113,7 +114,7 @@ async def decide_task(
     id: UUID,
     decision: Decision,
     request: Request,
-    who: Approver,
+    who: Decider,
     if_match: IfMatch = None,
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
@@ -132,7 +133,7 @@ async def decide_task(
     responses=documented(Forbidden, NotFound, Conflict, Stale),
 )
 async def claim_task(
-    id: UUID, request: Request, who: Approver, if_match: IfMatch = None, idempotency_key: IdempotencyKey = None
+    id: UUID, request: Request, who: Decider, if_match: IfMatch = None, idempotency_key: IdempotencyKey = None
 ) -> Response:
     """For who may decide it, where nobody has it: others see whose it is. It lets nobody decide who otherwise may not,
     and keeps nobody from deciding who may."""
@@ -150,7 +151,7 @@ async def claim_task(
     responses=documented(Forbidden, NotFound, Conflict, Stale),
 )
 async def release_task(
-    id: UUID, request: Request, who: Approver, if_match: IfMatch = None, idempotency_key: IdempotencyKey = None
+    id: UUID, request: Request, who: Holder, if_match: IfMatch = None, idempotency_key: IdempotencyKey = None
 ) -> Response:
     """By who has it, or by risk or an admin."""
 
