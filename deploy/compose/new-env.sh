@@ -15,6 +15,9 @@ sed \
   -e "s/^CATALOG_API_DATABASE_PASSWORD=\$/&$(secret)/" \
   -e "s/^WORKFLOW_DATABASE_PASSWORD=\$/&$(secret)/" \
   -e "s/^SAGEMAKER_CONNECTOR_DATABASE_PASSWORD=\$/&$(secret)/" \
+  -e "s/^CATALOG_API_OWNER_PASSWORD=\$/&$(secret)/" \
+  -e "s/^WORKFLOW_OWNER_PASSWORD=\$/&$(secret)/" \
+  -e "s/^SAGEMAKER_CONNECTOR_OWNER_PASSWORD=\$/&$(secret)/" \
   -e "s/^GRAFANA_ADMIN_PASSWORD=\$/&$(secret)/" \
   -e "s/^ASSENT_SERVICE_TOKEN=\$/&$token/" \
   -e "s/^ASSENT_SERVICE_TOKEN_SHA256=\$/&$digest/" \

@@ -17,9 +17,9 @@ from tests.support.wait import until
 
 
 @asynccontextmanager
-async def a_service(settings: Settings) -> AsyncIterator[tuple[Process, httpx.AsyncClient]]:
+async def a_service(settings: Settings, **variables: str) -> AsyncIterator[tuple[Process, httpx.AsyncClient]]:
     port = free_port()
-    process = await world.a_process("service_process", settings, ASSENT_PORT=str(port))
+    process = await world.a_process("service_process", settings, log=None, ASSENT_PORT=str(port), **variables)
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=10) as client:
         try:
             yield process, client

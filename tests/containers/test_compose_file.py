@@ -112,19 +112,21 @@ def test_the_example_environment_names_all_that_is_asked_for_and_holds_no_secret
 def test_fresh_secrets_are_long_and_of_one_piece(repository: Path) -> None:
     first, second = (_environment(_output(repository / "deploy/compose/new-env.sh")) for _ in range(2))
     secrets = [name for name in first if name.endswith(("_PASSWORD", "_TOKEN", "_SHA256", "_KEY")) and first[name]]
-    assert len(secrets) == 8
+    assert len(secrets) == 11
     for name in secrets:
         assert len(first[name]) >= 48
         assert first[name] != second[name]
     assert first["ASSENT_SERVICE_TOKEN_SHA256"] == sha256(first["ASSENT_SERVICE_TOKEN"].encode()).hexdigest()
 
 
-async def test_the_script_makes_databases_that_their_owners_alone_reach(
+async def test_the_script_makes_databases_that_their_own_two_roles_alone_reach(
     repository: Path, own_postgres: OwnPostgres, compose: dict[str, Any]
 ) -> None:
     server = await own_postgres()
     asked = compose["services"]["postgres"]["environment"]
-    passwords = {name: f"secret-of-{name}" for name in asked if name.endswith("_DATABASE_PASSWORD")}
+    passwords = {
+        name: f"secret-of-{name}" for name in asked if name.endswith(("_DATABASE_PASSWORD", "_OWNER_PASSWORD"))
+    }
     _output(
         repository / "deploy/compose/create-databases.sh",
         PATH=f"{BINARIES}:/usr/bin:/bin",
@@ -134,14 +136,16 @@ async def test_the_script_makes_databases_that_their_owners_alone_reach(
         POSTGRES_USER=urlsplit(server.plain_url("postgres")).username or "",
         **passwords,
     )
-    owners = {url.username: passwords[url.password or ""] for url in _database_urls(compose)}
-    assert len(owners) == 3
-    for owner, password in owners.items():
-        for database in owners:
-            reach = asyncpg.connect(
-                host="127.0.0.1", port=server.port, user=owner, password=password, database=database
-            )
-            if database == owner:
+    urls = [*_database_urls(compose), *_database_urls(compose, "ASSENT_DATABASE_OWNER_URL")]
+    roles = {url.username: (url.path.lstrip("/"), passwords[url.password or ""]) for url in urls}
+    assert len(roles) == 6
+    databases = {database for database, _ in roles.values()}
+    # Who owns a database lets its service in when that starts for the first time.
+    own = {(role, database) for role, (database, _) in roles.items() if (role or "").endswith("_owner")}
+    for role, (_, password) in roles.items():
+        for database in databases:
+            reach = asyncpg.connect(host="127.0.0.1", port=server.port, user=role, password=password, database=database)
+            if (role, database) in own:
                 connection = await reach
                 await connection.execute("create table mine ()")
                 await connection.close()
@@ -168,9 +172,9 @@ def test_an_image_is_labelled_nobody_and_watched(stages: dockerfile.Stages, serv
     assert json.loads(check.partition("CMD ")[2])[:3] == ["python", "-m", "assent_common.probe"]
 
 
-def _database_urls(compose: dict[str, Any]) -> list[SplitResult]:
+def _database_urls(compose: dict[str, Any], setting: str = "ASSENT_DATABASE_URL") -> list[SplitResult]:
     """Each service's, with the name of the variable in place of what it holds."""
-    urls = [compose["services"][service]["environment"]["ASSENT_DATABASE_URL"] for service in OURS]
+    urls = [compose["services"][service]["environment"][setting] for service in OURS]
     return [urlsplit(ASKED_FOR.sub(r"\1", url)) for url in urls]
 
 

@@ -16,7 +16,7 @@ from assent_local.ports import free_port
 from tests.support.certificates import Files
 from tests.support.kafka import jars
 
-READY_WITHIN_S = 60.0
+READY_WITHIN_S = 150.0
 STOPPED_WITHIN_S = 15.0
 PARTITIONS = 6
 

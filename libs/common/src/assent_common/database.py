@@ -31,7 +31,16 @@ statement's.
 class Database:
     """The one database of a service."""
 
-    def __init__(self, url: str, *, service: str, clock: Clock, pool_size: int = 10) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        service: str,
+        clock: Clock,
+        pool_size: int = 10,
+        statement_timeout_s: int = 0,
+        idle_timeout_s: int = 0,
+    ) -> None:
         self.service = service
         self.clock = clock
         self.outbox_written = asyncio.Event()
@@ -54,7 +63,11 @@ class Database:
             connect_args={
                 "timeout": 5,
                 **tls,
-                "server_settings": {"application_name": f"assent-{service}", "timezone": "UTC"},
+                "server_settings": {
+                    "application_name": f"assent-{service}",
+                    "timezone": "UTC",
+                    **_limits(statement_timeout_s, idle_timeout_s),
+                },
             },
         )
         _ping_what_was_idle(self.engine)
@@ -97,6 +110,12 @@ class Database:
     async def close(self) -> None:
         await self._bare.close()
         await self.engine.dispose()
+
+
+def _limits(statement_s: int, idle_s: int) -> Mapping[str, str]:
+    """What Postgres ends by itself. Not named where there is none: a pooler may know no such parameter."""
+    limits = {"statement_timeout": statement_s, "idle_in_transaction_session_timeout": idle_s}
+    return {name: f"{seconds}s" for name, seconds in limits.items() if seconds}
 
 
 def _reached(url: str) -> tuple[URL, Mapping[str, Any]]:

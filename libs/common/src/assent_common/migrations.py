@@ -12,15 +12,25 @@ from alembic.config import Config
 from sqlalchemy import AdaptedConnection, Connection, MetaData, text
 from sqlalchemy.schema import SchemaItem
 
-from assent_common import schema, telemetry
+from assent_common import grants, schema, telemetry
 from assent_common.database import Database, is_transient
 
 LOCK = 1_634_956_147
 """An arbitrary number: the advisory lock that migrating processes share."""
 
 
-async def upgrade(database: Database, package: str, *, deadline_s: float = 120, revision: str = "head") -> None:
-    """Bring the schema up to date. Waits for the database up to `deadline_s`; raises what it said last after that."""
+async def upgrade(
+    database: Database,
+    package: str,
+    *,
+    deadline_s: float = 120,
+    revision: str = "head",
+    works_as: str | None = None,
+) -> None:
+    """Bring the schema up to date. Waits for the database up to `deadline_s`; raises what it said last after that.
+
+    `works_as` is the role that the service works as, where it is not the one of `database`: it is given what it needs.
+    """
     loop = asyncio.get_running_loop()
     give_up_at = loop.time() + deadline_s
     backoff_s = 0.2
@@ -29,6 +39,10 @@ async def upgrade(database: Database, package: str, *, deadline_s: float = 120, 
             async with database.engine.begin() as connection:
                 await connection.execute(text("select pg_advisory_xact_lock(:lock)").bindparams(lock=LOCK))
                 await connection.run_sync(_migrate, package, revision)
+                if works_as is not None:
+                    raw = await connection.get_raw_connection()
+                    assert raw.driver_connection is not None
+                    await grants.give(raw.driver_connection, works_as)
             return
         except Exception as error:
             if not is_transient(error) or loop.time() > give_up_at:
@@ -69,6 +83,8 @@ def run(metadata: MetaData) -> None:
         transaction_per_migration=False,
     )
     context.execute("set local lock_timeout = '5s'")
+    # To fill a column of a million rows takes what it takes.
+    context.execute("set local statement_timeout = 0")
     context.run_migrations()
 
 

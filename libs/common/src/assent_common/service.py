@@ -69,7 +69,12 @@ def runtime(name: str, settings: Settings, clock: Clock | None = None) -> Runtim
     telemetry.configure(name, settings.log_level)
     clock = clock or SystemClock()
     database = Database(
-        settings.database_url.get_secret_value(), service=name, clock=clock, pool_size=settings.database_pool_size
+        settings.database_url.get_secret_value(),
+        service=name,
+        clock=clock,
+        pool_size=settings.database_pool_size,
+        statement_timeout_s=settings.database_statement_timeout_s,
+        idle_timeout_s=settings.database_idle_timeout_s,
     )
     key = settings.signing_key.get_secret_value() if settings.signing_key else None
     signer = Signer(key, besides=settings.published_keys) if key else None
@@ -102,7 +107,7 @@ async def run(made: Runtime, parts: Parts, *, port: int) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     try:
-        if not await _unless(stopping, migrations.upgrade(made.database, parts.package)):
+        if not await _unless(stopping, prepare(made, parts.package)):
             return
         standing = Standing(made.settings, made.database, made.health, parts.publishes, parts.reconcile)
         made.database.settled.clear()
@@ -120,6 +125,19 @@ async def run(made: Runtime, parts: Parts, *, port: int) -> None:
     finally:
         await made.client.aclose()
         await made.database.close()
+
+
+async def prepare(made: Runtime, package: str) -> None:
+    """The schema as this release has it: by the service's own role, or by the one that owns it."""
+    owner_url = made.settings.database_owner_url
+    if owner_url is None:
+        await migrations.upgrade(made.database, package)
+        return
+    owner = Database(owner_url.get_secret_value(), service=made.name, clock=made.clock)
+    try:
+        await migrations.upgrade(owner, package, works_as=made.database.engine.url.username)
+    finally:
+        await owner.close()
 
 
 async def _unless(stopping: asyncio.Event, doing: Coroutine[Any, Any, None]) -> bool:

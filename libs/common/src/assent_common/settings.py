@@ -19,7 +19,25 @@ class Settings(BaseSettings):
     database_url: SecretStr = Field(
         description="Postgres, e.g. postgresql://user:password@host:5432/catalog?sslmode=verify-full&sslrootcert=/ca.pem"
     )
+    database_owner_url: SecretStr | None = Field(
+        default=None,
+        description="The same database as the role that owns its tables, where ASSENT_DATABASE_URL is of one that only "
+        "works with them: brings the schema up to date at the start, and lets the other do what it must and no more",
+    )
     database_pool_size: int = Field(default=10, ge=2, description="Connections that one process keeps at the most")
+
+    database_statement_timeout_s: int = Field(
+        default=300,
+        ge=0,
+        description="After how many seconds Postgres ends a statement, but for migrations and replays; 0: never, and "
+        "nothing is said of it to a pooler in between",
+    )
+    database_idle_timeout_s: int = Field(
+        default=300,
+        ge=0,
+        description="After how many seconds Postgres ends a transaction in which nothing happens, as of a download "
+        "that nobody reads; 0 as above",
+    )
 
     kafka_bootstrap_servers: str = Field(default="127.0.0.1:9092", description="Brokers to ask first, host:port,…")
     kafka_topic_prefix: str = Field(
@@ -137,9 +155,11 @@ class Settings(BaseSettings):
             )
         return given
 
-    @field_validator("database_url")
+    @field_validator("database_url", "database_owner_url")
     @classmethod
-    def _postgres(cls, url: SecretStr) -> SecretStr:
+    def _postgres(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is None:
+            return None
         scheme, separator, rest = url.get_secret_value().partition("://")
         if scheme not in {"postgres", "postgresql", "postgresql+asyncpg"} or not separator:
             raise ValueError("must be a postgresql:// URL")

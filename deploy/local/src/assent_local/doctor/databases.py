@@ -33,6 +33,7 @@ select count(*) as pending, coalesce(extract(epoch from now() - min(created_at))
   from (select created_at from outbox where published_at is null order by id limit 100000) o
 """
 UNSEALED = "select count(*), extract(epoch from now() - min(at))::float8 as oldest from audit where seq is null"
+COULD_CHANGE = "select pg_has_role(relowner, 'usage') from pg_class where oid = 'audit'::regclass"
 LEASES = """
 select d.duty, bool_or(l.expires_at > now()) as held
   from unnest(array['outbox-relay', 'audit-sealer', 'audit-checkpoints']) as d(duty)
@@ -161,6 +162,9 @@ async def _audit(service: str, connection: asyncpg.Connection) -> AsyncIterator[
     if not await audit.is_guarded(connection):
         do = "Find out who took the triggers of `audit` away, run `assent audit verify`, and put them back."
         yield wrong("audit", service, "the database would let audit records be changed", do, "AssentAuditBroken")
+    elif await connection.fetchval(COULD_CHANGE):
+        do = "Let it work as a role that does not own the tables: docs/how-to/separate-the-database-roles.md"
+        yield noted("audit", service, "the role that the service works as could take the guard of its records away", do)
     row = await connection.fetchrow(UNSEALED)
     says = f"{row['count']} audit records are not chained yet"
     if (row["oldest"] or 0) <= LATE_S:

@@ -16,11 +16,18 @@ update outbox o set published_at = null, replayed = true
 """
 
 
+# It is as long as there are entities: until the end of the caller's transaction.
+WITHOUT_LIMIT = "set local statement_timeout = 0"
+
+
 async def replay(connection: asyncpg.Connection, topic: str, scope: str | None = None) -> int:
     """Mark the current state of every entity (of one scope) for publication; the relay sends it. Returns how many.
 
+    In a transaction of the caller's.
+
     Sequences, ids and bytes stay the same: a consumer that has it already is not changed by it.
     """
+    await connection.execute(WITHOUT_LIMIT)
     status: str = await connection.execute(REPLAY, topic, scope)
     count = int(status.rsplit(" ", 1)[-1])
     metrics.OUTBOX_REPLAYED.inc(count)
