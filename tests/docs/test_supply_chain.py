@@ -3,11 +3,15 @@
 import json
 import re
 import subprocess
+import threading
 import tomllib
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
+from assent_local.ports import free_port
 
 from tests.docs.snippets import REPOSITORY
 
@@ -57,6 +61,68 @@ def test_each_part_of_the_sbom_says_where_it_is_from_and_its_digest(sbom: dict[s
         digests = [digest["alg"] for file in part["externalReferences"] for digest in file.get("hashes", [])]
         assert digests, part["name"]
         assert set(digests) == {"SHA-256"}
+
+
+HOLE: dict[str, Any] = {
+    "id": "GHSA-0000-0000-0000",
+    "summary": "A hole of the tests",
+    "modified": "2026-01-01T00:00:00Z",
+    "affected": [{"package": {"name": "fastapi", "ecosystem": "PyPI"}, "versions": []}],
+}
+
+
+class _Knows(BaseHTTPRequestHandler):
+    """The service that knows of holes, as far as it is asked: of one in the first library, or of none."""
+
+    holes: ClassVar[bool] = False
+
+    def do_POST(self) -> None:
+        asked = json.loads(self.rfile.read(int(self.headers["content-length"])))["queries"]
+        found = {"vulns": [{"id": HOLE["id"], "modified": HOLE["modified"]}]} if self.holes else {}
+        self._say({"results": [found, *({} for _ in asked[1:])]})
+
+    def do_GET(self) -> None:
+        self._say(HOLE)
+
+    def _say(self, document: dict[str, Any]) -> None:
+        body = json.dumps(document).encode()
+        self.send_response(200)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+@pytest.fixture
+def knowing() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Knows)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_a_library_with_a_hole_fails_ci_and_no_way_to_ask_is_said(
+    knowing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clean = _audited(knowing)
+    assert (clean.returncode, "NOT AUDITED" in clean.stderr) == (0, False), clean
+    monkeypatch.setattr(_Knows, "holes", True)
+    found = _audited(knowing)
+    assert found.returncode != 0
+    assert str(HOLE["id"]) in found.stdout
+    nowhere = _audited(f"http://127.0.0.1:{free_port()}")
+    assert (nowhere.returncode, "NOT AUDITED" in nowhere.stderr) == (0, True), nowhere
+
+
+def _audited(service: str) -> subprocess.CompletedProcess[str]:
+    command = [str(REPOSITORY / ".ci/audit"), f"AUDIT=--service-url {service}"]
+    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
 
 
 def _run(*command: str | Path) -> str:
