@@ -121,3 +121,32 @@ async def test_http_is_for_this_machine_only(issuer: Issuer) -> None:
     with pytest.raises(KeysUnavailable):
         await there.find("es")
     assert asked == ["http://127.0.0.1:9/keys"]
+
+
+async def test_a_storm_of_unknown_kids_while_the_keys_rotate_is_no_amplifier_and_keeps_nobody_out(
+    issuer: Issuer,
+) -> None:
+    """Ten minutes, a new key each two, twenty strangers each ten seconds: a fetch in thirty seconds at the most."""
+    steps, step_s, rotates_s = 60, 10, 120
+    later = issuer.at(hours=2)
+    newest = issuer.es
+    waited_s = longest_s = 0
+    taken = 0
+    for number in range(steps):
+        if number % (rotates_s // step_s) == 0:
+            newest = ECKey.generate_key("P-256", {"kid": secrets.token_hex(4), "use": "sig"})
+            issuer.document = public(newest)
+            waited_s = 0
+        strangers = [issuer.token(exp=later, header={"kid": secrets.token_hex(8)}) for _ in range(20)]
+        told = await asyncio.gather(*map(issuer.verifier.authenticate, strangers), return_exceptions=True)
+        assert all(isinstance(each, Unauthenticated) for each in told)
+        try:
+            await issuer.verifier.authenticate(issuer.token(key=newest, exp=later))
+            taken += 1
+        except Unauthenticated:
+            waited_s += step_s
+            longest_s = max(longest_s, waited_s)
+        issuer.clock.advance(timedelta(seconds=step_s))
+    assert issuer.key_fetches <= steps * step_s / 30 + 1
+    assert longest_s <= 30, "a new key is known within the time between two fetches"
+    assert taken >= steps * 0.7
