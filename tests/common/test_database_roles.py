@@ -11,7 +11,9 @@ import pytest
 from assent_common import audit, migrations
 from assent_common.clock import SystemClock
 from assent_common.database import Database
+from assent_common.kafka import topics
 from assent_common.settings import Settings
+from assent_local import broker
 from assent_local.doctor import databases
 from assent_local.doctor.finding import Is
 from assent_local.postgres import Databases
@@ -91,12 +93,18 @@ def working(roles: Roles) -> Settings:
 
 
 async def test_it_works_and_seals_and_nobody_with_its_password_changes_a_record(
-    settings: Settings, working: Settings, roles: Roles
+    working: Settings, roles: Roles
 ) -> None:
-    reached = settings.model_copy(update={"database_url": working.database_url})
+    with broker.embedded() as embedded:
+        embedded.create_topic(topics.REGISTRY.name, 3)
+        reached = working.model_copy(update={"kafka_bootstrap_servers": embedded.bootstrap_servers})
+        await _tampered(reached, roles)
+
+
+async def _tampered(reached: Settings, roles: Roles) -> None:
     async with a_service(reached, ASSENT_DATABASE_OWNER_URL=roles.owns) as (_, client):
         await until(lambda: _is_ready(client), within_s=60)
-        store = world.a_database(working)
+        store = world.a_database(reached)
         try:
             for number in range(3):
                 async with store.transaction() as uow:

@@ -19,7 +19,8 @@ from tests.contract.test_access import ALLOWED, UNKNOWN
 
 #: Of what the services keep, what follows from something else or is of somebody else.
 NOT_YOURS = ("id", "status", "sequence", "created_by", "put_forward_by", "decided_by", "roles", "generation")
-#: What people name as they like: a policy's facts, a company's own fields, the links of a use case.
+#: What is sent there is a table, of which each row is told what is at fault with it.
+ROWS = {"/v1/use-cases/import"}
 DEEP = "[" * 200 + "]" * 200
 
 
@@ -65,7 +66,7 @@ async def test_no_body_takes_a_field_that_is_not_the_callers(service: tuple[str,
     async with a_client(app) as http:
         for method, path, operation in operations(app):
             schema = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
-            if schema is None:
+            if schema is None or path in ROWS:
                 continue
             known = _members(app, schema)
             ask = asked(app, method, path)

@@ -21,7 +21,7 @@ from assent_common.http.problems import BadRequest, NotYetKnown, Unauthenticated
 from assent_common.identity.roles import Principal, Reader, Role, allow
 from fastapi import APIRouter, FastAPI, Query, Response
 from fastapi.responses import PlainTextResponse
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict
 
@@ -295,6 +295,7 @@ def test_a_cursor_leads_where_its_page_ended() -> None:
         pages.read_cursor(cursor, of={"q": "y"}, shape=(str,))
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_any_mangled_cursor_is_a_bad_request(data: st.DataObject) -> None:
     cursor = pages.write_cursor(KEY, of="models")
@@ -309,6 +310,7 @@ def test_any_mangled_cursor_is_a_bad_request(data: st.DataObject) -> None:
 JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists)
 
 
+@settings(deadline=None)
 @given(st.text() | JSON.map(json.dumps))
 def test_any_text_is_a_bad_request_and_never_a_fault(text: str) -> None:
     for cursor in (text, pages._encoded(text.encode(errors="replace"))):
@@ -320,6 +322,7 @@ NUMBER = st.integers(-(2**70), 2**70) | st.floats()
 PART: st.SearchStrategy[Any] = st.none() | st.booleans() | NUMBER | st.text() | st.just({})
 
 
+@settings(deadline=None)
 @given(st.lists(PART, min_size=5, max_size=5))
 def test_a_cursor_made_up_with_its_checksum_is_typed_or_refused(key: list[Any]) -> None:
     try:
