@@ -331,10 +331,6 @@ async def test_a_use_case_is_written_by_those_roles_whoever_owns_it(database_url
     database = Database(database_url, service="catalog-api", clock=clock)
     await migrations.upgrade(database, "assent_catalog")
     app = services.app("catalog-api", database, clock)
-    assert {route for route in ALLOWED["catalog-api"] if not route.startswith("GET ")} == {
-        *("POST /v1/use-cases", "PUT /v1/use-cases/{key}", "POST /v1/use-cases/import"),
-        *("PATCH /v1/use-cases/{key}", "POST /v1/use-cases/{key}/stage"),
-    }
     try:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://catalog") as http:
 
