@@ -1,6 +1,8 @@
 """The schema goes up, down and up again, and what stands then waits for its time as before."""
 
 from assent_common import migrations
+from assent_common.clock import SystemClock
+from assent_common.database import Database
 
 from tests.support.migrating import down_and_up_while
 from tests.workflow.world import World
@@ -60,3 +62,15 @@ async def test_every_step_goes_down_and_up_while_a_process_of_the_first_schema_w
 async def _rows(world: World, statement: str) -> list[tuple[object, ...]]:
     async with world.database.connection() as connection:
         return [tuple(row) for row in await connection.fetch(statement)]
+
+
+async def test_the_release_before_begins_again_beside_a_schema_of_this_one(database_url: str) -> None:
+    """Found by T15: of two releases side by side the older could not be restarted."""
+    database = Database(database_url, service="workflow", clock=SystemClock())
+    await migrations.upgrade(database, "assent_workflow")
+    async with database.connection() as connection:
+        await connection.execute("update alembic_version set version_num = 'of-tomorrow'")
+    await migrations.upgrade(database, "assent_workflow")
+    async with database.connection() as connection:
+        assert await connection.fetchval("select version_num from alembic_version") == "of-tomorrow"
+    await database.close()

@@ -9,6 +9,8 @@ from importlib.resources import as_file, files
 
 from alembic import command, context, op
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import AdaptedConnection, Connection, MetaData, text
 from sqlalchemy.schema import SchemaItem
 
@@ -58,10 +60,19 @@ def _migrate(connection: Connection, package: str, revision: str) -> None:
         config.set_main_option("script_location", str(scripts))
         config.set_main_option("path_separator", "os")
         config.attributes["connection"] = connection
+        if revision == "head" and _is_of_a_later_release(config, connection):
+            # Migrations only add while two releases run beside each other: this one may begin again meanwhile.
+            telemetry.logger().warning("schema_is_of_a_later_release", package=package)
+            return
         if revision == "head" or not revision.startswith(("-", "base")):
             command.upgrade(config, revision)
         else:
             command.downgrade(config, revision)
+
+
+def _is_of_a_later_release(config: Config, connection: Connection) -> bool:
+    known = {each.revision for each in ScriptDirectory.from_config(config).walk_revisions()}
+    return not known.issuperset(MigrationContext.configure(connection).get_current_heads())
 
 
 def script(statements: str) -> None:
