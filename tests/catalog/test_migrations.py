@@ -6,7 +6,7 @@ from assent_common import migrations
 from assent_common.events.governance import CandidacyStatus
 
 from tests.catalog.world import MODEL, World, a_candidacy, a_deployment, a_model, a_monitor, a_version
-from tests.support.migrating import down_and_up_while
+from tests.support.migrating import down_and_up_while, down_to
 
 WRITE_OF_THE_FIRST = """
 insert into model_versions (id, urn, source, name, source_status, metrics_status, content_hash, created_at, live,
@@ -38,7 +38,7 @@ async def test_lineage_is_told_of_what_was_there_before_it(world: World) -> None
     before = await _edges(world)
     assert len(before) == 3
 
-    await migrations.upgrade(world.database, "assent_catalog", revision="0001")
+    await down_to(world.database, "assent_catalog", "0001")
     await migrations.upgrade(world.database, "assent_catalog")
     assert await _edges(world) == before
 

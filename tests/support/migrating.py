@@ -54,6 +54,13 @@ async def down_and_up_while(database: Database, package: str, write: Callable[[i
     return written
 
 
+async def down_to(database: Database, package: str, revision: str) -> None:
+    """From the newest one, so that this one is the last that stands."""
+    later = [step for step in _revisions(package) if step > revision]
+    await migrations.upgrade(database, package, revision=f"-{len(later)}")
+    assert await _revision(database) == revision
+
+
 async def schema(database: Database) -> list[str]:
     async with database.connection() as connection:
         return [row["text"] for row in await connection.fetch(SCHEMA)]

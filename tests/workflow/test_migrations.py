@@ -4,7 +4,7 @@ from assent_common import migrations
 from assent_common.clock import SystemClock
 from assent_common.database import Database
 
-from tests.support.migrating import down_and_up_while
+from tests.support.migrating import down_and_up_while, down_to
 from tests.workflow.world import World
 
 WRITE_OF_THE_FIRST = """
@@ -33,13 +33,13 @@ async def test_what_was_asked_and_accepted_before_there_were_timers_gets_its_tim
     candidacy = await world.put_forward()
     before = await _rows(world, TIMERS)
     assert len(before) == 5
-    await migrations.upgrade(world.database, "assent_workflow", revision="0001")
+    await down_to(world.database, "assent_workflow", "0001")
     await migrations.upgrade(world.database, "assent_workflow")
     assert await _rows(world, TIMERS) == before
     await world.approve_all(candidacy["id"])
     accepted = await _rows(world, TIMERS)
     assert [row[1] for row in accepted] == ["expiry"]
-    await migrations.upgrade(world.database, "assent_workflow", revision="0001")
+    await down_to(world.database, "assent_workflow", "0001")
     await migrations.upgrade(world.database, "assent_workflow")
     assert await _rows(world, TIMERS) == accepted
 

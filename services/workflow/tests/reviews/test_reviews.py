@@ -463,5 +463,9 @@ class AnythingByQuorum(Anything):
 
 @pytest.mark.parametrize("machine", [Anything, AnythingByQuorum])
 def test_nothing_is_accepted_wrongly_whoever_does_what_in_which_order(machine: type[Anything]) -> None:
-    run_state_machine_as_test(machine, settings=settings(max_examples=100, stateful_step_count=30, deadline=None))
-    assert machine.acceptances > 0
+    # Now and then no dice of a hundred lead to one.
+    for _ in range(5):
+        run_state_machine_as_test(machine, settings=settings(max_examples=100, stateful_step_count=30, deadline=None))
+        if machine.acceptances > 0:
+            return
+    raise AssertionError("it never came to an acceptance")
