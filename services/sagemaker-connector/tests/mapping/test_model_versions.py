@@ -82,7 +82,8 @@ def test_of_several_containers_each_artifact_is_told_and_judged_and_the_first_im
 
 
 def test_a_package_may_have_no_container_and_no_image(a_package: Package) -> None:
-    for specification in (None, {"Containers": []}, {"Containers": [{"ModelDataUrl": "s3://models/m.tar.gz"}]}):
+    specifications: list[Any] = [None, {"Containers": []}, {"Containers": [{"ModelDataUrl": "s3://models/m.tar.gz"}]}]
+    for specification in specifications:
         version = observed(a_package(InferenceSpecification=specification, SourceAlgorithmSpecification=None))
         assert (version.image, version.image_digest) == (None, None)
 
