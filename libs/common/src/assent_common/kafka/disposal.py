@@ -4,7 +4,7 @@ The only module that knows aiokafka's private parts (0.14).
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
@@ -40,12 +40,7 @@ async def abandon_producer(producer: AIOKafkaProducer) -> None:
 
 async def stop_consumer(consumer: AIOKafkaConsumer) -> None:
     """Leave the group in good order if the broker answers; else end it all the same. Returns within three seconds."""
-    try:
-        async with asyncio.timeout(PATIENCE_S):
-            await consumer.stop()
-    except (KafkaError, OSError, TimeoutError) as error:
-        telemetry.logger().warning("consumer_abandoned", reason=repr(error))
-    else:
+    if await _ended(consumer.stop(), "consumer_abandoned"):
         return
     coordinator, fetcher = consumer._coordinator, consumer._fetcher
     names = ("_coordination_task", "_heartbeat_task", "_commit_refresh_task", "_reset_committed_task")
@@ -69,8 +64,22 @@ async def _end(tasks: Iterable[asyncio.Task[object]]) -> None:
 
 
 async def _close(client: AIOKafkaClient) -> None:
+    await _ended(client.close(), "client_abandoned")
+
+
+async def _ended(ending: Awaitable[None], otherwise: str) -> bool:
+    """Whether it came to its end. aiokafka waits for tasks of its own that it has cancelled: their cancellation is
+    nobody's wish that ours should end."""
     try:
         async with asyncio.timeout(PATIENCE_S):
-            await client.close()
+            await ending
+    except asyncio.CancelledError as error:
+        ours = asyncio.current_task()
+        if ours is None or ours.cancelling():
+            raise
+        telemetry.logger().warning(otherwise, reason=repr(error))
     except (KafkaError, OSError, TimeoutError) as error:
-        telemetry.logger().warning("client_abandoned", reason=repr(error))
+        telemetry.logger().warning(otherwise, reason=repr(error))
+    else:
+        return True
+    return False
