@@ -40,8 +40,11 @@ def before(tmp_path: Path) -> Path:
     added = _git("log", "--diff-filter=A", "--format=%H", "-1", "--", f"{MIGRATIONS}/{newest}").strip()
     if not added or subprocess.run(["git", "cat-file", "-e", f"{added}^"], cwd=REPOSITORY, check=False).returncode:
         pytest.skip("there is no history of git here in which the newest migration was added")
+    older = _git("rev-list", f"{added}^", "--", MIGRATIONS).split()
+    # Not one in the middle of a rebasing, where two migrations have one number.
+    commit = next(each for each in older if len(numbers := _numbers(each)) == len(set(numbers)))
     archive = subprocess.run(
-        ["git", "archive", f"{added}^", *SOURCES], cwd=REPOSITORY, check=True, capture_output=True
+        ["git", "archive", commit, *SOURCES], cwd=REPOSITORY, check=True, capture_output=True
     ).stdout
     subprocess.run(["tar", "-x", "-C", str(tmp_path)], input=archive, check=True)
     return tmp_path
@@ -135,6 +138,11 @@ async def _revision(url: str) -> str:
         return revision
     finally:
         await connection.close()
+
+
+def _numbers(commit: str) -> list[str]:
+    files = _git("ls-tree", "--name-only", commit, f"{MIGRATIONS}/").split()
+    return [number for file in files if (number := Path(file).name[:4]).isdigit()]
 
 
 def _git(*arguments: str) -> str:
