@@ -1,6 +1,9 @@
 """A service that works as a role which owns nothing does all its work, and cannot touch an audit record."""
 
+import asyncio
+import os
 import secrets
+import sys
 from collections.abc import AsyncIterator
 from typing import NamedTuple
 from urllib.parse import urlsplit, urlunsplit
@@ -181,6 +184,23 @@ async def test_a_schema_of_another_release_ends_it_where_it_owns_nothing(working
     finally:
         await owner.close()
         await store.close()
+
+
+async def test_a_job_makes_the_schema_and_who_works_needs_no_owner_after_it(roles: Roles) -> None:
+    environment = {"ASSENT_DATABASE_URL": roles.works, "ASSENT_DATABASE_OWNER_URL": roles.owns}
+    job = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "assent_common.migrate", "assent_workflow"), env={**os.environ, **environment}
+    )
+    assert await job.wait() == 0
+    store = Database(roles.works, service="workflow", clock=SystemClock())
+    try:
+        await migrations.upgrade(store, "assent_workflow")
+        async with store.connection() as connection:
+            may = {row["name"]: set(row["may"]) for row in await connection.fetch(MAY)}
+    finally:
+        await store.close()
+    assert may["candidacies"] == {"SELECT", "INSERT", "UPDATE", "DELETE"}
+    assert may["audit"] == {"SELECT", "INSERT"}
 
 
 async def _is_ready(client: httpx.AsyncClient) -> bool:

@@ -5,6 +5,7 @@ from collections import Counter
 from typing import Any
 
 import httpx
+import pytest
 from assent_common.events.registry import Kind, MetricsStatus, ModelObserved, ModelVersionObserved, SyncCompleted
 from assent_local.simulator import Simulator
 from assent_sagemaker.runs import Status
@@ -69,6 +70,30 @@ async def test_a_version_is_told_with_its_metrics_tags_and_model(company: Simula
         assert version.model in models
         assert version.tags == models[version.model].tags
         assert version.raw["ModelPackageArn"] == version.urn
+
+
+# Of whoever registers it here.
+@pytest.mark.filterwarnings("ignore:Sending a large body")
+async def test_what_is_too_large_for_an_event_goes_without_its_document_or_is_skipped_and_spoils_nothing(
+    simulator: Simulator, sagemaker: Any, connect: Connect
+) -> None:
+    def containers(many: int, letter: str) -> dict[str, Any]:
+        environment = {f"name_{number}": letter * 1024 for number in range(100)}
+        container = {"Image": "registry.example.com/xgboost:1.7", "Environment": environment}
+        return {"InferenceSpecification": {**world.SPECIFICATION, "Containers": [container] * many}}
+
+    small = await world.register(sagemaker, "churn")
+    large = await world.register(sagemaker, "churn", **containers(6, "a"))
+    # Fewer letters than an event has bytes, and more bytes.
+    too_large = await world.register(sagemaker, "churn", **containers(5, "\u6f22"))
+    connector = await connect()
+    versions = await connector.versions()
+    assert versions[small].raw is not None
+    assert versions[large].raw is None
+    assert len(versions[large].content["inference_specification"]["Containers"]) == 6
+    assert too_large not in versions
+    (run, *_) = await connector.runs()
+    assert (run.status, run.counts["unmappable"]) == (Status.COMPLETED, 1)
 
 
 async def test_a_thousand_versions_cost_a_call_a_hundred(simulator: Simulator, connect: Connect) -> None:

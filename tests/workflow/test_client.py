@@ -8,9 +8,9 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from assent_client import Conflict, Connection, Refused, Workflow
+from assent_client import Conflict, Connection, Refused, Workflow, workflow
 from assent_common.identity.roles import Principal, Role
-from assent_local import reviewing
+from assent_local import answers, reviewing
 from assent_local.exits import Exit
 from assent_workflow import main
 from rich.console import Console
@@ -78,7 +78,7 @@ class Terminal:
         self.out, self.err = Console(file=self._out, width=300), Console(file=self._err, width=300)
 
     async def ask(self, bearer: str, ask: Callable[[Workflow], Awaitable[None]]) -> tuple[Exit, str]:
-        code = await reviewing.spoken_to(self.err, self._url, bearer, ask)
+        code = await answers.asked_of(self.err, "workflow", workflow(self._url, token=bearer), ask)
         said = self._out.getvalue() + self._err.getvalue()
         for each in (self._out, self._err):
             each.truncate(0)

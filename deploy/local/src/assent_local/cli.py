@@ -6,14 +6,16 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
 from aiokafka.errors import KafkaError
-from assent_client import Catalog, Workflow
-from assent_client import catalog as catalog_client
+from assent_client import Workflow
+from assent_client import catalog as the_catalogue
+from assent_client import workflow as the_workflow
 from assent_client.types import Stage
 from assent_common import telemetry
 from assent_common.identity.roles import Role
@@ -23,6 +25,7 @@ from asyncpg import PostgresError
 from rich.console import Console
 
 from assent_local import (
+    answers,
     asking,
     dead_letters,
     demo,
@@ -38,6 +41,7 @@ from assent_local import (
 )
 from assent_local import guardrail as fences
 from assent_local import up as runner
+from assent_local.answers import Client
 from assent_local.broker import BrokerFailed
 from assent_local.connector import Connector, ConnectorUnavailable, NotAllowed, Refused, connected
 from assent_local.doctor.examine import Patient, examine
@@ -301,8 +305,9 @@ def use_case_propose(
     json_: JsonOption = False,
 ) -> None:
     """Propose a use case for a stage. It goes there by what is decided of it; at once, where no policy asks."""
-
-    _ask_catalog(
+    _ask(
+        "catalog-api",
+        the_catalogue,
         lambda client: use_cases.propose(out, client, key, stage, reason=reason, as_json=json_),
         *(url, bearer, state, role),
     )
@@ -318,7 +323,12 @@ def use_case_withdraw(
     json_: JsonOption = False,
 ) -> None:
     """Take a proposal back before it is decided. Nobody is asked any more then."""
-    _ask_catalog(lambda client: use_cases.take_back(out, client, key, as_json=json_), url, bearer, state, role)
+    _ask(
+        "catalog-api",
+        the_catalogue,
+        lambda client: use_cases.take_back(out, client, key, as_json=json_),
+        *(url, bearer, state, role),
+    )
 
 
 @use_case_app.command(name="steps")
@@ -331,7 +341,12 @@ def use_case_steps(
     json_: JsonOption = False,
 ) -> None:
     """Say where the steps of use cases stand, the newest first."""
-    _ask_workflow(lambda client: use_cases.steps(out, client, key, as_json=json_), url, bearer, state, role)
+    _ask(
+        "workflow",
+        the_workflow,
+        lambda client: use_cases.steps(out, client, key, as_json=json_),
+        *(url, bearer, state, role),
+    )
 
 
 @review_app.command(name="comment")
@@ -353,7 +368,7 @@ def review_comment(
         else:
             await reviewing.comment(out, client, review, body, task=task, as_json=json_)
 
-    _ask_workflow(ask, url, bearer, state, role)
+    _ask("workflow", the_workflow, ask, url, bearer, state, role)
 
 
 @review_app.command(name="evidence")
@@ -383,7 +398,7 @@ def review_evidence(
         given = reviewing.evidence(uri, file=file, sha256=sha256, name=name, media_type=media_type, note=note)
         await reviewing.attach(out, client, review, given, as_json=json_)
 
-    _ask_workflow(ask, url, bearer, state, role)
+    _ask("workflow", the_workflow, ask, url, bearer, state, role)
 
 
 @review_app.command(name="ask")
@@ -397,8 +412,11 @@ def review_ask(
     json_: JsonOption = False,
 ) -> None:
     """Have another system asked again what it answered, or has not answered yet."""
-    _ask_workflow(
-        lambda client: reviewing.ask_again(out, client, review, check, as_json=json_), url, bearer, state, role
+    _ask(
+        "workflow",
+        the_workflow,
+        lambda client: reviewing.ask_again(out, client, review, check, as_json=json_),
+        *(url, bearer, state, role),
     )
 
 
@@ -551,26 +569,20 @@ def _ask_connector(
     _end_with(act)
 
 
-def _ask_workflow(
-    ask: Callable[[Workflow], Awaitable[None]], url: str, bearer: str, state: Path | None, role: Role
+def _ask(
+    service: str,
+    opened: Callable[..., AbstractAsyncContextManager[Client]],
+    ask: Callable[[Client], Awaitable[None]],
+    url: str,
+    bearer: str,
+    state: Path | None,
+    role: Role,
 ) -> None:
     """Ends with the exit code of what went wrong. Without `--url`, of the `assent up` that runs here."""
 
     async def act() -> Exit:
-        where, token = (url, bearer) if url else _local("workflow", bearer, state, role)
-        return await reviewing.spoken_to(err, where, token, ask)
-
-    _end_with(act)
-
-
-def _ask_catalog(
-    ask: Callable[[Catalog], Awaitable[None]], url: str, bearer: str, state: Path | None, role: Role
-) -> None:
-    """Ends with the exit code of what went wrong. Without `--url`, of the `assent up` that runs here."""
-
-    async def act() -> Exit:
-        where, token = (url, bearer) if url else _local("catalog-api", bearer, state, role)
-        return await reviewing.asked_of(err, "catalogue", catalog_client(where, token=token), ask)
+        where, token = (url, bearer) if url else _local(service, bearer, state, role)
+        return await answers.asked_of(err, service, opened(where, token=token), ask)
 
     _end_with(act)
 

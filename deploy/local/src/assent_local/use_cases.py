@@ -1,12 +1,10 @@
 """`assent use-case`: a use case is proposed for a stage, and where its steps stand."""
 
-import json
-from collections.abc import Mapping
-from typing import Any
-
 from assent_client import Catalog, Workflow
 from assent_client.types import Stage
 from rich.console import Console
+
+from assent_local.answers import show
 
 
 async def propose(out: Console, client: Catalog, key: str, stage: Stage, *, reason: str | None, as_json: bool) -> None:
@@ -14,11 +12,11 @@ async def propose(out: Console, client: Catalog, key: str, stage: Stage, *, reas
     proposal = proposed["proposal"]
     assert proposal is not None
     line = f"{key} is proposed for {stage}, as step {proposal['id']}: assent use-case steps {key}"
-    _show(out, proposed, line, as_json=as_json)
+    show(out, proposed, line, as_json=as_json)
 
 
 async def take_back(out: Console, client: Catalog, key: str, *, as_json: bool) -> None:
-    _show(out, (await client.remove_proposal(key)).body, f"{key} is not proposed any more", as_json=as_json)
+    show(out, (await client.remove_proposal(key)).body, f"{key} is not proposed any more", as_json=as_json)
 
 
 async def steps(out: Console, client: Workflow, key: str | None, *, as_json: bool) -> None:
@@ -26,11 +24,4 @@ async def steps(out: Console, client: Workflow, key: str | None, *, as_json: boo
     async for each in client.each_steps(use_case=key):
         waits = "; ".join(each["blocked_by"]) or each["reason"] or ""
         line = f"{each['changed_at'][:16]} {each['use_case']} to {each['to']}: {each['status'].replace('_', ' ')}"
-        _show(out, each, f"{line} ({waits})" if waits else line, as_json=as_json)
-
-
-def _show(out: Console, each: Mapping[str, Any], line: str, *, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(each))  # noqa: T201 - for programs
-    else:
-        out.print(line, markup=False, soft_wrap=True)
+        show(out, each, f"{line} ({waits})" if waits else line, as_json=as_json)

@@ -22,6 +22,7 @@ from assent_common.kafka.connection import ANSWER_WITHIN_S, BrokerUnavailable, e
 from assent_common.kafka.disposal import stop_consumer
 from assent_common.kafka.topics import Topic
 from assent_common.outbox import append
+from assent_common.outbox.relay import acknowledge
 from assent_common.settings import Settings
 from assent_common.supervise import pause
 from assent_common.uow import UnitOfWork
@@ -57,10 +58,6 @@ AT_HOME = "update home set address = $1"
 HOLD = "select value >> 32 as number, pg_advisory_xact_lock($1) from outbox_position for update"
 # Who followed by position is told that what came behind is gone, and lists again.
 NEXT = "update outbox_position set value = ((value >> 32) + 1) << 32"
-ACKNOWLEDGE = """
-insert into outbox_acknowledged values ($1, $2, $3)
-on conflict (topic, partition) do update set "offset" = excluded."offset"
-"""
 # What was written before this was known has the number of another event; its state was told again, or is read again.
 # Index: outbox_unpublished.
 LET_GO = """
@@ -94,6 +91,11 @@ class Found(NamedTuple):
     ends: dict[tuple[str, int], int]
     #: The broker lost what it acknowledged once: then its topics prove nothing.
     is_lost: bool
+
+    @property
+    def last(self) -> dict[tuple[str, int], int]:
+        """The offset of the last event in each partition that has one."""
+        return {where: end - 1 for where, end in self.ends.items() if end}
 
 
 class Standing:
@@ -245,7 +247,7 @@ class Standing:
             connection = await uow.sql()
             if (await connection.fetchrow(HOLD, append.LOCK))["number"] != number:
                 return
-            await _acknowledge(connection, found.ends)
+            await acknowledge(connection, found.last)
             late = await _not_overtaken(connection, found.unknown)
             if not late:
                 return
@@ -262,7 +264,7 @@ class Standing:
                 # Another process of this service has just done it.
                 return
             await connection.execute(NEXT)
-            await _acknowledge(connection, found.ends)
+            await acknowledge(connection, found.last)
             cared_for = await self._reconcile(uow, list(found.unknown.values())) | uow.told
             again = 0
             for topic in self._topics:
@@ -271,12 +273,6 @@ class Standing:
             details = {"told_since": len(found.unknown), "told_again": again, "generation": number + 1}
             uow.audit("assent", "database.restored", self._database.service, details)
         telemetry.logger().warning("database_was_restored", **details)
-
-
-async def _acknowledge(connection: asyncpg.Connection, ends: Mapping[tuple[str, int], int]) -> None:
-    for (name, partition), end in ends.items():
-        if end:
-            await connection.execute(ACKNOWLEDGE, name, partition, end - 1)
 
 
 async def _not_overtaken(

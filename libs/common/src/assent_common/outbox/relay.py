@@ -196,7 +196,7 @@ class Relay:
             await connection.execute(MARK, [row["id"] for row in rows])
             lost = [row["topic"] for row in await connection.fetch(LOST, *_columns(first))]
             await self._replay(connection, lost)
-            await connection.execute(ACKNOWLEDGE, *_columns(last))
+            await acknowledge(connection, last)
 
     async def _check_broker(self, fences: Mapping[int, int]) -> None:
         """Now and then: is it there, and has it what it acknowledged?
@@ -285,6 +285,11 @@ class Relay:
         await self._publisher.close()
         if self._pace is not None:
             await self._pace.close()
+
+
+async def acknowledge(connection: asyncpg.Connection, offsets: Mapping[tuple[str, int], int]) -> None:
+    """Remember that the broker has everything up to these: (topic, partition) → offset."""
+    await connection.execute(ACKNOWLEDGE, *_columns(offsets))
 
 
 def _columns(offsets: Mapping[tuple[str, int], int]) -> tuple[list[str], list[int], list[int]]:

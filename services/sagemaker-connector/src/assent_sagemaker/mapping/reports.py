@@ -13,8 +13,7 @@ from assent_sagemaker.mapping.rules import squash
 Way = tuple[str, str, str]
 """Where in a package's document a report is named: the field, its part, and the part's."""
 
-#: The reports that hold measurements of the version. Of two that give one name,
-#: the first counts.
+#: The reports that hold measurements of the version. Of two that give one name, the first counts.
 MEASURING: Mapping[str, Way] = {
     "model_quality": ("model_metrics", "model_quality", "statistics"),
     "bias": ("model_metrics", "bias", "report"),

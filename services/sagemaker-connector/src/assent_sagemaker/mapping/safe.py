@@ -33,16 +33,13 @@ def _safe(value: object, depth: int) -> Json:
     if depth == 0:
         raise TooDeep(f"nested deeper than {MAX_DEPTH} levels")
     # What nearly all of a document is, first.
-    kind = type(value)
-    if kind is str:
-        return clean(value)  # type: ignore[arg-type]
-    if kind is dict:
-        return {clean(str(key)): _safe(item, depth - 1) for key, item in value.items()}  # type: ignore[attr-defined]
     match value:
-        case None | bool():
-            return value
         case str():
             return clean(value)
+        case dict() | Mapping():
+            return {clean(str(key)): _safe(item, depth - 1) for key, item in value.items()}
+        case None | bool():
+            return value
         case int():
             return value if abs(value) <= _MAX_INTEGER else str(value)
         case float():
@@ -51,8 +48,6 @@ def _safe(value: object, depth: int) -> Json:
             return to_utc(value).isoformat().replace("+00:00", "Z")
         case bytes() | bytearray():
             return b64encode(value).decode()
-        case Mapping():
-            return {clean(str(key)): _safe(item, depth - 1) for key, item in value.items()}
         case list() if set(map(type, value)) == {float}:
             # A sketch or a curve has millions of them.
             return [item if math.isfinite(item) else None for item in value]

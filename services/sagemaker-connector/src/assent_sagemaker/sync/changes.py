@@ -117,7 +117,7 @@ def _fitted(observation: Observation) -> tuple[state.Row, Payload]:
     """What is kept and what is told: without its document where the broker does not take it with that. Raises
     Unmappable."""
     payload = observation.payload
-    written = payload.model_dump_json(exclude={"raw", "changed_fields"})
+    written = payload.model_dump_json(exclude={"raw", "changed_fields"}).encode()
     if len(written) > _LARGEST:
         raise Unmappable(f"{payload.urn}: larger than what an event may hold")
     if len(written) + len(orjson.dumps(payload.raw)) > _LARGEST:

@@ -6,7 +6,7 @@ creation, and how far that got is committed with each batch.
 
 import random
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, nullcontext
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -135,18 +135,15 @@ async def _by_search(
     run.plan = Plan.SEARCH
     groups_since, since = run.progress.groups, run.progress.packages
     unseen_groups, unseen = dict(mine.groups), dict(mine.packages)
-    begun = [early]
+    begun = [nullcontext(early)]
 
     async def read() -> set[str]:
         await _search_groups(run, mine.groups, unseen_groups)
         # Before their packages, which inherit their tags.
         await describe.groups(run, await _not_kept(run, unseen_groups, groups_since))
         unseen_groups.clear()
-        if begun:
-            more = await _search_packages(run, begun.pop(), mine.packages, others, sample, unseen)
-        else:
-            async with ahead(_pages(run)) as pages:
-                more = await _search_packages(run, pages, mine.packages, others, sample, unseen)
+        async with begun.pop() if begun else ahead(_pages(run)) as pages:
+            more = await _search_packages(run, pages, mine.packages, others, sample, unseen)
         await _search_shared(run, mine.packages, unseen)
         return more
 

@@ -76,13 +76,13 @@ def _by_rank(known: tuple[Measurement, _Recognised]) -> tuple[tuple[int, int], i
 
 
 def _recognise(way: Way, told: str | None) -> _Recognised:
-    """The same few hundred come with every report."""
-    if sum(map(len, way)) > _REMEMBERED:
-        return _recognised(way, told, rules().metrics.digest)
-    return _remembered(way, told, rules().metrics.digest)
+    """The same few hundred come with every report; long ones come once, and are not kept."""
+    recognise = _recognised if sum(map(len, way)) > _A_WAY else _remembered
+    return recognise(rules().metrics.digest, way, told)
 
 
-def _recognised(way: Way, told: str | None, edition: str) -> _Recognised:
+def _recognised(_: str, way: Way, told: str | None) -> _Recognised:
+    """By the rules of this digest, which are those of now."""
     table = rules().metrics
     order = list(table.datasets)
     unwrapped = _unwrapped(way)
@@ -98,9 +98,8 @@ def _recognised(way: Way, told: str | None, edition: str) -> _Recognised:
     return _Recognised(name, own_name, ".".join(unwrapped)[:MAX_NAME], dataset or told, rank, better)
 
 
+_A_WAY = 200
 _remembered = lru_cache(4096)(_recognised)
-_REMEMBERED = 200
-"""Characters: longer ways come once."""
 
 
 def _metric(name: str, measurement: Measurement, recognised: _Recognised) -> Metric:
