@@ -24,9 +24,9 @@ from assent_common.probe import healthy
 from assent_local.ports import free_port
 
 from tests.catalog.world import MADE_AT, URN, a_candidacy, a_version, an_event
+from tests.support.history import REPOSITORY, git, sound
 from tests.support.wait import until
 
-REPOSITORY = Path(__file__).parents[2]
 MIGRATIONS = "services/catalog-api/src/assent_catalog/migrations/versions"
 SOURCES = ("services/catalog-api/src", "libs/common/src")
 TOKEN = "a token of a pipeline"
@@ -37,12 +37,10 @@ HEADERS = {"Authorization": f"Bearer {TOKEN}"}
 def before(tmp_path: Path) -> Path:
     """The sources as they were before the newest migration."""
     newest = max((REPOSITORY / MIGRATIONS).glob("[0-9]*.py")).name
-    added = _git("log", "--diff-filter=A", "--format=%H", "-1", "--", f"{MIGRATIONS}/{newest}").strip()
-    if not added or subprocess.run(["git", "cat-file", "-e", f"{added}^"], cwd=REPOSITORY, check=False).returncode:
+    added = git("log", "--diff-filter=A", "--format=%H", "-1", "--", f"{MIGRATIONS}/{newest}").strip()
+    commit = sound(f"{added}^", [MIGRATIONS]) if added else None
+    if commit is None:
         pytest.skip("there is no history of git here in which the newest migration was added")
-    older = _git("rev-list", f"{added}^", "--", MIGRATIONS).split()
-    # Not one in the middle of a rebasing, where two migrations have one number.
-    commit = next(each for each in older if len(numbers := _numbers(each)) == len(set(numbers)))
     archive = subprocess.run(
         ["git", "archive", commit, *SOURCES], cwd=REPOSITORY, check=True, capture_output=True
     ).stdout
@@ -138,12 +136,3 @@ async def _revision(url: str) -> str:
         return revision
     finally:
         await connection.close()
-
-
-def _numbers(commit: str) -> list[str]:
-    files = _git("ls-tree", "--name-only", commit, f"{MIGRATIONS}/").split()
-    return [number for file in files if (number := Path(file).name[:4]).isdigit()]
-
-
-def _git(*arguments: str) -> str:
-    return subprocess.run(["git", *arguments], cwd=REPOSITORY, check=False, capture_output=True, text=True).stdout

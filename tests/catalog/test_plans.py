@@ -112,6 +112,22 @@ async def a_page_of_frequent_words_is_found_among_the_newest(many: World) -> Non
     assert "model_versions_found" in plan, plan
 
 
+async def test_a_word_that_few_of_the_newest_have_is_looked_for_among_them_once(
+    many: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked, look = 0, store.newest_page
+
+    async def counted(*given: Any) -> list[str]:
+        nonlocal looked
+        looked += 1
+        return await look(*given)
+
+    monkeypatch.setattr(store, "newest_page", counted)
+    for _ in range(3):
+        assert len((await many.get("/v1/model-versions", q="w77", limit=25))["items"]) == 25
+    assert looked == 1
+
+
 def a_key(sort: Sort) -> list[Any]:
     """Somewhere in the middle."""
     parts: dict[str, Any] = {"timestamptz": MADE_AT + timedelta(days=7), "text": "model-50", "integer": 100}

@@ -4,6 +4,7 @@ from itertools import permutations
 from typing import Any
 from uuid import UUID
 
+from assent_catalog.restored import reconcile
 from assent_common import ids
 from assent_common.events.catalog import Stage
 from assent_common.events.envelope import CloudEvent
@@ -86,6 +87,26 @@ async def test_it_goes_on_once_in_whatever_order_and_however_often_it_is_told(wo
     assert moved
     records = (await world.ask("GET", "/v1/audit", role="admin")).json()["items"]
     assert [record["action"] for record in records].count("use_case.moved") == 2
+
+
+async def test_put_back_to_what_was_told_last_it_takes_nothing_of_old_for_new(world: World) -> None:
+    """After a restoring, everything is heard again from the beginning."""
+    await world.create_use_case()
+    step = await proposed(world)
+    number = {StepStatus.UNDER_REVIEW: 2, StepStatus.ACCEPTED: 3}
+    steps = [an_event(a_step(step, status), number[status]) for status in number]
+    for each in steps:
+        await world.apply([each])
+    *_, last = await world.told("use_case")
+    async with world.database.transaction() as uow:
+        await reconcile(uow, [last])
+    before = await world.told("use_case")
+    for each in steps:
+        await world.apply([each])
+    assert await world.told("use_case") == before
+    assert (await use_case(world))["outcome"]["status"] == "accepted"
+    records = (await world.ask("GET", "/v1/audit", role="admin")).json()["items"]
+    assert [record["action"] for record in records].count("use_case.decided") == 2
 
 
 async def test_what_is_rejected_stays_and_says_why(world: World) -> None:

@@ -7,27 +7,26 @@ from pathlib import Path
 
 from tests.prove.house import MODULES
 from tests.prove.trouble import Trouble
+from tests.support.history import REPOSITORY, git, sound
 
-ROOT = Path(__file__).parents[2]
 #: What is taken for the release before, as long as nothing is tagged.
 COMMITS_BEFORE = 100
 
 
 def release_before() -> str | None:
     """The last tag before this commit, or else so many commits ago; None where git does not know it."""
-    for question in (
-        ("describe", "--tags", "--abbrev=0", "HEAD^"),
-        ("rev-parse", "--verify", "--short", f"HEAD~{COMMITS_BEFORE}"),
-    ):
-        said = subprocess.run(["git", *question], cwd=ROOT, capture_output=True, text=True, check=False)
-        if said.returncode == 0:
-            return said.stdout.strip()
-    return None
+    tag = git("describe", "--tags", "--abbrev=0", "HEAD^").strip()
+    if tag:
+        return tag
+    folders = [
+        f"services/{service}/src/{module.partition('.')[0]}/migrations/versions" for service, module in MODULES.items()
+    ]
+    return sound(f"HEAD~{COMMITS_BEFORE}", folders)
 
 
 def unpacked(release: str, into: Path) -> Path:
     packed = subprocess.run(
-        ["git", "archive", release, "libs", "services", "deploy"], cwd=ROOT, capture_output=True, check=True
+        ["git", "archive", release, "libs", "services", "deploy"], cwd=REPOSITORY, capture_output=True, check=True
     )
     with tarfile.open(fileobj=io.BytesIO(packed.stdout)) as archive:
         archive.extractall(into, filter="data")

@@ -236,10 +236,12 @@ async def disk_full(t: Trouble) -> None:
             await until(lambda: t.load.ledger.asked_again > again + 5, within_s=60)
             await connection.execute("drop table junk")
         await t.over()
-        await _move_workflow(t.house, "pg_default", None)
-        await t.over(0)
     finally:
-        await _run("umount", "--lazy", str(disk))
+        try:
+            await _move_workflow(t.house, "pg_default", None)
+        finally:
+            await _run("umount", "--lazy", str(disk))
+    await t.over(0)
 
 
 async def gate_is_linearizable(t: Trouble) -> None:

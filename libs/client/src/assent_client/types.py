@@ -638,6 +638,7 @@ class StepOutcome(TypedDict):
     decided_by: str
     decided_at: str
     expires_at: NotRequired[str | None]
+    sequence: NotRequired[int]
 
 
 class Suggestion(TypedDict):

@@ -24,6 +24,8 @@ _TABLES = ("models", "model_versions", "deployments", "candidacies")
 # Below any sequence of an event, and yet not forgotten.
 AGE = [f"update {table} set sequence = -sequence - 1 where sequence >= 0" for table in _TABLES]  # noqa: S608
 RESTORE = [f"update {table} set sequence = -sequence - 1 where sequence < 0" for table in _TABLES]  # noqa: S608
+# By what the topic says alone.
+FORGET_STAGES = "update reviewed_stages set sequence = -1"
 FORGET_REMOVALS = "delete from removals"
 # What a version that is not there would be given anew, and finds still there.
 FORGET_STRAYS = """
@@ -50,7 +52,7 @@ async def rebuild(settings: Settings, database: Database) -> Rebuilt:
         last.update(((r.topic, r.partition, r.key), r.offset) for r in records)
     async with database.transaction() as uow:
         connection = await uow.sql()
-        for statement in (ALONE, *AGE, FORGET_REMOVALS, FORGET_STRAYS):
+        for statement in (ALONE, *AGE, FORGET_STAGES, FORGET_REMOVALS, FORGET_STRAYS):
             await connection.execute(statement)
     applied = 0
     async for records in _read(settings):

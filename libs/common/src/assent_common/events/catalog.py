@@ -76,6 +76,8 @@ class StepOutcome(Payload):
     decided_at: UtcTime
     #: Until when an acceptance holds: it is looked at again by then.
     expires_at: UtcTime | None = None
+    #: Of the workflow's event that said so: what is older says nothing new.
+    sequence: int = 0
 
 
 class UseCaseChanged(Payload):

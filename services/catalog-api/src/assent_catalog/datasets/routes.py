@@ -35,6 +35,7 @@ select d.id, d.urn, u.model_versions, u.use_cases, u.roles
   ) u on true
 """
 ONE = _SELECT + " where d.urn = $1 or d.id = $2"
+URN = "select urn from datasets where urn = $1 or id = $2"
 LIST = (
     _SELECT
     + """
@@ -91,7 +92,7 @@ async def list_dataset_history(
     after = read_cursor(cursor, of=of, shape=[datetime.fromisoformat, str, str, int]) or [None, None, None, None]
     database: Database = request.app.state.database
     async with database.connection() as connection:
-        urn = (await _found(connection, id))["urn"]
+        urn = (await _found(connection, URN, id))["urn"]
         told = await history.page(connection, urn, as_of, after, limit + 1)
     items, next_cursor = page(told, limit, key=lambda each: [each.at, each.kind, each.named_by, each.sequence], of=of)
     return Page(items=items, next_cursor=next_cursor)
@@ -102,7 +103,7 @@ async def compare_dataset(id: str, request: Request, _: Reader, from_: From, to:
     """What differs between two moments, field by field."""
     database: Database = request.app.state.database
     async with database.connection() as connection:
-        urn = (await _found(connection, id))["urn"]
+        urn = (await _found(connection, URN, id))["urn"]
         left = await history.at(connection, urn, from_)
         right = await history.at(connection, urn, to or database.clock.now())
     return diff(_out(left).model_dump(), _out(right).model_dump())
@@ -113,16 +114,17 @@ async def get_dataset(id: str, request: Request, _: Reader, as_of: AsOf = None, 
     """By id, or by its urn."""
     database: Database = request.app.state.database
     async with database.connection() as connection:
-        row = await _found(connection, id)
-        return _out(row if as_of is None else await history.at(connection, row["urn"], as_of))
+        if as_of is None:
+            return _out(await _found(connection, ONE, id))
+        return _out(await history.at(connection, (await _found(connection, URN, id))["urn"], as_of))
 
 
-async def _found(connection: asyncpg.Connection, urn_or_id: str) -> Mapping[str, Any]:
+async def _found(connection: asyncpg.Connection, statement: str, urn_or_id: str) -> Mapping[str, Any]:
     try:
         id_ = UUID(urn_or_id)
     except ValueError:
         id_ = None
-    row: Mapping[str, Any] | None = await connection.fetchrow(ONE, urn_or_id, id_)
+    row: Mapping[str, Any] | None = await connection.fetchrow(statement, urn_or_id, id_)
     if row is None:
         raise NotYetKnown(f"dataset {urn_or_id!r} is not known here")
     return row

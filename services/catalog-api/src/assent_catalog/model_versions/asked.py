@@ -31,7 +31,7 @@ async def selection(
         framework=framework or (),
         model=model,
         use_case=use_case,
-        metrics=[metric(text) for text in metric_ or ()],
+        metrics=tuple(metric(text) for text in metric_ or ()),
     )
 
 

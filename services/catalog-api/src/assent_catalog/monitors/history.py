@@ -1,12 +1,11 @@
 """What was told of a monitor: it stands in the states of the deployments that it watches."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 import asyncpg
 from assent_common.content import Change, diff
-from assent_common.http.problems import NotFound
 from pydantic import BaseModel
 
 # Every state of every deployment that it ever watched, with what it says of it ($1). Index:
@@ -27,11 +26,13 @@ select deployment, sequence, at, state, before
    and ($3::timestamptz is null or (at, deployment, sequence) < ($3, $4::text, $5::bigint))
  order by at desc, deployment desc, sequence desc limit $6
 """  # noqa: S608 - a constant
-AT = f"""
-select (array_agg(state order by deployment))[1] as state, min(source) as source,
-       array_agg(deployment order by deployment) as deployments
-  from (select distinct on (deployment) * from {_TOLD} told where at <= $2 order by deployment, sequence desc) last
- where state is not null
+# As its rows of `monitors` were at a moment ($2).
+ONE_KNOWN_AT = f"""
+(select $1::text as urn, deployment, source, state->>'name' as name, state->>'type' as type,
+        state->>'status' as status, state->>'last_execution_status' as last_execution_status,
+        (state->>'last_execution_at')::timestamptz as last_execution_at, state as record
+   from (select distinct on (deployment) * from {_TOLD} told where at <= $2 order by deployment, sequence desc) last
+  where state is not null)
 """  # noqa: S608 - a constant
 # As `monitors` was at a moment ($6). Index: the primary key of the history.
 KNOWN_AT = """
@@ -71,11 +72,3 @@ async def page(
         )
         for row in rows
     ]
-
-
-async def at(connection: asyncpg.Connection, urn: str, moment: datetime) -> Mapping[str, Any]:
-    """What it was, with its source and the deployments that it watched. Raises NotFound where it watched none."""
-    row = await connection.fetchrow(AT, urn, moment)
-    if row["state"] is None:
-        raise NotFound(f"it watched nothing at {moment.isoformat()}")
-    return {**row["state"], "source": row["source"], "deployments": row["deployments"]}

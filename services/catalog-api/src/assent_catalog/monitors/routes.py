@@ -31,6 +31,7 @@ select urn, min(source) as source, min(name) as name, min(type) as type, min(sta
 """
 # Index: the primary key.
 ONE = _SELECT.format(monitors="monitors") + " where urn = $1 group by urn"
+ONE_AT = f"with known as {history.ONE_KNOWN_AT} {_SELECT.format(monitors='known')} group by urn"
 _LIST = f"""{_SELECT}
  where ($1::text is null or source = $1)
    and ($2::text is null or urn in (select urn from {{monitors}} where deployment = $2))
@@ -100,7 +101,7 @@ async def list_monitor_history(
     database: Database = request.app.state.database
     async with database.connection() as connection:
         states = await history.page(connection, urn, as_of, after, limit + 1)
-    if not states and after[0] is None and as_of is None:
+    if not states and after[0] is None:
         raise NotYetKnown(_NOT_KNOWN.format(urn))
     items, next_cursor = page(states, limit, key=lambda state: [state.at, state.deployment, state.sequence], of=of)
     return Page(items=items, next_cursor=next_cursor)
@@ -111,9 +112,9 @@ async def compare_monitor(urn: str, request: Request, _: Reader, from_: From, to
     """What differs between two moments, field by field; the deployments that it watches among them."""
     database: Database = request.app.state.database
     async with database.connection() as connection:
-        left = await history.at(connection, urn, from_)
-        right = await history.at(connection, urn, to or database.clock.now())
-    return diff(left, right)
+        left = await _at(connection, urn, from_)
+        right = await _at(connection, urn, to or database.clock.now())
+    return diff(left.model_dump(mode="json"), right.model_dump(mode="json"))
 
 
 @routes.get("/monitors/{urn:path}", summary="Read a monitor", responses=documented(NotYetKnown))
@@ -122,10 +123,18 @@ async def get_monitor(urn: str, request: Request, _: Reader, as_of: AsOf = None,
     database: Database = request.app.state.database
     async with database.connection() as connection:
         if as_of is not None:
-            return MonitorOut.model_validate(await history.at(connection, urn, as_of))
+            return await _at(connection, urn, as_of)
         row: asyncpg.Record | None = await connection.fetchrow(ONE, urn)
     if row is None:
         raise NotYetKnown(_NOT_KNOWN.format(urn))
+    return _out(row)
+
+
+async def _at(connection: asyncpg.Connection, urn: str, moment: datetime) -> MonitorOut:
+    """Raises NotFound where it watched nothing."""
+    row = await connection.fetchrow(ONE_AT, urn, moment)
+    if row is None:
+        raise NotFound(f"it watched nothing at {moment.isoformat()}")
     return _out(row)
 
 

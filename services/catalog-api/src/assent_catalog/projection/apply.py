@@ -84,6 +84,7 @@ async def apply(uow: UnitOfWork, events: Sequence[CloudEvent]) -> None:
     await monitors.deployments(connection, touched)
     await lineage.candidacies(connection, {candidacy.id for _, candidacy in standing})
     await tell.settle(uow, no_more, candidates, causes)
-    await stages_changed(connection, reviewed)
     await steps_changed(uow, steps, beside={candidacy.use_case for _, candidacy in standing})
     await candidacies_changed(uow, {candidacy.use_case: event for event, candidacy in standing})
+    # After the use cases, as who moves one by hand locks them.
+    await stages_changed(connection, reviewed)

@@ -50,8 +50,10 @@ async def steps_changed(
 def follow(use_case: UseCase, step: StepChanged, number: int) -> UseCase | None:
     """The use case after it; None where it says nothing new. Pure."""
     is_proposed = use_case.proposal is not None and use_case.proposal["id"] == str(step.id)
-    is_known = use_case.outcome is not None and use_case.outcome["step"] == str(step.id)
-    if (not is_proposed and not is_known) or (is_known and number <= use_case.outcome_sequence):
+    if use_case.outcome is not None and use_case.outcome["step"] == str(step.id):
+        if number <= use_case.outcome["sequence"]:
+            return None
+    elif not is_proposed:
         return None
     outcome = StepOutcome(
         step=step.id,
@@ -63,8 +65,9 @@ def follow(use_case: UseCase, step: StepChanged, number: int) -> UseCase | None:
         decided_by=step.changed_by,
         decided_at=step.changed_at,
         expires_at=step.expires_at,
+        sequence=number,
     )
-    after = replace(use_case, outcome=outcome.model_dump(mode="json"), outcome_sequence=number)
+    after = replace(use_case, outcome=outcome.model_dump(mode="json"))
     if not is_proposed or (step.accepted_at is None and step.status is StepStatus.UNDER_REVIEW):
         return after
     # What is told may have left out that it was accepted: a topic keeps an entity's last state.

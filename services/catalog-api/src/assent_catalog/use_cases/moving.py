@@ -79,10 +79,10 @@ async def create_proposal(
     async def move(uow: UnitOfWork, before: UseCase) -> UseCase:
         if before.proposal is not None:
             raise Conflict(_waits(before), review=_review(before))
-        if given.stage is not before.stage or given.stage is Stage.IDEATION or before.stage in CLOSED:
-            _leads_there(before, given.stage)
         if before.stage in CLOSED:
             raise Conflict(f"a use case in {before.stage} is given up: no review asks about it; move it by hand")
+        if given.stage is not before.stage or given.stage is Stage.IDEATION:
+            _leads_there(before, given.stage)
         proposal = Proposal(
             id=ids.new(),
             to=given.stage,

@@ -21,8 +21,8 @@ to_tsvector('simple', concat_ws(' ', $2::text, $3::text, $4::text,
 """
 INSERT = f"""
 insert into use_cases (id, key, name, description, owner, stage, facets, created_at, created_by, modified_at,
-                       modified_by, search, sequence, complete, links, proposal, outcome, outcome_sequence)
-values ($1, $2, $3, $4, $5, $6, $7::jsonb, $8, $9, $8, $9, {SEARCH}, 1, $10, $11::jsonb, $12::jsonb, $13::jsonb, $14)
+                       modified_by, search, sequence, complete, links, proposal, outcome)
+values ($1, $2, $3, $4, $5, $6, $7::jsonb, $8, $9, $8, $9, {SEARCH}, 1, $10, $11::jsonb, $12::jsonb, $13::jsonb)
 on conflict (key) do nothing
 """  # noqa: S608 - a constant
 # Compare and set.
@@ -30,7 +30,7 @@ UPDATE = f"""
 update use_cases
    set name = $3, description = $4, owner = $5, stage = $6, facets = $7::jsonb, modified_at = $8, modified_by = $9,
        search = {SEARCH}, sequence = sequence + 1, complete = $11, links = $12::jsonb,
-       proposal = $13::jsonb, outcome = $14::jsonb, outcome_sequence = $15,
+       proposal = $13::jsonb, outcome = $14::jsonb,
        changed_sequence = changed_sequence + 1
  where id = $1 and sequence = $10
 """  # noqa: S608 - a constant
@@ -45,7 +45,7 @@ LOCK_SEVERAL = "select * from use_cases where key = any($1::text[]) order by id 
 KNOWN_AT = """
 (select u.id, u.key, h.state->>'name' as name, h.state->>'description' as description, h.state->>'owner' as owner,
         h.state->>'stage' as stage, h.state->'proposal' as proposal, h.state->'outcome' as outcome,
-        0::bigint as outcome_sequence, h.state->'facets' as facets, coalesce(h.state->'links', '[]') as links,
+        h.state->'facets' as facets, coalesce(h.state->'links', '[]') as links,
         u.created_at, u.created_by, h.at as modified_at, h.by as modified_by, h.sequence,
         h.sequence as changed_sequence, u.search,
         exists (select from candidacies c
@@ -96,8 +96,6 @@ class UseCase:
     #: What waits for a decision, and what was decided last; as events have them.
     proposal: dict[str, Any] | None = None
     outcome: dict[str, Any] | None = None
-    #: Of the event that told the outcome.
-    outcome_sequence: int = 0
 
     @property
     def completeness(self) -> dict[str, FacetState]:
@@ -198,9 +196,8 @@ def _links(use_case: UseCase) -> str:
     return orjson.dumps(use_case.links).decode()
 
 
-def _decided(use_case: UseCase) -> tuple[str | None, str | None, int]:
-    said = [orjson.dumps(each).decode() if each else None for each in (use_case.proposal, use_case.outcome)]
-    return said[0], said[1], use_case.outcome_sequence
+def _decided(use_case: UseCase) -> list[str | None]:
+    return [orjson.dumps(each).decode() if each else None for each in (use_case.proposal, use_case.outcome)]
 
 
 def _state(use_case: UseCase) -> UseCaseChanged:

@@ -8,8 +8,6 @@ down_revision = "0010"
 UP = """
 alter table use_cases add column proposal jsonb;
 alter table use_cases add column outcome jsonb;
--- Of the event that told the outcome.
-alter table use_cases add column outcome_sequence bigint not null default 0;
 
 -- One row: to which stages use cases go by a review, as the workflow told it.
 create table reviewed_stages (
@@ -20,7 +18,7 @@ insert into reviewed_stages values ('{}', 0);
 """
 DOWN = """
 drop table reviewed_stages;
-alter table use_cases drop column outcome_sequence, drop column outcome, drop column proposal;
+alter table use_cases drop column outcome, drop column proposal;
 """
 
 
