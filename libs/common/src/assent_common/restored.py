@@ -19,7 +19,7 @@ from assent_common.events import envelope
 from assent_common.events.envelope import CloudEvent, UnreadableEvent
 from assent_common.health import Health
 from assent_common.kafka.connection import ANSWER_WITHIN_S, BrokerUnavailable, ensure_topics, options
-from assent_common.kafka.disposal import stop_consumer
+from assent_common.kafka.disposal import start, stop_consumer
 from assent_common.kafka.topics import Topic
 from assent_common.outbox import append
 from assent_common.outbox.relay import acknowledge
@@ -196,7 +196,7 @@ class Standing:
         )
         try:
             async with asyncio.timeout(ANSWER_WITHIN_S):
-                await consumer.start()
+                await start(consumer)
                 partitions = list(consumer.assignment())
                 last = await consumer.end_offsets(partitions)
                 first = await consumer.beginning_offsets(partitions)

@@ -14,7 +14,7 @@ from assent_common.events import envelope
 from assent_common.events.envelope import CloudEvent, UnknownEventType, UnreadableEvent
 from assent_common.kafka import topics
 from assent_common.kafka.connection import options
-from assent_common.kafka.disposal import stop_consumer
+from assent_common.kafka.disposal import start, stop_consumer
 from assent_common.settings import Settings
 
 from assent_catalog.projection.apply import ALONE, apply
@@ -69,9 +69,9 @@ async def rebuild(settings: Settings, database: Database) -> Rebuilt:
 async def _read(settings: Settings) -> AsyncIterator[Sequence[ConsumerRecord]]:
     """What both topics hold, from their beginning to where they end now."""
     consumer = AIOKafkaConsumer(**options(settings, "assent-catalog-rebuild"), enable_auto_commit=False)
-    async with asyncio.timeout(30):
-        await consumer.start()
     try:
+        async with asyncio.timeout(30):
+            await start(consumer)
         partitions: list[TopicPartition] = []
         for topic in (topics.REGISTRY, topics.GOVERNANCE):
             name = topic.full_name(settings.kafka_topic_prefix)

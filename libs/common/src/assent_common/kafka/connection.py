@@ -9,7 +9,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import IncompatibleBrokerVersion, KafkaError, TopicAlreadyExistsError
 
 from assent_common import telemetry
-from assent_common.kafka.disposal import close_admin
+from assent_common.kafka.disposal import close_admin, start
 from assent_common.kafka.reasons import why
 from assent_common.kafka.topics import Topic
 from assent_common.settings import Settings
@@ -58,7 +58,7 @@ async def ensure_topics(settings: Settings, topics: Iterable[Topic]) -> None:
     admin = AIOKafkaAdminClient(**given)
     try:
         async with asyncio.timeout(ANSWER_WITHIN_S):
-            await admin.start()
+            await start(admin)
             cluster = await admin.describe_cluster()
             if cluster["controller_id"] not in {broker["node_id"] for broker in cluster["brokers"]}:
                 # The embedded broker names none, which aiokafka finds out only by falling over it.

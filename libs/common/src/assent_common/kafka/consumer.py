@@ -15,7 +15,7 @@ from assent_common.events.envelope import CloudEvent, UnknownEventType, Unreadab
 from assent_common.health import Health
 from assent_common.kafka.connection import BrokerUnavailable, ensure_topics, options
 from assent_common.kafka.dead_letters import DeadLetter, DeadLetters, TooManyDeadLetters
-from assent_common.kafka.disposal import stop_consumer
+from assent_common.kafka.disposal import start, stop_consumer
 from assent_common.kafka.topics import Topic
 from assent_common.settings import Settings
 from assent_common.supervise import either, pause
@@ -117,7 +117,7 @@ class Consumer:
         )
         try:
             async with asyncio.timeout(30):
-                await consumer.start()
+                await start(consumer)
             self._health.working(self._name)
             while not stopping.is_set():
                 fetched = await consumer.getmany(timeout_ms=250, max_records=self._batch * self._lanes)

@@ -1,14 +1,17 @@
-"""Get rid of aiokafka's clients whatever state they are in: its own `stop()` waits for a broker that may never answer.
+"""Start aiokafka's clients and get rid of them whatever state they are in: its own `stop()` waits for a broker that may
+never answer, and its `start()` forgets a connection when it is given up.
 
 The only module that knows aiokafka's private parts (0.14).
 """
 
 import asyncio
+import traceback
 from collections.abc import Awaitable, Iterable
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.client import AIOKafkaClient
+from aiokafka.conn import AIOKafkaConnection
 from aiokafka.errors import KafkaError
 
 from assent_common import telemetry
@@ -18,6 +21,22 @@ PATIENCE_S = 1.0
 
 class Abandoned(KafkaError):  # type: ignore[misc]
     """The client was thrown away before the broker answered."""
+
+
+async def start(client: AIOKafkaProducer | AIOKafkaConsumer | AIOKafkaAdminClient) -> None:
+    """Start it, and close the connection over which it asked for its first brokers if that is given up.
+
+    aiokafka closes it when an error ends the asking and forgets it when a deadline does: a broker that takes connections
+    and answers nothing would get one more each time.
+    """
+    try:
+        await client.start()
+    except asyncio.CancelledError as given_up:
+        for frame, _ in traceback.walk_tb(given_up.__traceback__):
+            connection = frame.f_locals.get("bootstrap_conn")
+            if isinstance(connection, AIOKafkaConnection):
+                connection.close()
+        raise
 
 
 async def abandon_producer(producer: AIOKafkaProducer) -> None:

@@ -14,7 +14,7 @@ from aiokafka.errors import KafkaError
 
 from assent_common import metrics
 from assent_common.kafka.connection import BrokerUnavailable, options
-from assent_common.kafka.disposal import abandon_producer
+from assent_common.kafka.disposal import abandon_producer, start
 from assent_common.settings import Settings
 
 Headers = Sequence[tuple[str, bytes]]
@@ -79,7 +79,7 @@ class Publisher:
         )
         # Kept before it has started: one that hangs in start() has connections to be closed, too.
         self._producer = producer
-        await producer.start()
+        await start(producer)
         return producer
 
     async def _throw_away(self, futures: Sequence[asyncio.Future[Any]]) -> None:

@@ -10,7 +10,7 @@ from aiokafka.errors import KafkaError
 
 from assent_common import telemetry
 from assent_common.kafka.connection import options
-from assent_common.kafka.disposal import close_admin
+from assent_common.kafka.disposal import close_admin, start
 from assent_common.kafka.producer import Acknowledged
 from assent_common.kafka.topics import Topic
 from assent_common.settings import Settings
@@ -92,5 +92,5 @@ class Pace:
 
     async def _connect(self) -> AIOKafkaAdminClient:
         self._admin = AIOKafkaAdminClient(**options(self._settings, "assent-pace"))
-        await self._admin.start()
+        await start(self._admin)
         return self._admin

@@ -12,7 +12,7 @@ from assent_common.database import Database, is_transient
 from assent_common.events.envelope import CONTENT_TYPE
 from assent_common.health import Health
 from assent_common.kafka.connection import ANSWER_WITHIN_S, BrokerUnavailable, ensure_topics, options
-from assent_common.kafka.disposal import stop_consumer
+from assent_common.kafka.disposal import start, stop_consumer
 from assent_common.kafka.producer import Message, Publisher
 from assent_common.kafka.topics import Topic
 from assent_common.leases import Lease
@@ -233,7 +233,7 @@ class Relay:
         )
         try:
             async with asyncio.timeout(ANSWER_WITHIN_S):
-                await consumer.start()
+                await start(consumer)
                 wanted = {
                     TopicPartition(prefix + topic, partition): (topic, partition)
                     for topic, partition in of
