@@ -26,8 +26,8 @@ class Abandoned(KafkaError):  # type: ignore[misc]
 async def start(client: AIOKafkaProducer | AIOKafkaConsumer | AIOKafkaAdminClient) -> None:
     """Start it, and close the connection over which it asked for its first brokers if that is given up.
 
-    aiokafka closes it when an error ends the asking and forgets it when a deadline does: a broker that takes connections
-    and answers nothing would get one more each time.
+    aiokafka closes it when an error ends the asking and forgets it when a deadline does: a broker that takes
+    connections and answers nothing would get one more each time.
     """
     try:
         await client.start()
