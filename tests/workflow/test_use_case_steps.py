@@ -171,6 +171,51 @@ async def test_what_changes_were_asked_for_is_proposed_anew_and_keeps_what_the_c
     assert review["since_last_round"]["parts"] == ["legal"]
 
 
+async def test_who_proposes_anew_what_he_approved_before_is_not_his_own_judge(strict: World) -> None:
+    first, again = proposed(Stage.DEVELOPMENT), proposed(Stage.DEVELOPMENT, by="carl")
+    await strict.hears(a_use_case(stage=Stage.IDEATION, proposal=first))
+    asked = (await tasks(strict, {"id": str(first.id)}))["business_owner"]
+    assert (await strict.decide(asked, by="carl")).status_code == 200
+    await decided(strict, {"id": str(first.id)}, "legal", "request_changes")
+    await strict.hears(a_use_case(stage=Stage.IDEATION, proposal=again))
+    step = {"id": str(again.id)}
+    assert set(await tasks(strict, step)) == {"business_owner"}
+    assert (await strict.decide((await tasks(strict, step))["business_owner"], by="carl")).status_code == 403
+    await decided(strict, step, "business_owner")
+    assert set(await tasks(strict, step)) == {"legal"}
+
+
+async def test_what_is_looked_at_again_ends_nothing_that_was_proposed_since(strict: World) -> None:
+    again = await accepted(strict)
+    later = proposed(Stage.MONITORING)
+    await strict.hears(a_use_case(stage=Stage.DEVELOPMENT, proposal=later))
+    assert await fire_at(strict, 365) > 0
+    assert {each["status"] for each in await steps(strict)} == {"under_review"}
+    await decided(strict, again, "business_owner")
+    assert (await decided(strict, again, "legal"))["status"] == "accepted"
+    assert set(await tasks(strict, {"id": str(later.id)})) == {"business_owner"}
+    # Which is accepted first, and so ends what it stands in the place of.
+    await decided(strict, {"id": str(later.id)}, "business_owner")
+    await decided(strict, {"id": str(later.id)}, "legal")
+    assert {each["to"]: each["status"] for each in await steps(strict)} == {
+        "monitoring": "accepted",
+        "development": "retired",
+    }
+
+
+async def test_what_is_accepted_at_once_stands_in_the_place_of_those_before_it_as_well(strict: World) -> None:
+    nobody = POLICY.replace("version: 1", "version: 2")
+    for approval in ("judges: [business_context]}", "judges: [legal]}"):
+        nobody = nobody.replace(approval, approval.replace("}", ", when: 'step.to != \"monitoring\"'}"))
+    assert (await strict.ask("POST", "/v1/policies", role="admin", json={"text": nobody})).status_code == 201
+    await accepted(strict)
+    await strict.hears(a_use_case(stage=Stage.DEVELOPMENT, proposal=proposed(Stage.MONITORING)))
+    assert {each["to"]: each["status"] for each in await steps(strict)} == {
+        "monitoring": "accepted",
+        "development": "retired",
+    }
+
+
 async def test_what_is_written_of_it_under_review_dismisses_what_that_touches(strict: World) -> None:
     proposal = proposed(Stage.DEVELOPMENT)
     await strict.hears(a_use_case(stage=Stage.IDEATION, proposal=proposal))
@@ -200,6 +245,8 @@ async def test_it_is_looked_at_again_every_year_and_when_nobody_does_that_is_a_f
     assert await fire_at(strict, 380) == 3  # Reminded, overdue, escalated.
     assert await findings(strict) == [("use_case_review_overdue", "open")]
     await decided(strict, step, "business_owner")
+    # Who was late has answered; who is asked next is not late.
+    assert await findings(strict) == [("use_case_review_overdue", "resolved")]
     step = await decided(strict, step, "legal")
     assert step["status"] == "accepted"
     assert await findings(strict) == [("use_case_review_overdue", "resolved")]

@@ -33,6 +33,7 @@ from assent_workflow.reviews.refusals import (
     ReviewEnded,
     SeparationOfDuties,
 )
+from assent_workflow.reviews.round import with_tasks
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -218,6 +219,21 @@ def test_requested_changes_bring_it_back_to_candidate_and_a_new_round_asks_every
     again = model.open_review(back.candidacy, assessed(), requested_by="ada", at=NOW)
     assert again.review.id != back.review.id
     assert again.waiting_for == ("legal", "data_scientist")
+
+
+@pytest.mark.parametrize(
+    ("asks", "kept"),
+    [("ada", {"data_scientist"}), ("grace", set()), ("gina", set())],
+    ids=["who put it forward", "who approved", "for whom was approved"],
+)
+def test_who_asks_for_the_next_round_keeps_no_approval_that_he_gave_in_the_last(asks: str, kept: set[str]) -> None:
+    keeping = assessed(policy=POLICY.model_copy(update={"keeps_approvals": True}))
+    round_ = decide(a_round(keeping), "data_scientist", somebody("grace"), assessment=keeping)
+    behalf = replace(task_of(round_, "data_scientist"), on_behalf_of=Person(ISSUER, "gina"))
+    back = decide(with_tasks(round_, behalf), "legal", somebody("lucia"), Verdict.REQUEST_CHANGES, assessment=keeping)
+    again = model.open_review(back.candidacy, keeping, requested_by=asks, at=NOW, last=back)
+    assert {task.role for task in again.live if task.kept_from} == kept
+    assert {task.role for task in again.live} == {"legal", "data_scientist"}
 
 
 def test_a_no_needs_its_reason_and_no_comment_is_endless() -> None:

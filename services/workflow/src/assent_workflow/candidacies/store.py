@@ -194,6 +194,9 @@ async def save(
         await _wait_for(connection, after, change.tasks)
         for task in change.tasks:
             tell.task(uow, after.candidacy, task)
+        # Who has not answered in time may have by now.
+        if isinstance(after.candidacy, Step):
+            findings.concerning_use_case(uow, after.candidacy.use_case_id)
 
 
 async def save_candidacy(uow: UnitOfWork, before: Matter, after: Matter) -> None:

@@ -19,6 +19,7 @@ from assent_workflow.policies.select import NoOnePolicy, NoPolicy
 from assent_workflow.policies.subject import StepSubject, Subject
 from assent_workflow.reviews.model import Change as RoundChange
 from assent_workflow.reviews.model import ReviewStatus, Round, open_review
+from assent_workflow.steps.accepted import accepted
 
 
 async def submit(uow: UnitOfWork, id_: UUID, *, by: str) -> None:
@@ -68,6 +69,7 @@ async def submit_locked(
         "checks": [check.model_dump(mode="json") for check in opened.review.checks],
     }
     uow.audit(by, f"{candidacy.noun}.submitted", str(candidacy.id), details)
+    await accepted(uow, candidacy, opened.candidacy, by=by)
     return opened
 
 
@@ -76,12 +78,10 @@ async def _policy(
 ) -> Policy:
     try:
         return subjects.select(await policies.everything(connection), subject, at)
-    except NoPolicy as error:
-        # What was accepted by a policy is looked at again by it, where no other asks for that any more.
-        if isinstance(candidacy, Step) and candidacy.policy is not None:
-            return await policies.pinned(connection, candidacy.policy)
-        raise Conflict(str(error)) from error
     except NoOnePolicy as error:
+        # What was accepted by a policy is looked at again by it, where no other asks for that any more.
+        if isinstance(error, NoPolicy) and isinstance(candidacy, Step) and candidacy.policy is not None:
+            return await policies.pinned(connection, candidacy.policy)
         raise Conflict(str(error)) from error
 
 

@@ -80,7 +80,7 @@ def _step(uow: UnitOfWork, step: Step) -> None:
             use_case=step.use_case,
             use_case_id=step.use_case_id,
             to=step.to,
-            status=status_of(step),
+            status=status_in_words(step.status, step.policy),
             reason=step.reason,
             content_hash=step.content_hash,
             review=step.review,
@@ -92,10 +92,6 @@ def _step(uow: UnitOfWork, step: Step) -> None:
             accepted_at=step.accepted_at,
         ),
     )
-
-
-def status_of(step: Step) -> StepStatus:
-    return status_in_words(step.status, step.policy)
 
 
 def status_in_words(status: CandidacyStatus, policy: str | None) -> StepStatus:

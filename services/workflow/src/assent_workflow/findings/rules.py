@@ -45,10 +45,7 @@ class Kind(StrEnum):
 BY_HAND = frozenset({Kind.MONITOR_VIOLATION, Kind.DECIDED_AT_SOURCE})
 #: What an acceptance puts right: a check that asked for none of these could never pass.
 ENDED_BY_ACCEPTANCE = frozenset(
-    {
-        *(Kind.UNACCEPTED_DEPLOYMENT, Kind.CONTENT_CHANGED, Kind.ACCEPTANCE_EXPIRED, Kind.OVERRIDDEN),
-        *(Kind.USE_CASE_NOT_ACCEPTED, Kind.USE_CASE_REVIEW_OVERDUE),
-    }
+    {Kind.UNACCEPTED_DEPLOYMENT, Kind.CONTENT_CHANGED, Kind.ACCEPTANCE_EXPIRED, Kind.OVERRIDDEN}
 )
 
 CLOSED_STAGES = frozenset({"rejected", "archived"})

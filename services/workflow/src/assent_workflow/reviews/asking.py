@@ -10,6 +10,7 @@ from assent_workflow.candidacies.model import Trigger, transition
 from assent_workflow.policies.model import Approval, Assessment, Stage
 from assent_workflow.policies.working_days import due_at
 from assent_workflow.reviews.assigning import Shares
+from assent_workflow.reviews.duties import keeps_apart
 from assent_workflow.reviews.round import Review, ReviewStatus, Round, Task, changed, with_tasks
 
 
@@ -44,11 +45,13 @@ def as_of(checks: Iterable[CheckResult], before: Iterable[CheckResult], at: date
     return tuple(check.model_copy(update={"since": known.get(check) or at}) for check in checks)
 
 
-def kept(review: Review, assessment: Assessment, last: Round, parts: Collection[str], at: datetime) -> Iterator[Task]:
+def kept(round_: Round, assessment: Assessment, last: Round, parts: Collection[str], at: datetime) -> Iterator[Task]:
     """Approvals of the last round that a change to these parts leaves standing, as tasks of this one.
 
-    Only where that round was judged by the same policy version.
+    Only where that round was judged by the same policy version, and of nobody who has no say in this one: who asks for
+    it now may have approved the last.
     """
+    review = round_.review
     if not assessment.policy.keeps_approvals or last.review.policy != review.policy:
         return
     touched = assessment.policy.touched(parts)
@@ -56,7 +59,10 @@ def kept(review: Review, assessment: Assessment, last: Round, parts: Collection[
         given = last.live_in(stage.name)
         for approval, seat in stage.seats:
             task = given.get((approval.role, seat))
-            if task is not None and task.status is TaskStatus.APPROVED and not approval.is_about(touched):
+            if task is None or task.status is not TaskStatus.APPROVED or approval.is_about(touched):
+                continue
+            involved = {person for person in (task.decided_by, task.on_behalf_of) if person is not None}
+            if not any(keeps_apart(round_, assessment, involved)):
                 yield Task(
                     id=ids.new(),
                     review=review.id,

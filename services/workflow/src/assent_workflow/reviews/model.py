@@ -57,7 +57,7 @@ def open_review(
     )
     pinned = replace(candidacy, review=review.id, policy=review.policy, content_hash=review.content_hash)
     submitted = transition(pinned, Trigger.SUBMIT, by=requested_by, at=at)
-    standing = tuple(kept(review, assessment, last, parts, at)) if last else ()
+    standing = tuple(kept(Round(submitted, review, ()), assessment, last, parts, at)) if last else ()
     return advance(Round(submitted, review, standing), assessment, by=requested_by, at=at)
 
 

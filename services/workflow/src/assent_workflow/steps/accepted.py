@@ -10,8 +10,8 @@ from assent_workflow.candidacies.model import Matter, Step, Trigger
 
 async def accepted(uow: UnitOfWork, before: Matter, after: Matter, *, by: str) -> None:
     """For what was moved from one state to the other in this transaction, which holds the use case. A candidacy ends
-    nothing else, nor does a step that is accepted as it was."""
-    if not isinstance(after, Step) or after.status is not CandidacyStatus.ACCEPTED or before.status is after.status:
+    nothing else, nor does a step that was accepted before: what was proposed since goes on."""
+    if not isinstance(after, Step) or after.status is not CandidacyStatus.ACCEPTED or before.accepted_at is not None:
         return
     for other in await store.steps_of(await uow.sql(), after.use_case_id):
         if other.id != after.id:
