@@ -195,6 +195,22 @@ async def test_who_stands_in_has_what_is_his_to_decide_in_his_inbox_while_that_l
     assert await waiting("rosa", "risk") == []
 
 
+async def test_who_stands_in_for_whoever_asked_for_the_review_has_nothing_of_it_to_decide(world: World) -> None:
+    await rules(world, {**LEGAL, "substitutes": ["risk"]}, SECURITY)
+    candidacy = await world.put_forward(by="ada", submit=False)
+    path = f"/v1/candidacies/{candidacy['id']}/submit"
+    assert (await world.ask("POST", path, by="bob", role="data_scientist")).status_code == 200
+    ends_at = (world.clock.now() + timedelta(days=2)).isoformat()
+    for by, to in (("bob", "rosa"), ("lucia", "rita")):
+        body = {"role": "legal", "substitute": to, "ends_at": ends_at, "reason": "on leave"}
+        assert (await world.ask("POST", "/v1/delegations", by=by, role="legal", json=body)).status_code == 201
+    task = (await world.tasks(candidacy["id"]))["legal"]
+    for who, may in (("rosa", False), ("rita", True)):
+        mine = (await inbox(world, of=who, holding="risk", mine="true"))["items"]
+        assert [each["role"] for each in mine] == (["legal"] if may else [])
+        assert (await world.decide(task, by=who, role="risk")).status_code == (200 if may else 403)
+
+
 async def test_what_is_asked_of_a_group_only_its_members_decide(world: World) -> None:
     await rules(world, {**RISK, "group": "credit-board", "people": 2})
     candidacy = await world.put_forward(by="ada")

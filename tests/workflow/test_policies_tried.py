@@ -155,6 +155,38 @@ async def test_a_rejection_by_one_who_is_kept_apart_is_none(world: World) -> Non
     assert (found["decided"], found["would"], found["differs"]) == ("rejected", "waiting", True)
 
 
+async def test_who_asked_for_the_review_is_kept_apart_in_a_trial_as_well(world: World) -> None:
+    await rules(world, LEGAL, RISK, separation_of_duties={"proposer_decides_nothing": False})
+    candidacy = await world.put_forward(by="ada", submit=False)
+    # Beside the one that governs.
+    text = a_policy(LEGAL, RISK, applies_to="false")
+    assert (await world.ask("POST", "/v1/policies", role="admin", json={"text": text})).status_code == 201
+
+    async def now() -> dict[str, Any]:
+        on = {"use_case": "retention", "model_version": URN}
+        answer = await world.ask("POST", "/v1/policies/tried/simulate", json=on)
+        assert answer.status_code == 200, answer.text
+        simulation: dict[str, Any] = answer.json()
+        return simulation
+
+    assert (await now())["kept_apart"] == ["ada, who put it forward"]
+    assert (await now())["not_known"][0] == "who will ask for the review, and so decides nothing"
+    path = f"/v1/candidacies/{candidacy['id']}/submit"
+    assert (await world.ask("POST", path, by="bob", role="data_scientist")).status_code == 200
+    assert (await now())["kept_apart"] == ["ada, who put it forward", "bob, who asked for its review"]
+    assert (await now())["not_known"] == ["who holds the roles that are asked, which tokens alone tell"]
+
+    await approve(world, candidacy, "risk")
+    await approve(world, candidacy, "legal", by="bob")
+    assert await status(world, candidacy) == "accepted"
+    [found] = await tried(world, a_policy(LEGAL, RISK))
+    assert (found["decided"], found["would"], found["differs"]) == ("accepted", "waiting", True)
+    assert found["reasons"] == [
+        "the stage all lacks legal",
+        "what bob said as legal would not count: who asks for the review decides nothing",
+    ]
+
+
 async def test_the_command_line_says_what_would_come_out_otherwise(world: World) -> None:
     await a_year(world)
     strict = {"name": "good", "description": "It is right.", "expression": "version.metrics.accuracy >= 0.9"}

@@ -246,6 +246,20 @@ async def test_an_override_is_for_whom_the_policy_says_for_a_while_and_a_finding
     assert [each["status"] for each in found] == ["resolved"]
 
 
+async def test_nobody_overrides_in_what_he_himself_asked_for(world: World) -> None:
+    await rules(world, LEGAL, override={"by": ["risk"], "valid_for": "P3D"})
+    candidacy = await world.put_forward(by="ada", submit=False)
+    path = f"/v1/candidacies/{candidacy['id']}"
+    assert (await world.ask("POST", f"{path}/submit", by="bob", role="data_scientist")).status_code == 200
+    for who, says, why in (
+        ("ada", 403, "put this model"),
+        ("bob", 403, "you asked for this review"),
+        ("rosa", 200, ""),
+    ):
+        answer = await world.ask("POST", f"{path}/override", by=who, role="risk", json={"reason": "it burns"})
+        assert (answer.status_code, why in answer.text) == (says, True), answer.text
+
+
 async def test_without_a_word_of_it_in_the_policy_nobody_overrides(world: World) -> None:
     await rules(world, LEGAL)
     candidacy = await world.put_forward()

@@ -86,6 +86,22 @@ async def test_who_stands_in_is_told_of_the_delegation_and_of_what_is_asked_whil
     assert row["about"] == given
 
 
+async def test_who_asked_for_the_review_and_who_stands_in_for_him_are_not_told_as_if_they_could_decide(
+    notified: Notified,
+) -> None:
+    world = notified.world
+    await a_policy(world, substitutes=["risk"])
+    for name in ("bob", "rosa", "rita"):
+        await notified.reach(name, f"{name}@example.com")
+    # One who stands in for bob, one for another, and bob himself for another.
+    for of, to in (("bob", "rosa"), ("lucia", "rita"), ("lara", "bob")):
+        await delegates(world, of, to)
+    candidacy = await world.put_forward(by="ada", submit=False)
+    path = f"/v1/candidacies/{candidacy['id']}/submit"
+    assert (await world.ask("POST", path, by="bob", role="data_scientist")).status_code == 200
+    assert set(await told_of(notified, "task.asked")) == {"person:rita"}
+
+
 async def test_of_a_task_that_somebody_has_only_who_stands_in_for_that_person_is_told(notified: Notified) -> None:
     world = notified.world
     await a_policy(world, accountable=True)

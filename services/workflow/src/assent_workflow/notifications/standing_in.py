@@ -14,7 +14,7 @@ from assent_workflow.policies.model import Policy
 # Index: the primary keys; delegations are few, and read whole.
 GIVEN = """
 select t.id as task, r.policy, t.stage, t.role, t.asked_group, coalesce(a.subject, t.assignee) as assignee,
-       c.put_forward_by, d.delegator, d.substitute, known.roles, known.groups
+       c.put_forward_by, r.requested_by, d.delegator, d.substitute, known.roles, known.groups
   from tasks t
   join reviews r on r.id = t.review
   join candidacies c on c.id = t.candidacy
@@ -51,4 +51,5 @@ def _counts(row: Mapping[str, Any], policy: Policy) -> bool:
     if row["asked_group"] is not None and row["groups"] is not None and row["asked_group"] not in row["groups"]:
         return False
     apart = policy.separation_of_duties.proposer_decides_nothing
-    return not (apart and row["put_forward_by"] in (row["substitute"], row["delegator"]))
+    theirs = {row["put_forward_by"], row["requested_by"]}
+    return not (apart and theirs & {row["substitute"], row["delegator"]})

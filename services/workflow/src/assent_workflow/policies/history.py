@@ -19,7 +19,7 @@ from assent_workflow.policies.replay import Replayed, replay
 # Index: reviews_requested.
 ROUNDS = """
 select r.id, r.candidacy, r.policy, r.status, r.requested_at, r.ended_at, r.content_hash, r.facts, c.use_case,
-       c.model_version, c.put_forward_by, c.put_forward_by_issuer, c.step_to
+       c.model_version, c.put_forward_by, c.put_forward_by_issuer, c.step_to, r.requested_by
   from reviews r join candidacies c on c.id = r.candidacy
  where r.requested_at >= $1 and r.requested_at < $2 and (c.step_to is not null) = $6
    and ($3::timestamptz is null or (r.requested_at, r.id) > ($3, $4::uuid))
@@ -83,7 +83,7 @@ async def replayed(
 
     def one(row: Mapping[str, Any]) -> Replayed:
         facts, id_ = row["facts"], row["id"]
-        people = People.of(facts or {}, _person(row, "put_forward_by"), told)
+        people = People.of(facts or {}, _person(row, "put_forward_by"), told, asked_by=row["requested_by"])
         return replay(policy, facts, given.get(id_, []), answers.get(id_, {}), row["content_hash"], people)
 
     return await asyncio.to_thread(compute)

@@ -34,9 +34,13 @@ class People:
     makers: tuple[Known, ...] = ()
     #: Role → whom the use case named as accountable.
     accountable: Mapping[str, Known] | None = None
+    #: Who asked for the review, of whom only the subject is kept.
+    asked_by: str | None = None
 
     @classmethod
-    def of(cls, facts: Mapping[str, Any], proposer: Person | None, identities: Identities) -> "People":
+    def of(
+        cls, facts: Mapping[str, Any], proposer: Person | None, identities: Identities, *, asked_by: str | None = None
+    ) -> "People":
         """By the names of then, and whom they stand for by what is told now."""
         version = facts.get("version") or {}
         names = dict.fromkeys([version.get("created_by"), version.get("modified_by")])
@@ -44,6 +48,7 @@ class People:
             proposer,
             tuple(identities.of(name) for name in names if name),
             {role: identities.of(name) for role, name in _accountable(facts).items()},
+            asked_by,
         )
 
 
@@ -99,6 +104,8 @@ def _why_not(
     duties = policy.separation_of_duties
     if duties.proposer_decides_nothing and people.proposer in each.people:
         yield "who puts a version forward decides nothing"
+    elif duties.proposer_decides_nothing and _asked_for_it(people, each):
+        yield "who asks for the review decides nothing"
     if duties.maker_decides_nothing and any(maker.person in each.people for maker in people.makers if maker.told):
         yield "who made or changed it at its source decides nothing"
     if each.role in only_accountable:
@@ -113,6 +120,13 @@ def _why_not(
         yield f"one person decides one task, and that was {before[0].role}"
     if sum(other.role == each.role for other in before) >= times[each.role]:
         yield "several people of the role are asked"
+
+
+def _asked_for_it(people: People, each: Given) -> bool:
+    """As `reviews.duties` sees it: one that who put it forward has is taken for his own."""
+    if people.proposer is not None and people.asked_by == people.proposer.subject:
+        return False
+    return people.asked_by in {person.subject for person in each.people}
 
 
 def _accountable(facts: Mapping[str, Any]) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from assent_common.database import Database
 from assent_common.events.catalog import Stage
@@ -15,6 +15,7 @@ from fastapi import Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from assent_workflow import subjects
+from assent_workflow.findings.model import ASSENT
 from assent_workflow.policies import store
 from assent_workflow.policies.model import About, Assessment, Policy
 from assent_workflow.policies.parse import PolicyInvalid, parse
@@ -26,10 +27,17 @@ routes = router(tags=["policies"])
 Admin = Annotated[Principal, allow(Role.ADMIN)]
 
 
+class Proposed(NamedTuple):
+    """Who put forward what a policy is tried on, and who asked for its last review; as far as that has happened."""
+
+    put_forward_by: str | None = None
+    requested_by: str | None = None
+
+
 # Index: candidacies_standing.
-PROPOSER = """
-select put_forward_by from candidacies
- where use_case_id = $1 and model_version = $2 and status not in ('retired', 'withdrawn')
+PROPOSED = """
+select c.put_forward_by, r.requested_by from candidacies c left join reviews r on r.id = c.review
+ where c.use_case_id = $1 and c.model_version = $2 and c.status not in ('retired', 'withdrawn')
 """
 
 
@@ -133,10 +141,11 @@ async def simulate_policy(name: str, trial: Trial, request: Request, _: Reader) 
         if use_case is None or (version is None and trial.to is None):
             raise NotYetKnown("the use case or the model version is not known here")
         subject: Subject | StepSubject
-        proposer = None
+        proposed = Proposed()
         if version is not None:
             subject = await subjects.with_others(connection, use_case, version)
-            proposer = await connection.fetchval(PROPOSER, use_case.id, version.urn)
+            row = await connection.fetchrow(PROPOSED, use_case.id, version.urn)
+            proposed = Proposed(**row) if row else proposed
         else:
             assert trial.to is not None
             subject = await subjects.on_the_way(connection, use_case, trial.to)
@@ -146,25 +155,30 @@ async def simulate_policy(name: str, trial: Trial, request: Request, _: Reader) 
         passed=assessment.passed,
         checks=list(assessment.checks),
         asked=[[approval.role for approval in stage.approvals] for stage in assessment.stages],
-        kept_apart=list(_kept_apart(policy, assessment, proposer)),
-        not_known=list(_not_known(policy, assessment, proposer)),
+        kept_apart=list(_kept_apart(policy, assessment, proposed)),
+        not_known=list(_not_known(policy, assessment, proposed)),
     )
 
 
-def _kept_apart(policy: Policy, assessment: Assessment, proposer: str | None) -> Iterator[str]:
+def _kept_apart(policy: Policy, assessment: Assessment, proposed: Proposed) -> Iterator[str]:
     duties = policy.separation_of_duties
-    if duties.proposer_decides_nothing and proposer is not None:
-        yield f"{proposer}, who put it forward"
+    if duties.proposer_decides_nothing and proposed.put_forward_by is not None:
+        yield f"{proposed.put_forward_by}, who put it forward"
+        if proposed.requested_by not in (None, proposed.put_forward_by, ASSENT):
+            yield f"{proposed.requested_by}, who asked for its review"
     if duties.maker_decides_nothing:
         for maker in assessment.makers:
             if maker.person is not None:
                 yield f"{maker.person.subject}, who made or changed it at its source as {maker.name}"
 
 
-def _not_known(policy: Policy, assessment: Assessment, proposer: str | None) -> Iterator[str]:
+def _not_known(policy: Policy, assessment: Assessment, proposed: Proposed) -> Iterator[str]:
     duties = policy.separation_of_duties
-    if duties.proposer_decides_nothing and proposer is None:
+    if duties.proposer_decides_nothing and proposed.put_forward_by is None:
         yield "who will put it forward, and so decides nothing"
+    # Who proposes a step asks for its review.
+    if duties.proposer_decides_nothing and proposed.requested_by is None and policy.subject is not About.USE_CASE:
+        yield "who will ask for the review, and so decides nothing"
     if duties.maker_decides_nothing:
         for maker in assessment.makers:
             if not maker.told:

@@ -56,7 +56,8 @@ IN_PLACE_OF = """exists (
     join unnest({}::text[], {}::text[], {}::text[], {}::text[], {}::boolean[])
       as d(policy, stage, role, delegator, by_name)
       on (d.policy, d.stage, d.role) = (r.policy, t.stage, t.role)
-   where r.id = t.review and c.put_forward_by <> d.delegator and (not d.by_name or t.assignee = d.delegator))"""
+   where r.id = t.review and d.delegator not in (c.put_forward_by, r.requested_by)
+     and (not d.by_name or t.assignee = d.delegator))"""
 # One pass over what is left. Of the six, `grouping` has a bit for each that a row is not about.
 COUNTS = """
 with sets as materialized (
