@@ -18,6 +18,7 @@ from assent_common.clock import FrozenClock
 from assent_common.database import Database
 from assent_common.http import app as http_app
 from assent_common.identity.roles import Role, Whose
+from assent_workflow.external.secrets import Secrets
 
 from tests.contract import services
 from tests.contract.test_access import ALL, ALLOWED, APPROVERS, DESCRIBERS, GUARDIANS, UNKNOWN
@@ -44,6 +45,7 @@ WHOSE: dict[str, dict[str, Whose]] = {
         "POST /v1/tasks/{id}/release": Whose.HOLDERS,
         "POST /v1/reviews/{id}/comments": Whose.PARTICIPANTS,
         "POST /v1/reviews/{id}/evidence": Whose.PARTICIPANTS,
+        "POST /v1/reviews/{id}/checks/{name}/ask": Whose.PARTICIPANTS,
         "POST /v1/candidacies/{id}/override": Whose.NAMED_BY_POLICY,
         "POST /v1/delegations": Whose.HIS_OWN,
         "DELETE /v1/delegations/{id}": Whose.GIVERS,
@@ -93,6 +95,12 @@ LET_IN: dict[tuple[str, str], dict[Part, set[Role] | frozenset[Role]]] = {
         Part.STANDS_IN: EVERY_APPROVER,
         Part.NAMED: EVERY_APPROVER,
     },
+    ("POST /v1/reviews/{id}/checks/{name}/ask", "review"): {
+        Part.STRANGER: ASKED,
+        Part.PROPOSER: EVERY_APPROVER,
+        Part.STANDS_IN: EVERY_APPROVER,
+        Part.NAMED: EVERY_APPROVER,
+    },
     ("POST /v1/candidacies/{id}/override", "candidacy"): {
         Part.STRANGER: {RISK},
         Part.PROPOSER: set(),
@@ -124,6 +132,10 @@ POLICY = {
     "version": 2,
     "valid_for": "P365D",
     "override": {"by": ["risk"], "valid_for": "P3D"},
+    # Nobody asks it: there is no such duty here.
+    "checks": [
+        {"name": "fair", "description": "It is fair.", "external": {"url": "https://checks.example.com/"}},
+    ],
     "separation_of_duties": {"one_person_one_task": False},
     "stages": [
         {
@@ -139,6 +151,7 @@ POLICY = {
 #: What was let in may be tried again on the same thing.
 LEAVE_IT_AS_IT_IS = {
     *("POST /v1/reviews/{id}/comments", "POST /v1/reviews/{id}/evidence", "POST /v1/delegations"),
+    "POST /v1/reviews/{id}/checks/{name}/ask",
     *("GET /v1/contacts/mine", "PUT /v1/contacts/mine", "POST /v1/tasks/{id}/assign", "POST /v1/findings/{id}/resolve"),
 }
 PROPOSES = (Part.PROPOSER, "data_scientist")
@@ -167,6 +180,7 @@ class Stage:
     ids: dict[str, str] = field(default_factory=dict)
 
     async def once(self) -> None:
+        self.world.app.state.external_secrets = Secrets("ab" * 32)
         await self.told("POST", "/v1/policies", "anton", "admin", text=yaml.safe_dump(POLICY))
         await self.told("POST", "/v1/delegations", "lucia", "legal", **self.standing_in(Part.STANDS_IN))
 
@@ -266,7 +280,7 @@ async def test_every_part_with_every_role_is_let_in_where_the_table_says_and_now
         for part in _tried(route, parts):
             allowed = parts.get(part, parts[Part.STRANGER])
             for role in sorted(ALLOWED["workflow"][route]):
-                target = path.replace("{id}", await stage.of(what))
+                target = path.replace("{id}", await stage.of(what)).replace("{name}", "fair")
                 answer = await stage.world.ask(method, target, by=part, role=role, json=stage.body(route))
                 tried = f"{part.name} as {role}: {route} of {what}: {answer.status_code} {answer.text}"
                 if role in allowed:
@@ -289,7 +303,7 @@ async def test_what_is_not_there_is_not_there_for_who_would_be_let_in(stage: Sta
         if "{id}" in route:
             method, path = route.split(" ")
             part, roles = next((part, roles) for part, roles in parts.items() if roles)
-            target = path.replace("{id}", UNKNOWN)
+            target = path.replace("{id}", UNKNOWN).replace("{name}", "fair")
             answer = await stage.world.ask(method, target, by=part, role=min(roles), json=stage.body(route))
             assert answer.status_code == 404, f"{route}: {answer.text}"
             tried += 1
@@ -366,4 +380,4 @@ def _answers(route: str) -> set[int]:
     if route == "GET /v1/contacts/mine":
         return {200, 404}
     # What lasts ends by itself: he is let in, and told so.
-    return {409} if route == "POST /v1/findings/{id}/resolve" else {200, 201, 204}
+    return {409} if route == "POST /v1/findings/{id}/resolve" else {200, 201, 202, 204}

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from assent_common.events.catalog import Stage
 from assent_workflow.external.ask import ExternalChecks
 from assent_workflow.external.call import Caller
 from assent_workflow.external.secrets import Secrets
@@ -14,7 +15,8 @@ from standardwebhooks import Webhook
 
 from tests.support.receiver import Receiver, a_receiver
 from tests.workflow.test_policy_language import LEGAL, approve, rules, status
-from tests.workflow.world import URN, World, a_version
+from tests.workflow.test_use_case_steps import proposed
+from tests.workflow.world import URN, World, a_use_case, a_version
 
 SECRETS = Secrets("ab" * 32)
 YES = {"passed": True, "reason": "parity is 0.97", "evidence": {"parity": 0.97, "report": "run-7"}}
@@ -29,13 +31,13 @@ def asking(world: World, *networks: str) -> ExternalChecks:
 
 
 @asynccontextmanager
-async def governed(world: World, **members: Any) -> AsyncIterator[Receiver]:
+async def governed(world: World, **policy: Any) -> AsyncIterator[Receiver]:
     """By a policy that asks a system that answers, beside its lawyers."""
     world.app.state.external_secrets = SECRETS
     async with a_receiver() as receiver:
-        external = {"url": receiver.url, "timeout": "PT30S", **members}
+        external = {"url": receiver.url, "timeout": "PT30S"}
         check = {"name": "fair", "description": "It treats groups alike.", "external": external}
-        await rules(world, LEGAL, checks=[check])
+        await rules(world, LEGAL, checks=[check], **policy)
         yield receiver
 
 
@@ -77,6 +79,22 @@ async def test_what_another_system_says_is_asked_with_a_signature_and_kept_with_
         [record] = (await world.ask("GET", "/v1/audit", params={"action": "check.answered"})).json()["items"]
         assert record["details"]["evidence"] == YES["evidence"]
         assert await asking(world, "127.0.0.0/8").once() == 0, "it is asked once"
+
+
+async def test_what_is_asked_of_a_step_of_a_use_case_says_which_it_is_and_names_no_candidacy(world: World) -> None:
+    proposal = proposed(Stage.MONITORING)
+    use_cases = {"name": "use-cases", "version": 1, "subject": "use_case", "steps": ["monitoring"]}
+    async with governed(world, **use_cases) as receiver:
+        receiver.answers = [answering(YES)]
+        await world.hears(a_use_case(proposal=proposal))
+        assert await asking(world, "127.0.0.0/8").once() == 1
+        [(_, body)] = receiver.got
+        asked = json.loads(body)["data"]
+        assert (asked["candidacy"], asked["model_version"]) == (None, None)
+        assert (asked["step"], asked["to"], asked["use_case"]) == (str(proposal.id), "monitoring", "retention")
+        step = (await world.ask("GET", f"/v1/use-case-steps/{proposal.id}")).json()
+        assert (asked["review"], asked["content_hash"]) == (step["review"], step["content_hash"])
+        assert step["blocked_by"] == []
 
 
 async def test_what_is_no_answer_passes_nothing_and_is_asked_again_under_the_same_id(world: World) -> None:

@@ -90,11 +90,17 @@ async def _follow(uow: UnitOfWork, row: Row) -> None:
 
 
 def _question(row: Row) -> dict[str, Any]:
-    """As Standard Webhooks shape it."""
-    ids = {name: str(row[name]) for name in ("review", "candidacy")}
+    """As Standard Webhooks shape it; what it is about is said as events say it."""
     members = ("policy", "use_case", "model_version", "content_hash", "content")
+    about, is_step = str(row["candidacy"]), row["step_to"] is not None
     return {
         "type": TYPE,
         "timestamp": row["now"].isoformat(),
-        "data": {"check": row["name"], **ids, **{name: row[name] for name in members}},
+        "data": {
+            "check": row["name"],
+            "review": str(row["review"]),
+            "candidacy": None if is_step else about,
+            **({"step": about, "to": row["step_to"]} if is_step else {}),
+            **{name: row[name] for name in members},
+        },
     }

@@ -8,7 +8,7 @@ from assent_common.events.governance import CheckResult
 from assent_common.http.app import router
 from assent_common.http.idempotency import IdempotencyKey, once
 from assent_common.http.problems import Conflict, Forbidden, NotFound, documented
-from assent_common.identity.roles import Principal, Role, allow
+from assent_common.identity.roles import Principal, Role, Whose, allow
 from fastapi import Request, Response
 from pydantic import BaseModel, ConfigDict
 
@@ -21,7 +21,7 @@ from assent_workflow.problems import spoken
 routes = router(tags=["policies"])
 
 Admin = Annotated[Principal, allow(Role.ADMIN)]
-Participant = Annotated[Principal, allow(*(Role(role.value) for role in ApproverRole))]
+Participant = Annotated[Principal, allow(*(Role(role.value) for role in ApproverRole), whose=Whose.PARTICIPANTS)]
 
 
 class Addressed(BaseModel):

@@ -38,7 +38,7 @@ update external_checks e
                  where w.answered_at is null and w.next_try_at <= now()
                    and o.status = 'open' and o.content_hash = w.content_hash
                  order by w.next_try_at limit $1 for update of w skip locked)
-returning e.*, r.policy, r.content, c.use_case, c.model_version, now() as now
+returning e.*, r.policy, r.content, c.use_case, c.model_version, c.step_to, now() as now
 """
 # Only by the attempt that it was claimed for.
 ANSWERED = """
