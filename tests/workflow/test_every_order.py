@@ -24,7 +24,7 @@ from tests.workflow.world import World, a_use_case, a_version, a_world
 #: Without it they are a few pairs, stopped where they take the locks that count, and taking turns by choice once.
 ALL = "ASSENT_STORIES" in os.environ
 LOCKS = {
-    *(subjects.USE_CASE_BY_KEY, subjects.VERSION_BY_NAME, subjects.USE_CASE_OF, subjects.VERSION_OF),
+    *(subjects.USE_CASE_BY_KEY, subjects.VERSION_BY_NAME, subjects.SUBJECT_OF, subjects.USE_CASE_OF_STEP),
     *(subjects.USE_CASES_CONCERNED, subjects.VERSIONS_CONCERNED, store.LOCK, timers.CLAIM, "COMMIT;"),
 }
 POLICY = {

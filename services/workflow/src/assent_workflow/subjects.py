@@ -40,7 +40,11 @@ select v.* from candidacies c join model_versions v on v.urn = c.model_version
  order by c.changed_at desc limit 1
 """
 MAKER_OF_MODEL = "select created_by from other_entities where urn = $1 and kind = 'model'"
-USE_CASE_OF = "select from use_cases where id = (select use_case_id from candidacies where id = $1) for share"
+# Of a candidacy, in the order in which they are named. Index: the primary keys.
+SUBJECT_OF = """
+select true from candidacies c join use_cases u on u.id = c.use_case_id join model_versions v on v.urn = c.model_version
+ where c.id = $1 for share of u, v
+"""
 # A step that is accepted ends the others of its use case, whose row guards them all.
 USE_CASE_OF_STEP = """
 select from use_cases
@@ -57,7 +61,6 @@ select distinct d.urn
                       and u.stage <> all($4::text[]))
  order by d.urn limit 200
 """
-VERSION_OF = "select from model_versions where urn = (select model_version from candidacies where id = $1) for share"
 # Those that change, and those that the candidacies concerned are judged with; as an array, for two conditions joined by
 # `or` read the whole table; and those of which a step waits for what serves. Index: candidacies_model_version,
 # candidacies_steps, the primary key.
@@ -106,9 +109,8 @@ async def version_by_name(connection: asyncpg.Connection, urn_or_id: str) -> Ver
 
 async def hold(connection: asyncpg.Connection, candidacy: UUID) -> None:
     """Keep what a candidacy is about as it is until the end of the transaction; before the candidacy is locked."""
-    await connection.execute(USE_CASE_OF_STEP, candidacy)
-    await connection.execute(USE_CASE_OF, candidacy)
-    await connection.execute(VERSION_OF, candidacy)
+    if not await connection.fetchval(SUBJECT_OF, candidacy):
+        await connection.execute(USE_CASE_OF_STEP, candidacy)
 
 
 async def hold_to_change(
