@@ -1,4 +1,5 @@
-"""The database is older than what was told from it: no acceptance stands here that was taken away meanwhile."""
+"""The database is older than what was told from it: nothing stands here that was taken away meanwhile, neither an
+acceptance nor that somebody stands in."""
 
 from collections.abc import Mapping, Sequence
 from uuid import UUID
@@ -8,6 +9,7 @@ from assent_common.events.envelope import CloudEvent, UnreadableEvent
 from assent_common.events.governance import (
     CandidacyChanged,
     CandidacyStatus,
+    DelegationChanged,
     FindingChanged,
     ReviewRequested,
     StepChanged,
@@ -22,6 +24,7 @@ from assent_common.uow import UnitOfWork
 from assent_workflow.candidacies import store
 from assent_workflow.candidacies.end import end
 from assent_workflow.candidacies.model import Matter, Trigger
+from assent_workflow.delegations import store as delegations
 
 ASSENT = "assent"
 LOST = "it was put forward after the backup that was restored: put it forward anew"
@@ -29,6 +32,7 @@ KNOWN = """
 select e.id from unnest($1::uuid[]) as e(id)
  where exists (select from candidacies where id = e.id) or exists (select from reviews where id = e.id)
     or exists (select from tasks where id = e.id) or exists (select from findings where id = e.id)
+    or exists (select from delegations where id = e.id)
 """
 #: How what is not known any more ends for everybody else.
 _ENDED = {
@@ -47,7 +51,8 @@ _STEP_ENDED = {
 
 
 async def reconcile(uow: UnitOfWork, events: Sequence[CloudEvent]) -> frozenset[str]:
-    """Suspend what is accepted here and was not in the end; let go, for all others, of what nobody knows any more.
+    """Suspend what is accepted here and was not in the end, revoke what was revoked; let go, for all others, of what
+    nobody knows any more.
 
     What was accepted after the backup and is not here was accepted in vain: people have to say so again.
     """
@@ -58,6 +63,9 @@ async def reconcile(uow: UnitOfWork, events: Sequence[CloudEvent]) -> frozenset[
     for id_, candidacy in standing.items():
         if candidacy.status is CandidacyStatus.ACCEPTED and not _stood(candidacy, said[id_]):
             await end(uow, id_, Trigger.SUSPEND, by=ASSENT, reason=_why(said[id_]))
+    for _, payload in told:
+        if isinstance(payload, DelegationChanged) and payload.revoked_at is not None:
+            await _revoke(uow, payload)
     known = await _known(connection, told)
     for event, payload in told:
         if event.subject not in known and (ended := _ended(payload, uow)) is not None:
@@ -84,6 +92,14 @@ def _why(said: CandidacyChanged | StepChanged) -> str:
     return f"a backup was restored in which it was accepted; after that {after}"
 
 
+async def _revoke(uow: UnitOfWork, said: DelegationChanged) -> None:
+    delegation = await delegations.lock(await uow.sql(), said.id)
+    if delegation is None or delegation.revoked_at is not None:
+        return
+    reason = f"a backup was restored in which it held; {said.changed_by} revoked it at {said.revoked_at:%Y-%m-%d %H:%M}"
+    await delegations.revoke(uow, delegation, by=ASSENT, reason=reason)
+
+
 async def _known(connection: asyncpg.Connection, told: Sequence[tuple[CloudEvent, Payload]]) -> set[str]:
     ids: Mapping[UUID, str] = {_id(payload): event.subject for event, payload in told if hasattr(payload, "id")}
     return {ids[row["id"]] for row in await connection.fetch(KNOWN, list(ids))}
@@ -107,6 +123,8 @@ def _ended(payload: Payload, uow: UnitOfWork) -> Payload | None:
             return payload.model_copy(update={"status": "cancelled", "ended_at": uow.clock.now()})
         case TaskChanged(status=TaskStatus.OPEN):
             return payload.model_copy(update={"status": TaskStatus.CANCELLED})
+        case DelegationChanged(revoked_at=None) if payload.ends_at > uow.clock.now():
+            return payload.model_copy(update={"revoked_at": uow.clock.now(), "changed_by": ASSENT})
         case FindingChanged() if payload.status != "resolved":
             resolved = {"status": "resolved", "resolved_at": uow.clock.now(), "reason": LOST, "changed_by": ASSENT}
             return payload.model_copy(update=resolved)

@@ -69,11 +69,11 @@ async def lock(connection: asyncpg.Connection, id_: UUID) -> Delegation | None:
     return _delegation(row) if row else None
 
 
-async def revoke(uow: UnitOfWork, delegation: Delegation, *, by: str) -> None:
+async def revoke(uow: UnitOfWork, delegation: Delegation, *, by: str, reason: str | None = None) -> None:
     """From now on. What was decided under it stands."""
     now = uow.clock.now()
     await (await uow.sql()).execute(REVOKE, delegation.id, now)
-    uow.audit(by, "delegation.revoked", str(delegation.id))
+    uow.audit(by, "delegation.revoked", str(delegation.id), {"reason": reason} if reason else None)
     # It is given once and revoked once.
     _tell(uow, replace(delegation, revoked_at=now), sequence=2, by=by)
 
