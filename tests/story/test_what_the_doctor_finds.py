@@ -15,12 +15,15 @@ from assent_common.database import Database
 from assent_common.health import Health
 from assent_common.http import app as http_app
 from assent_common.identity.roles import Principal
+from assent_common.kafka import topics
 from assent_common.leases import Lease
-from assent_local.doctor import databases, services
+from assent_common.settings import Settings
+from assent_local.doctor import brokers, databases, services
 from assent_local.doctor.finding import Finding, Is
+from pydantic import SecretStr
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tests.support.plugin import OwnPostgres
+from tests.support.plugin import OwnPostgres, SecuredKafka
 
 WORKFLOW = "workflow"
 
@@ -224,6 +227,52 @@ async def test_something_else_that_listens_there() -> None:
         found = [each async for each in services.look(http, WORKFLOW, "http://workflow")]
     assert [(each.how, each.runbook) for each in found] == [(Is.WRONG, "AssentServiceDown")]
     assert "does not answer as one of ours" in found[0].says
+
+
+def guarded(kafka: SecuredKafka, prefix: str, **other: Any) -> Settings:
+    given: dict[str, Any] = {
+        "kafka_bootstrap_servers": kafka.guarded,
+        "kafka_security_protocol": "SASL_SSL",
+        "kafka_ssl_cafile": kafka.authority,
+        "kafka_sasl_mechanism": "SCRAM-SHA-512",
+        "kafka_sasl_username": kafka.user,
+        "kafka_sasl_password": kafka.password,
+    }
+    return Settings(database_url=SecretStr("postgresql://unused"), kafka_topic_prefix=prefix, **(given | other))
+
+
+async def test_a_certificate_that_runs_out_and_topics_that_nobody_made(
+    secured_kafka: SecuredKafka, topic_prefix: str
+) -> None:
+    found = [each async for each in brokers.look(guarded(secured_kafka, topic_prefix))]
+    assert _wrong(found) == {}
+    [encryption] = [each for each in found if each.check == "encryption"]
+    # Those of the tests are good for an hour.
+    assert (encryption.how, encryption.of) == (Is.NOTED, secured_kafka.guarded)
+    assert encryption.says.startswith("SASL_SSL; its certificate is good until ")
+    missing = {each.of for each in found if each.check == "topic" and each.how is Is.NOTED}
+    assert missing == {topic.full_name(topic_prefix) for topic in topics.ALL}
+
+
+async def test_a_broker_that_lets_nobody_in_and_one_that_is_reached_in_the_clear(
+    secured_kafka: SecuredKafka, topic_prefix: str
+) -> None:
+    refused = guarded(secured_kafka, topic_prefix, kafka_sasl_password="swordfish")
+    said = _wrong([each async for each in brokers.look(refused)])
+    assert list(said) == ["kafka"]
+    assert "does not let us in" in said["kafka"]
+    assert "ASSENT_KAFKA_SASL_PASSWORD" in said["kafka"]
+    assert "swordfish" not in said["kafka"]
+    plain = guarded(
+        secured_kafka,
+        topic_prefix,
+        kafka_bootstrap_servers="kafka.invalid:9092",
+        kafka_security_protocol="PLAINTEXT",
+    )
+    found = [each async for each in brokers.look(plain)]
+    [encryption] = [each for each in found if each.check == "encryption"]
+    assert (encryption.how, "reads and changes what is told" in encryption.says) == (Is.NOTED, True)
+    assert "kafka.invalid:9092 does not answer" in _wrong(found)["kafka"]
 
 
 def _wrong(found: Iterable[Finding]) -> dict[str, str]:
