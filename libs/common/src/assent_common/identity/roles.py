@@ -54,7 +54,7 @@ EVERYBODY = frozenset(Role)
 _bearer = HTTPBearer(auto_error=False, scheme_name="bearer", description="JWT of the company's OIDC issuer")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Principal:
     """Somebody whose token was verified. `issuer` and `subject` together say who; a name or an e-mail does not."""
 

@@ -4,6 +4,7 @@ import hashlib
 import hmac
 from collections import OrderedDict
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from joserfc import jwt
@@ -164,11 +165,17 @@ def _header(token: str) -> dict[str, Any]:
 def _roles(claims: Mapping[str, Any], path: list[str]) -> frozenset[Role]:
     value = _listed(claims, path)
     # `service` is for machines with a service token or a client of the issuer; other words are other systems' roles.
-    return frozenset(Role(role) for role in value if isinstance(role, str) and role in _ROLES)
+    return _kept_once(frozenset(Role(role) for role in value if isinstance(role, str) and role in _ROLES))
 
 
 def _groups(claims: Mapping[str, Any], path: list[str]) -> frozenset[str]:
-    return frozenset(group for group in _listed(claims, path) if _text(group) is not None)
+    return _kept_once(frozenset(group for group in _listed(claims, path) if _text(group) is not None))
+
+
+@lru_cache(1_000)
+def _kept_once(words: frozenset[Any]) -> frozenset[Any]:
+    """Many have the same: of what is remembered of a token it was the half."""
+    return words
 
 
 def _listed(claims: Mapping[str, Any], path: list[str]) -> list[Any]:
