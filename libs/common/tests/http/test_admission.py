@@ -150,6 +150,57 @@ async def test_where_answers_are_slow_fewer_are_let_in_and_more_again_where_they
     assert await let_in() == 200
 
 
+async def test_a_burst_stands_in_line_and_all_of_it_is_answered() -> None:
+    service = Service()
+    admission = Admission(service, at_once=200, within_s=FOREVER_S, slow_s=0)
+    callers = [Caller(admission) for _ in range(FEWEST + 20)]
+    while admission.inside < len(callers):
+        await asyncio.sleep(0)
+    assert service.asked == FEWEST
+    gone = callers.pop()
+    gone.task.cancel()
+    await asyncio.wait({gone.task})
+    service.may.set()
+    for each in callers:
+        await each.task
+        assert (each.status, each.body) == (200, b"done")
+    assert (service.asked, admission.inside) == (FEWEST + 19, 0)
+
+
+async def test_who_stood_in_line_for_too_long_is_told_to_come_again_once_others_are_turned_away() -> None:
+    service = Service()
+    admission = Admission(service, at_once=FEWEST + 20, within_s=FOREVER_S, slow_s=0)
+    callers = [Caller(admission) for _ in range(FEWEST + 20)]
+    while admission.inside < len(callers):
+        await asyncio.sleep(0)
+    assert (await Caller(admission).answer())["type"].endswith("/overloaded")
+    service.may.set()
+    for each in callers:
+        await each.task
+    assert [each.status for each in callers] == [200] * FEWEST + [503] * 20
+    assert {each.headers["retry-after"] for each in callers[FEWEST:]} == {"1"}
+    assert (service.asked, admission.inside) == (FEWEST, 0)
+    again = Caller(admission)
+    await again.task
+    assert again.status == 200, "the line is empty, and so are their places"
+
+
+async def test_whoever_is_given_up_keeps_nobodys_place() -> None:
+    service = Service(heeds=False)
+    admission = Admission(service, at_once=FEWEST + 20, within_s=0.01)
+    callers = [Caller(admission) for _ in range(FEWEST + 20)]
+    for each in callers:
+        assert (await each.answer())["type"].endswith("/too-slow")
+    assert admission.inside == 0
+    service.may.set()
+    for each in callers:
+        await each.task
+    again = [Caller(admission) for _ in range(FEWEST + 20)]
+    for each in again:
+        await each.task
+    assert [each.status for each in again] == [200] * (FEWEST + 20)
+
+
 async def test_who_is_cancelled_from_outside_is() -> None:
     admission = Admission(Service(), at_once=1, within_s=FOREVER_S)
     caller = Caller(admission)

@@ -2,57 +2,90 @@
 
 How many depends on how long they take: a number that is right for answers of a millisecond makes those of fifty wait
 for ten seconds. So it falls by a tenth with each answer that took longer than a second, and rises by one with each such
-number of answers that did not (as TCP finds out what a line can carry).
+number of answers that did not (as TCP finds out what a line can carry). Of those that are let in a few are worked on,
+and the others stand in line, which costs nothing. Once others are turned away nobody is worked on who stood there for
+longer than a second: he is told to come again, too, rather than answered when he no longer waits.
 
 A service that takes more than it can do answers everybody too late, and so nobody. Whoever asks after its health is
 always let in: an overloaded process that is taken for a dead one is killed, and its load falls on the others.
 """
 
 import asyncio
+from collections import deque
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from assent_common import metrics
 from assent_common.http import problems
-from assent_common.http.middleware import QUIET, refuse
+from assent_common.http.middleware import QUIET, Refusal
 
 AT_ONCE = 200
 WITHIN_S = 30.0
 SLOW_S = 1.0
 FEWEST = 32
-"""Enough to keep the pool's connections busy, and for a burst to wait rather than to be refused."""
+"""Enough to keep the pool's connections busy, and for a burst to wait rather than to be refused. So many are worked on,
+whatever stands in line behind them."""
 
 
 class Admission:
     """The outermost middleware, so that a refusal costs next to nothing: no span, no log line, no body read."""
 
-    def __init__(self, app: ASGIApp, *, at_once: int = AT_ONCE, within_s: float = WITHIN_S) -> None:
+    def __init__(
+        self, app: ASGIApp, *, at_once: int = AT_ONCE, within_s: float = WITHIN_S, slow_s: float = SLOW_S
+    ) -> None:
         self._app = app
         self._most = self._at_once = float(at_once)
         self._fewest = float(min(at_once, FEWEST))
         self._within_s = within_s
+        self._slow_s = slow_s
+        self._overloaded = Refusal(problems.Overloaded("as many as can be are being answered already"))
+        self.too_slow = Refusal(problems.TooSlow(f"it was not answered within {within_s:g} s"))
         #: Requests that nothing was answered to yet. A stream is none of them once it has begun.
         self.inside = 0
+        #: Those of them that are worked on, and the others, who came first in front.
+        self._working = 0
+        self._line: deque[_Visit] = deque()
+        self._turned_away_at = 0.0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] in QUIET:
             await self._app(scope, receive, send)
         elif self.inside >= self._at_once:
-            metrics.HTTP_REFUSED.labels("overloaded").inc()
-            await refuse(problems.Overloaded(f"{self.inside} requests are being answered already"), scope, send)
+            self._turned_away_at = asyncio.get_running_loop().time()
+            await self._turn_away(scope, send)
         else:
             await self._let_in(scope, receive, _Visit(self, scope, send, self._within_s))
 
     def answered(self, took_s: float) -> None:
         """Learn from one answer how many may be inside."""
-        if took_s > SLOW_S:
+        if took_s > self._slow_s:
             self._at_once = max(self._fewest, self._at_once * 0.9)
         else:
             self._at_once = min(self._most, self._at_once + 1 / self._at_once)
 
+    def begin(self, visit: "_Visit") -> bool:
+        """Whether it may be worked on at once; else it stands in line now."""
+        if self._working < self._fewest:
+            self._working += 1
+            return True
+        self._line.append(visit)
+        return False
+
+    def next_in_line(self, now: float) -> None:
+        """One is done with. Whose turn it is, it stays the same number; nobody's, it is one fewer."""
+        while self._line:
+            visit = self._line.popleft()
+            stale = now - visit.began_at > self._slow_s and self._turned_away_at > visit.began_at
+            if visit.called(works=not stale) and not stale:
+                return
+        self._working -= 1
+
     async def _let_in(self, scope: Scope, receive: Receive, visit: "_Visit") -> None:
         try:
-            await self._app(scope, receive, visit.send)
+            if await visit.turn():
+                await self._app(scope, receive, visit.send)
+            else:
+                await self._turn_away(scope, visit.send)
         except (Exception, asyncio.CancelledError):
             if visit.refusal is None:
                 raise
@@ -62,6 +95,10 @@ class Admission:
             visit.leave()
         if visit.refusal is not None:
             await visit.refusal
+
+    async def _turn_away(self, scope: Scope, send: Send) -> None:
+        metrics.HTTP_REFUSED.labels("overloaded").inc()
+        await self._overloaded.give(scope, send)
 
 
 class _Visit:
@@ -77,11 +114,30 @@ class _Visit:
         self._scope = scope
         self._send = send
         self._is_inside = True
-        self._within_s = within_s
         self._loop = asyncio.get_running_loop()
-        self._began_at = self._loop.time()
+        self.began_at = self._loop.time()
         self._alarm = self._loop.call_later(within_s, self._give_up)
         admission.inside += 1
+        #: Whether it is one of those that are worked on.
+        self._works = False
+        #: While it stands in line.
+        self._call: asyncio.Future[bool] | None = None
+
+    async def turn(self) -> bool:
+        """True once it is worked on, False where it stood in line for too long."""
+        if self._admission.begin(self):
+            self._works = True
+            return True
+        self._call = self._loop.create_future()
+        return await self._call
+
+    def called(self, *, works: bool) -> bool:
+        """It is its turn, or it is to go. False where it went already."""
+        if self._call is None or self._call.done():
+            return False
+        self._works = works
+        self._call.set_result(works)
+        return True
 
     async def send(self, message: Message) -> None:
         if self.refusal is None:
@@ -93,12 +149,14 @@ class _Visit:
             self._is_inside = False
             self._alarm.cancel()
             self._admission.inside -= 1
-            self._admission.answered(self._loop.time() - self._began_at)
+            now = self._loop.time()
+            self._admission.answered(now - self.began_at)
+            if self._works:
+                self._admission.next_in_line(now)
 
     def _give_up(self) -> None:
         """The caller is told at once: what hangs in a dead connection may not end for long, though it is cancelled."""
         self.leave()
         metrics.HTTP_REFUSED.labels("too-slow").inc()
-        slow = problems.TooSlow(f"it was not answered within {self._within_s:g} s")
-        self.refusal = asyncio.create_task(refuse(slow, self._scope, self._send))
+        self.refusal = asyncio.create_task(self._admission.too_slow.give(self._scope, self._send))
         self.task.cancel()
