@@ -90,7 +90,7 @@ class Bench:
             "ASSENT_SERVICE_TOKENS": json.dumps({"bench": sha256(TOKEN.encode()).hexdigest()}),
             **more,
         }
-        async with _process(["assent_workflow.main"], environment):
+        async with process(["assent_workflow.main"], environment):
             await until(lambda: asyncio.to_thread(healthy, port, "ready"), within_s=60)
             yield port
 
@@ -98,8 +98,8 @@ class Bench:
     async def bare(self) -> AsyncIterator[int]:
         port = free_port()
         environment = {"ASSENT_DATABASE_URL": self._postgres.plain_url("workflow")}
-        async with _process(["tests.bench.bare", str(port)], environment):
-            await until(lambda: _listens(port), within_s=60)
+        async with process(["tests.bench.bare", str(port)], environment):
+            await until(lambda: listens(port), within_s=60)
             yield port
 
     def questions(self, *names: str) -> list[bytes]:
@@ -147,18 +147,18 @@ def _said(loads: Sequence[Load]) -> str:
 
 
 @asynccontextmanager
-async def _process(module: Sequence[str], environment: Mapping[str, str]) -> AsyncIterator[Process]:
-    process = await asyncio.create_subprocess_exec(
+async def process(module: Sequence[str], environment: Mapping[str, str]) -> AsyncIterator[Process]:
+    started = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", *module), env={**os.environ, **environment}, stdout=DEVNULL
     )
     try:
-        yield process
+        yield started
     finally:
-        process.terminate()
-        await process.wait()
+        started.terminate()
+        await started.wait()
 
 
-async def _listens(port: int) -> bool:
+async def listens(port: int) -> bool:
     try:
         _, writer = await asyncio.open_connection("127.0.0.1", port)
     except OSError:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import quantiles
 
+Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
 
 @dataclass(frozen=True, slots=True)
 class Load:
@@ -27,25 +29,33 @@ class Load:
         return f"{self.a_second:,.0f} a second, p50 {self.p50:.1f} ms, p99 {self.p99:.1f} ms"
 
 
+async def ask(stream: Stream, request: bytes) -> bytes:
+    """The head of the answer. Its body is read, and thrown away."""
+    reader, writer = stream
+    writer.write(request)
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+    await reader.readexactly(int(length.partition(b":")[2]))
+    return head
+
+
 async def load(port: int, paths: Sequence[str], *, token: str, clients: int, seconds: float) -> Load:
     """Ask for the paths in turn. AssertionError for any answer but 200."""
     took: list[float] = []
     ends_at = time.perf_counter() + seconds
 
     async def client(first: int) -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        stream = await asyncio.open_connection("127.0.0.1", port)
         number = first
         while time.perf_counter() < ends_at:
             path = paths[number % len(paths)]
             number += clients
             began = time.perf_counter()
-            writer.write(f"GET {path} HTTP/1.1\r\nHost: b\r\nAuthorization: Bearer {token}\r\n\r\n".encode())
-            head = await reader.readuntil(b"\r\n\r\n")
+            request = f"GET {path} HTTP/1.1\r\nHost: b\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
+            head = await ask(stream, request)
             assert head.startswith(b"HTTP/1.1 200"), head
-            length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
-            await reader.readexactly(int(length.partition(b":")[2]))
             took.append((time.perf_counter() - began) * 1000)
-        writer.close()
+        stream[1].close()
 
     began = time.perf_counter()
     async with asyncio.TaskGroup() as tasks:

@@ -2,44 +2,65 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import count
 from statistics import quantiles
 
-from tests.bench.http import Load
+from tests.bench.http import Load, Stream, ask
 
 CONNECTIONS = 64
 
+Take = Callable[[bytes, float], None]
+"""What is done with the head of an answer, and the seconds since its request was due."""
 
-async def at_rate(port: int, requests: Sequence[bytes], *, rate: float, seconds: float) -> Load:
-    """Ask in turn. Each takes from when it was due, not from when it could be sent. AssertionError for all but 200, and
-    503, which is counted."""
-    streams: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.Queue()
-    for _ in range(CONNECTIONS):
+
+async def when_due(
+    port: int, requests: Callable[[], bytes], take: Take, *, rate: float, seconds: float, connections: int
+) -> float:
+    """Each request is sent when it is due, or once a connection is free. Returns how many seconds all of it took."""
+    streams: asyncio.LifoQueue[Stream] = asyncio.LifoQueue()
+    for _ in range(connections):
         streams.put_nowait(await asyncio.open_connection("127.0.0.1", port))
-    took: list[float] = []
-    refused = 0
 
-    async def ask(request: bytes, due_at: float) -> None:
-        nonlocal refused
-        reader, writer = await streams.get()
-        writer.write(request)
-        head = await reader.readuntil(b"\r\n\r\n")
-        assert head.startswith((b"HTTP/1.1 200", b"HTTP/1.1 503")), head
-        length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
-        await reader.readexactly(int(length.partition(b":")[2]))
-        if head.startswith(b"HTTP/1.1 200"):
-            took.append((time.perf_counter() - due_at) * 1000)
-        else:
-            refused += 1
-        streams.put_nowait((reader, writer))
+    async def one(due_at: float) -> None:
+        stream = await streams.get()
+        take(await ask(stream, requests()), time.perf_counter() - due_at)
+        streams.put_nowait(stream)
 
     began = time.perf_counter()
     async with asyncio.TaskGroup() as tasks:
         for number in range(int(rate * seconds)):
             due_at = began + number / rate
-            await asyncio.sleep(max(0.0, due_at - time.perf_counter()))
-            tasks.create_task(ask(requests[number % len(requests)], due_at))
+            if (early := due_at - time.perf_counter()) > 0:
+                await asyncio.sleep(early)
+            elif number % 100 == 0:
+                await asyncio.sleep(0)
+            tasks.create_task(one(due_at))
+    took = time.perf_counter() - began
     while not streams.empty():
         streams.get_nowait()[1].close()
+    return took
+
+
+async def at_rate(port: int, requests: Sequence[bytes], *, rate: float, seconds: float) -> Load:
+    """Ask in turn. Each takes from when it was due, not from when it could be sent. AssertionError for all but 200, and
+    503, which is counted."""
+    took: list[float] = []
+    refused = 0
+
+    def take(head: bytes, since_due_s: float) -> None:
+        nonlocal refused
+        assert head.startswith((b"HTTP/1.1 200", b"HTTP/1.1 503")), head
+        if head.startswith(b"HTTP/1.1 200"):
+            took.append(since_due_s * 1000)
+        else:
+            refused += 1
+
+    lasted = await when_due(port, in_turn(requests), take, rate=rate, seconds=seconds, connections=CONNECTIONS)
     cuts = quantiles(took, n=100)
-    return Load(len(took), time.perf_counter() - began, cuts[49], cuts[98], refused)
+    return Load(len(took), lasted, cuts[49], cuts[98], refused)
+
+
+def in_turn(requests: Sequence[bytes]) -> Callable[[], bytes]:
+    numbers = count()
+    return lambda: requests[next(numbers) % len(requests)]

@@ -17,21 +17,28 @@ from itertools import count
 from pathlib import Path
 from statistics import median, quantiles
 
+import psutil
 import uvloop
 from assent_local import broker
 from assent_local.ports import free_port
 from assent_local.postgres import Postgres
 
 from tests.bench.catalog import Catalog
-from tests.bench.gate import Bench
+from tests.bench.gate import Bench, listens, process
+from tests.bench.http import ask
+from tests.bench.open_loop import in_turn, when_due
 from tests.bench.report import Row, Table
+from tests.support.wait import until
 
+PARTS = ("refusal", "catalogue", "gate")
 IN_TIME_S = 2.0
 TIMES = 3
 #: At once for the peak; as many as keep the service busy.
 CLIENTS = 24
 #: Above that a client of the open loop waits for a connection, as one behind a proxy does.
 CONNECTIONS = 1000
+#: Of which the cost of one is told.
+REFUSALS = 24_000
 #: Where the principals' quota would answer first, nothing would be known of the service.
 TOKEN = "viewer"
 
@@ -78,7 +85,7 @@ async def peak(port: int, requests: Requests, seconds: float) -> Came:
     async def client() -> None:
         stream = await asyncio.open_connection("127.0.0.1", port)
         while (began := time.perf_counter()) < ends_at:
-            came.take(await _ask(stream, requests()), time.perf_counter() - began)
+            came.take(await ask(stream, requests()), time.perf_counter() - began)
         stream[1].close()
 
     began = time.perf_counter()
@@ -90,39 +97,10 @@ async def peak(port: int, requests: Requests, seconds: float) -> Came:
 
 
 async def flood(port: int, requests: Requests, rate: float, seconds: float) -> Came:
-    """Each request is sent when it is due, or once a connection is free; in time counts from when it was due."""
+    """In time counts from when it was due."""
     came = Came()
-    streams: asyncio.LifoQueue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.LifoQueue()
-    for _ in range(CONNECTIONS):
-        streams.put_nowait(await asyncio.open_connection("127.0.0.1", port))
-
-    async def ask(due_at: float) -> None:
-        stream = await streams.get()
-        came.take(await _ask(stream, requests()), time.perf_counter() - due_at)
-        streams.put_nowait(stream)
-
-    began = time.perf_counter()
-    async with asyncio.TaskGroup() as tasks:
-        for number in range(int(rate * seconds)):
-            due_at = began + number / rate
-            if (early := due_at - time.perf_counter()) > 0:
-                await asyncio.sleep(early)
-            elif number % 100 == 0:
-                await asyncio.sleep(0)
-            tasks.create_task(ask(due_at))
-    came.seconds = time.perf_counter() - began
-    while not streams.empty():
-        streams.get_nowait()[1].close()
+    came.seconds = await when_due(port, requests, came.take, rate=rate, seconds=seconds, connections=CONNECTIONS)
     return came
-
-
-async def _ask(stream: tuple[asyncio.StreamReader, asyncio.StreamWriter], request: bytes) -> bytes:
-    reader, writer = stream
-    writer.write(request)
-    head = await reader.readuntil(b"\r\n\r\n")
-    length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
-    await reader.readexactly(int(length.partition(b":")[2]))
-    return head
 
 
 async def tried(what: str, port: int, requests: Requests, table: Table, seconds: float, repeat: int) -> None:
@@ -156,9 +134,9 @@ async def catalogue(table: Table, versions: int, seconds: float, repeat: int) ->
             rows = await connection.fetch("select id::text from model_versions order by id limit 2000")
         ids = [row["id"] for row in rows]
         async with catalog.served("tests.contract.served", "catalog-api") as (port, _):
-            reads = _turns([_request("GET", f"/v1/model-versions/{id_}", TOKEN) for id_ in ids])
+            reads = in_turn([_request("GET", f"/v1/model-versions/{id_}", TOKEN) for id_ in ids])
             await tried("catalogue: GET by id", port, reads, table, seconds, repeat)
-            words = _turns([_request("GET", f"/v1/search?q=team-{n}&limit=20", TOKEN) for n in range(300)])
+            words = in_turn([_request("GET", f"/v1/search?q=team-{n}&limit=20", TOKEN) for n in range(300)])
             await tried("catalogue: search", port, words, table, seconds, repeat)
             await tried("catalogue: POST a use case", port, _use_cases(), table, seconds, repeat)
 
@@ -172,14 +150,46 @@ async def gate(table: Table, candidacies: int, seconds: float, repeat: int) -> N
             bench = Bench(postgres, kafka.bootstrap_servers, candidacies)
             await bench.sow()
             async with bench.gate(ASSENT_REQUESTS_A_MINUTE="100000000") as port:
-                await tried("gate", port, _turns(bench.questions("model_version")), table, seconds, repeat)
+                await tried("gate", port, in_turn(bench.questions("model_version")), table, seconds, repeat)
         finally:
             await postgres.kill()
 
 
-def _turns(requests: Sequence[bytes]) -> Requests:
-    numbers = count()
-    return lambda: requests[next(numbers) % len(requests)]
+async def refusal(table: Table, repeat: int) -> None:
+    """By the processor's time, which holds beside other work: what is left when nothing else is done."""
+    costs: dict[str, list[float]] = {"ours": [], "bare": []}
+    for which, took in costs.items():
+        port = free_port()
+        async with process(["tests.bench.refusing", which, str(port)], {}) as started:
+            await until(lambda port=port: listens(port), within_s=60)  # type: ignore[misc]
+            server = psutil.Process(started.pid)
+            for _ in range(repeat):
+                before = sum(server.cpu_times()[:2])
+                await _turned_away(port, REFUSALS)
+                took.append((sum(server.cpu_times()[:2]) - before) / REFUSALS * 1e6)
+    ours, bare = costs["ours"], costs["bare"]
+    table.add(
+        Row(
+            "to turn somebody away",
+            f"{median(ours):.0f} µs of the service's CPU ({min(ours):.0f}-{max(ours):.0f})",
+            f"a server that only says so: {median(bare):.0f} µs ({min(bare):.0f}-{max(bare):.0f})",
+        )
+    )
+
+
+async def _turned_away(port: int, times: int) -> None:
+    request = _request("GET", "/v1/model-versions/01980000-0000-7000-8000-000000000000", "x" * 800)
+
+    async def client() -> None:
+        stream = await asyncio.open_connection("127.0.0.1", port)
+        for _ in range(times // CLIENTS):
+            head = await ask(stream, request)
+            assert head.startswith(b"HTTP/1.1 503"), head
+        stream[1].close()
+
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(CLIENTS):
+            tasks.create_task(client())
 
 
 def _use_cases() -> Requests:
@@ -201,6 +211,8 @@ def _request(method: str, path: str, token: str, body: bytes = b"") -> bytes:
 
 async def run(versions: int, seconds: float, repeat: int, parts: Sequence[str], write_to: Path | None) -> None:
     table = Table("bench-overload", "Overload")
+    if "refusal" in parts:
+        await refusal(table, repeat)
     if "catalogue" in parts:
         await catalogue(table, versions, seconds, repeat)
     if "gate" in parts:
@@ -214,7 +226,7 @@ def main() -> None:
     parser.add_argument("--versions", type=int, default=100_000, help="And candidacies")
     parser.add_argument("--seconds", type=float, default=10, help="Of each load")
     parser.add_argument("--repeat", type=int, default=3, help="Of which the median counts")
-    parser.add_argument("--parts", nargs="*", choices=("catalogue", "gate"), default=("catalogue", "gate"))
+    parser.add_argument("--parts", nargs="*", choices=PARTS, default=PARTS)
     parser.add_argument("--write", type=Path, default=None, help="The Markdown page that keeps the table")
     given = parser.parse_args()
     uvloop.run(run(given.versions, given.seconds, given.repeat, given.parts, given.write))

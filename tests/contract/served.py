@@ -21,7 +21,7 @@ async def main(name: str, port: int) -> None:
     database = Database(os.environ["ASSENT_DATABASE_URL"], service=name, clock=SystemClock())
     await migrations.upgrade(database, services.PACKAGES[name])
     app = services.app(name, database, SystemClock())
-    await uvicorn.Server(uvicorn.Config(app, port=port, log_config=None, lifespan="off")).serve()
+    await uvicorn.Server(uvicorn.Config(app, port=port, log_config=None, access_log=False, lifespan="off")).serve()
 
 
 if __name__ == "__main__":

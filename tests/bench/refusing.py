@@ -1,0 +1,34 @@
+"""What it costs to turn somebody away: `python -m tests.bench.refusing ours|bare PORT`.
+
+Ours is the door of every service, closed. Bare is a server that says the same in the fewest words: what is left then is
+reading the request and writing the answer.
+"""
+
+import sys
+
+import uvicorn
+from assent_common.http.admission import Admission
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+BODY = b"{" + b" " * 280 + b"}"
+HEADERS = [
+    (b"content-length", str(len(BODY)).encode()),
+    (b"content-type", b"application/problem+json"),
+    (b"retry-after", b"1"),
+    *((f"x-header-{number}".encode(), b"as long as ours") for number in range(6)),
+]
+
+
+async def nobody(scope: Scope, receive: Receive, send: Send) -> None:
+    raise AssertionError("nobody is let in")
+
+
+async def bare(scope: Scope, receive: Receive, send: Send) -> None:
+    await send({"type": "http.response.start", "status": 503, "headers": HEADERS})
+    await send({"type": "http.response.body", "body": BODY})
+
+
+if __name__ == "__main__":
+    which, port = sys.argv[1:]
+    served: ASGIApp = bare if which == "bare" else Admission(nobody, at_once=0)
+    uvicorn.run(served, port=int(port), log_config=None, access_log=False, server_header=False, lifespan="off")
