@@ -73,6 +73,35 @@ async def test_bad_values_are_not_taken_for_a_database_that_is_away(store: Datab
         assert not is_transient(error.value), error.value
 
 
+@pytest.mark.parametrize("bare", [True, False])
+async def test_what_a_newer_release_migrates_away_from_under_a_statement_is_asked_again(
+    database_url: str, bare: bool
+) -> None:
+    """A column was added beside those of a statement that is prepared already: the trial of T15 found it."""
+    service = Database(database_url, service="before", clock=SystemClock(), pool_size=1)
+    newer = Database(database_url, service="newer", clock=SystemClock(), pool_size=1)
+
+    async def read() -> object:
+        async with service.transaction() as uow:
+            if bare:
+                return await (await uow.sql()).fetchval("select * from entities")
+            return (await uow.session.execute(text("select * from entities"))).scalar_one()
+
+    try:
+        async with newer.connection() as connection:
+            await connection.execute("create table entities (key text); insert into entities values ('churn')")
+        assert await read() == "churn"
+        async with newer.connection() as connection:
+            await connection.execute("alter table entities add column owner text")
+        with pytest.raises(Exception, match="cached statement plan is invalid") as failed:
+            await read()
+        assert is_transient(failed.value)
+        assert await read() == "churn"
+    finally:
+        await service.close()
+        await newer.close()
+
+
 async def test_a_database_that_is_away_is(store: Database) -> None:
     async with store.connection() as connection:
         with pytest.raises(asyncpg.QueryCanceledError) as cancelled:

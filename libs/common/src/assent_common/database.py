@@ -159,6 +159,9 @@ def is_transient(error: BaseException) -> bool:
     """Whether the same statement may succeed later without anybody changing anything."""
     if isinstance(error, PoolTimeout | TimeoutError):
         return True
+    if isinstance(error, asyncpg.InvalidCachedStatementError | asyncpg.OutdatedSchemaCacheError):
+        # A newer release migrated meanwhile. The connection has forgotten the statement, and makes it anew.
+        return True
     if isinstance(error, asyncpg.InternalClientError):
         # A connection that was terminated in the middle of an operation never comes out of it.
         return "another operation" in str(error)
