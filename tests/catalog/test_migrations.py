@@ -2,11 +2,15 @@
 
 import asyncio
 
+import asyncpg
+import pytest
 from assent_common import migrations
 from assent_common.events.governance import CandidacyStatus
+from sqlalchemy import text
 
 from tests.catalog.world import MODEL, World, a_candidacy, a_deployment, a_model, a_monitor, a_version
 from tests.support.migrating import down_and_up_while, down_to
+from tests.support.wait import until
 
 WRITE_OF_THE_FIRST = """
 insert into model_versions (id, urn, source, name, source_status, metrics_status, content_hash, created_at, live,
@@ -14,6 +18,14 @@ insert into model_versions (id, urn, source, name, source_status, metrics_status
 select gen_random_uuid(), urn || '/' || $1::int, source, name, source_status, metrics_status, content_hash, created_at,
        live, record, search, sequence, changed_at
   from model_versions where urn not like '%/7/%'
+"""
+
+# The one stands, the other waits, and the table that the one replaced is nobody's.
+BETWEEN_0009_AND_0010 = """
+select (select version_num from alembic_version) = '0009'
+       and exists (select from pg_locks where relation = 'use_case_history'::regclass and not granted)
+       and not exists (select from pg_locks where relation = 'metrics'::regclass and mode = 'AccessExclusiveLock')
+       and exists (select from pg_locks where locktype = 'advisory' and objid = $1 and granted)
 """
 
 
@@ -82,6 +94,41 @@ async def test_every_step_goes_down_and_up_while_a_process_of_the_first_schema_w
     versions = await world.everything("/v1/model-versions")
     assert len(versions) == written + 1
     assert {version["name"] for version in versions} == {"customer-churn"}
+
+
+async def test_what_fails_leaves_the_steps_before_it_and_is_gone_on_with(world: World) -> None:
+    await world.hears(a_version())
+    await down_to(world.database, "assent_catalog", "0008")
+    async with world.database.connection() as connection:
+        # In the way of 0010.
+        await connection.execute("create index use_case_history_datasets on use_case_history (at)")
+
+    with pytest.raises(asyncpg.DuplicateTableError, match="use_case_history_datasets"):
+        await migrations.upgrade(world.database, "assent_catalog")
+    async with world.database.connection() as connection:
+        assert await connection.fetchval("select version_num from alembic_version") == "0009"
+        assert await connection.fetchval("select to_regclass('metrics_created') is not null")
+        assert await connection.fetchval("select to_regclass('deployment_history_monitors') is null")
+        await connection.execute("drop index use_case_history_datasets")
+
+    # All at once: the lock was given back, and only one of them goes on from there.
+    await asyncio.gather(*(migrations.upgrade(world.database, "assent_catalog") for _ in range(4)))
+    async with world.database.connection() as connection:
+        assert await connection.fetchval("select version_num from alembic_version") > "0009"
+        assert await connection.fetchval("select to_regclass('deployment_history_monitors') is not null")
+        assert await connection.fetchval("select count(*) from pg_locks where locktype = 'advisory'") == 0
+        assert await connection.fetchval("show lock_timeout") == "0"
+
+
+async def test_a_step_holds_nothing_of_the_one_before_it_and_no_other_process_comes_between(world: World) -> None:
+    await down_to(world.database, "assent_catalog", "0008")
+    async with world.database.engine.connect() as other, world.database.connection() as watching:
+        # Stops 0010 in the middle.
+        await other.execute(text("lock table use_case_history in row exclusive mode"))
+        migrating = asyncio.create_task(migrations.upgrade(world.database, "assent_catalog"))
+        await until(lambda: watching.fetchval(BETWEEN_0009_AND_0010, migrations.LOCK), within_s=60)
+        await other.rollback()
+        await migrating
 
 
 async def test_a_process_of_before_goes_on_beside_the_new_tables(world: World) -> None:

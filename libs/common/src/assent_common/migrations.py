@@ -1,17 +1,21 @@
-"""Alembic, run by the service itself when it starts: one at a time, whoever comes first.
+"""Alembic, run by the service itself when it starts: one process at a time, whoever comes first, and each revision a
+transaction: what one locks is free again while the next one builds its indexes.
 
 A service's package has `migrations/` with `env.py` (two lines: `from assent_common.migrations import run` and
 `run(metadata)`) and `versions/`.
 """
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from importlib.resources import as_file, files
 
 from alembic import command, context, op
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import AdaptedConnection, Connection, MetaData, text
+from sqlalchemy import AdaptedConnection, Connection, MetaData
+from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.schema import SchemaItem
 
 from assent_common import grants, schema, telemetry
@@ -19,6 +23,18 @@ from assent_common.database import Database, is_transient
 
 LOCK = 1_634_956_147
 """An arbitrary number: the advisory lock that migrating processes share."""
+
+# Of the session, as each revision is a transaction of its own. To fill a column of a million rows takes what it takes.
+ALONE = f"""
+select pg_advisory_lock({LOCK});
+set lock_timeout = '5s';
+set statement_timeout = 0;
+"""
+NO_LONGER = f"""
+reset statement_timeout;
+reset lock_timeout;
+select pg_advisory_unlock({LOCK});
+"""
 
 
 async def upgrade(
@@ -31,6 +47,8 @@ async def upgrade(
 ) -> None:
     """Bring the schema up to date. Waits for the database up to `deadline_s`; raises what it said last after that.
 
+    Where a revision fails, those before it stay, and are not done again.
+
     `works_as` is the role that the service works as, where it is not the one of `database`: it is given what it needs.
     """
     loop = asyncio.get_running_loop()
@@ -38,8 +56,7 @@ async def upgrade(
     backoff_s = 0.2
     while True:
         try:
-            async with database.engine.begin() as connection:
-                await connection.execute(text("select pg_advisory_xact_lock(:lock)").bindparams(lock=LOCK))
+            async with _alone(database) as connection:
                 await connection.run_sync(_migrate, package, revision)
                 if works_as is not None:
                     raw = await connection.get_raw_connection()
@@ -54,6 +71,23 @@ async def upgrade(
             backoff_s = min(backoff_s * 2, 5)
 
 
+@asynccontextmanager
+async def _alone(database: Database) -> AsyncIterator[AsyncConnection]:
+    """A connection that is in no transaction, while no other process migrates."""
+    async with database.engine.connect() as connection:
+        raw = await connection.get_raw_connection()
+        assert raw.driver_connection is not None
+        try:
+            await raw.driver_connection.execute(ALONE)
+            yield connection
+            await connection.commit()
+            await raw.driver_connection.execute(NO_LONGER)
+        except BaseException:
+            # The lock ends with the session, in whatever state that is.
+            await connection.invalidate()
+            raise
+
+
 def _migrate(connection: Connection, package: str, revision: str) -> None:
     with as_file(files(package) / "migrations") as scripts:
         config = Config()
@@ -64,10 +98,12 @@ def _migrate(connection: Connection, package: str, revision: str) -> None:
             # Migrations only add while two releases run beside each other: this one may begin again meanwhile.
             telemetry.logger().warning("schema_is_of_a_later_release", package=package)
             return
-        if revision == "head" or not revision.startswith(("-", "base")):
-            command.upgrade(config, revision)
-        else:
-            command.downgrade(config, revision)
+        # Alembic begins and ends transactions only where it finds none.
+        connection.commit()
+        down = revision.startswith(("-", "base"))
+        # After half of the way, `-2` would be another revision for who tries again.
+        config.attributes["a_transaction_each"] = not down
+        (command.downgrade if down else command.upgrade)(config, revision)
 
 
 def _is_of_a_later_release(config: Config, connection: Connection) -> bool:
@@ -91,12 +127,10 @@ def run(metadata: MetaData) -> None:
         connection=context.config.attributes["connection"],
         target_metadata=metadata,
         include_object=_is_the_services_own,
-        transaction_per_migration=False,
+        transaction_per_migration=context.config.attributes["a_transaction_each"],
     )
-    context.execute("set local lock_timeout = '5s'")
-    # To fill a column of a million rows takes what it takes.
-    context.execute("set local statement_timeout = 0")
-    context.run_migrations()
+    with context.begin_transaction():
+        context.run_migrations()
 
 
 def _is_the_services_own(_: SchemaItem, name: str | None, kind: str, __: bool, ___: SchemaItem | None) -> bool:
