@@ -1,5 +1,6 @@
 """Where a policy asks for a review, a use case goes on by what is decided, once, and by nobody's hand."""
 
+import asyncio
 from itertools import permutations
 from typing import Any
 from uuid import UUID
@@ -9,8 +10,10 @@ from assent_common import ids
 from assent_common.events.catalog import Stage
 from assent_common.events.envelope import CloudEvent
 from assent_common.events.governance import ReviewedStages, StepChanged, StepStatus
+from sqlalchemy import text
 
 from tests.catalog.world import MADE_AT, World, an_event
+from tests.support.wait import until
 
 REVIEW = ids.new()
 
@@ -69,6 +72,32 @@ async def test_it_is_not_moved_by_hand_where_a_policy_asks_for_a_review(world: W
     assert (now["stage"], now["proposal"], now["outcome"]["status"]) == ("development", None, "accepted")
     history = (await world.get("/v1/use-cases/retention/history"))["items"]
     assert (history[0]["by"], history[0]["state"]["stage"]) == ("lucia", "development")
+
+
+async def test_a_policy_that_is_heard_of_while_a_use_case_is_moved_is_about_the_next_move(world: World) -> None:
+    await world.create_use_case()
+    async with world.database.engine.connect() as other:
+        # Stops the move behind the question whether it is by hand, before it is made.
+        await other.execute(text("lock table audit in share mode"))
+        moving = asyncio.create_task(owner(world, "POST", "/stage", {"stage": "development"}))
+        await until(lambda: waiting(world, 1), within_s=30)
+        hearing = asyncio.create_task(world.hears(ReviewedStages(stages=[Stage.DEVELOPMENT])))
+        await until(lambda: waiting(world, 2), within_s=30)
+        assert not moving.done()
+        assert not hearing.done()
+        await other.rollback()
+    moved = await moving
+    await hearing
+    assert (moved.status_code, moved.json()["stage"]) == (200, "development")
+
+
+async def waiting(world: World, how_many: int) -> bool:
+    """Whether so many of this database's sessions wait for another's lock."""
+    async with world.database.connection() as connection:
+        count: int = await connection.fetchval(
+            "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+        )
+    return count == how_many
 
 
 async def test_it_goes_on_once_in_whatever_order_and_however_often_it_is_told(world: World) -> None:
