@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from assent_common import telemetry
-from assent_common.bare import IDLE_S, Bare
+from assent_common.bare import IDLE_S, Bare, Use
 from assent_common.clock import Clock
 from assent_common.uow import UnitOfWork
 
@@ -92,16 +92,9 @@ class Database:
         async with self._bare.beside_a_session(), self._sessions() as session:
             yield session
 
-    @asynccontextmanager
-    async def connection(self) -> AsyncIterator[asyncpg.Connection]:
+    def connection(self) -> Use:
         """A bare asyncpg connection of the pool, each statement its own transaction: for duties and hot reads."""
-        taken = await self._bare.take()
-        try:
-            yield taken.driver
-        except BaseException:
-            await self._bare.put_back(taken)
-            raise
-        await self._bare.keep(taken)
+        return Use(self._bare)
 
     async def ping(self) -> None:
         async with asyncio.timeout(3), self.reading() as session:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import orjson
 import structlog
 from opentelemetry import trace
-from opentelemetry.context import Context
+from opentelemetry.context import Context, attach, detach
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
@@ -28,6 +28,7 @@ _SECRETS = ("authorization", "password", "secret", "token", "database_url")
 
 tracer = trace.get_tracer("assent")
 _exports = False
+_log: structlog.typing.FilteringBoundLogger | None = None
 
 
 def configure(service: str, level: str = "INFO") -> None:
@@ -50,9 +51,11 @@ def configure(service: str, level: str = "INFO") -> None:
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(service=service)
+    global _exports, _log
+    # Bound once, and not with each line.
+    _log = structlog.get_logger().bind()
     logging.basicConfig(handlers=[_ToStructlog()], level=logging.WARNING, force=True)
     provider = TracerProvider(resource=Resource.create({"service.name": service}))
-    global _exports
     _exports = bool(os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"))
     if _exports:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -62,7 +65,7 @@ def configure(service: str, level: str = "INFO") -> None:
 
 
 def logger() -> structlog.typing.FilteringBoundLogger:
-    log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+    log: structlog.typing.FilteringBoundLogger = _log if _log is not None else structlog.get_logger()
     return log
 
 
@@ -93,11 +96,24 @@ def correlated(correlation: str | None) -> Iterator[str]:
     """Everything inside carries this correlation id (a new one for None)."""
     current = correlation or str(ids.new())
     token = _correlation_id.set(current)
-    with structlog.contextvars.bound_contextvars(correlation_id=current):
-        try:
-            yield current
-        finally:
-            _correlation_id.reset(token)
+    try:
+        yield current
+    finally:
+        _correlation_id.reset(token)
+
+
+@contextmanager
+def as_current(span: trace.Span) -> Iterator[None]:
+    """Everything inside is part of the span, which ends with it.
+
+    As `start_as_current_span`, in half the time: nothing is written into the span of what is raised.
+    """
+    token = attach(trace.set_span_in_context(span))
+    try:
+        yield
+    finally:
+        detach(token)
+        span.end()
 
 
 @contextmanager
@@ -151,9 +167,11 @@ def links_to(events: Sequence[CloudEvent]) -> list[trace.Link]:
 
 
 def _where(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    context = trace.get_current_span().get_span_context()
-    if context.is_valid:
-        event["trace_id"] = format(context.trace_id, "032x")
+    if (correlation := _correlation_id.get()) is not None:
+        event["correlation_id"] = correlation
+    span = trace.get_current_span().get_span_context()
+    if span.is_valid:
+        event["trace_id"] = format(span.trace_id, "032x")
     return event
 
 

@@ -51,6 +51,8 @@ class _Plain:
     def given(self, request: Request) -> list[dict[str, Any]] | None:
         """The arguments of each function, or None where something is at fault."""
         arguments = [dict(function.defaults) for function in self.functions]
+        if not request.scope["query_string"]:
+            return arguments
         query = request.query_params
         for name in query:
             if name not in self.parameters or name == fields.NAME:

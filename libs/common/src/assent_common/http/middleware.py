@@ -40,15 +40,11 @@ class Edge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        given = headers.get("x-request-id", "")
-        parent = headers.get("traceparent")
-        with (
-            telemetry.correlated(given if _ID.fullmatch(given) else None) as correlation,
-            telemetry.tracer.start_as_current_span(
-                scope["method"], context=telemetry.context_of(parent), kind=SpanKind.SERVER
-            ) as span,
-        ):
+        given = {name: value for name, value in scope["headers"] if name in (b"x-request-id", b"traceparent")}
+        id_ = given.get(b"x-request-id", b"").decode("latin-1")
+        parent = telemetry.context_of(given.get(b"traceparent", b"").decode("latin-1"))
+        span = telemetry.tracer.start_span(scope["method"], context=parent, kind=SpanKind.SERVER)
+        with telemetry.correlated(id_ if _ID.fullmatch(id_) else None) as correlation, telemetry.as_current(span):
             await self._answer(scope, receive, send, correlation, span)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send, correlation: str, span: Span) -> None:

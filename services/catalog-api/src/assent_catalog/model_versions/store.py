@@ -1,4 +1,4 @@
-"""Model versions read from rows. Everything a caller gives is bound, nothing spliced: the parts are constants."""
+"""Model versions read from rows. Everything a caller gives is bound; what statements are made of are constants."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -321,7 +321,8 @@ def page_statement(
     if after is not None:
         places = ", ".join(f"{{}}::{key.type}" for key in sorted_by)
         where.add(f"({', '.join(key.expression for key in sorted_by)}) {beyond} ({places})", *after)
-    where.values.append(limit)
+    # A list of everything is planned once: with its limit bound it would be planned each time.
+    cut = where.bind(limit) if where.values else str(limit)
     expressions = list(enumerate(key.expression for key in sorted_by))
     # Cut before the items are made: Postgres would make one of each row that was found, and throw most away.
     statement = f"""
@@ -329,7 +330,7 @@ def page_statement(
           from (select v.*, {", ".join(f"{each} as key_{place}" for place, each in expressions)}
                   from {table} where {where}
                  order by {", ".join(f"{each} {direction}" for _, each in expressions)}
-                 limit ${len(where.values)}) v
+                 limit {cut}) v
          order by {", ".join(f"key_{place} {direction}" for place, _ in expressions)}
     """  # noqa: S608 - every part is a constant of this module
     return statement, where.values
