@@ -11,9 +11,9 @@ from tests.support.history import REPOSITORY, git, sound
 
 #: What is taken for the release before, as long as nothing is tagged.
 COMMITS_BEFORE = 100
-#: Since it is there, a process that dies begins again beside a newer schema: who is older never promised it (R10).
-BEGINS_AGAIN = "_is_of_a_later_release"
-IN = "libs/common/src/assent_common/migrations.py"
+#: Since this is there, a process goes on, and begins again, beside a newer schema: who is older never promised it (R10).
+GOES_ON = "InvalidCachedStatementError"
+IN = "libs/common/src/assent_common/database.py"
 
 
 def release_before() -> str | None:
@@ -26,9 +26,9 @@ def release_before() -> str | None:
         f"services/{service}/src/{module.partition('.')[0]}/migrations/versions" for service, module in MODULES.items()
     ]
     release = sound(f"HEAD~{COMMITS_BEFORE}", folders)
-    if release is None or BEGINS_AGAIN in git("show", f"{release}:{IN}"):
+    if release is None or GOES_ON in git("show", f"{release}:{IN}"):
         return release
-    since = git("log", "--reverse", "--format=%H", f"-S{BEGINS_AGAIN}", "--", IN).split()
+    since = git("log", "--reverse", "--format=%H", f"-S{GOES_ON}", "--", IN).split()
     return next((commit for commit in since if sound(f"{commit}^!", folders)), None)
 
 
