@@ -11,7 +11,7 @@ from tests.support.history import REPOSITORY, git, sound
 
 #: What is taken for the release before, as long as nothing is tagged.
 COMMITS_BEFORE = 100
-#: Since this is there, a process goes on, and begins again, beside a newer schema: who is older never promised it (R10).
+#: Since this is there, a process goes on, and begins again, beside a newer schema: who is older never promised it.
 GOES_ON = "InvalidCachedStatementError"
 IN = "libs/common/src/assent_common/database.py"
 

@@ -62,6 +62,9 @@ class Database:
             json_deserializer=orjson.loads,
             connect_args={
                 "timeout": 5,
+                # Else a timer makes each statement anew after five minutes, and keeps alive for as long what was the
+                # first to ask it. Postgres plans it anew by itself when what it rests on changes.
+                "max_cached_statement_lifetime": 0,
                 **tls,
                 "server_settings": {
                     "application_name": f"assent-{service}",
