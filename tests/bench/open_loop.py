@@ -24,6 +24,10 @@ async def when_due(
 
     async def one(due_at: float) -> None:
         stream = await streams.get()
+        if stream[0].at_eof():
+            # It was idle for so long that the server closed it.
+            stream[1].close()
+            stream = await asyncio.open_connection("127.0.0.1", port)
         take(await ask(stream, requests()), time.perf_counter() - due_at)
         streams.put_nowait(stream)
 
