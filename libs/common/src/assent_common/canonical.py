@@ -39,8 +39,7 @@ def _text(value: Any) -> str:
         case float():
             return _number(value)
         case dict() | Mapping():
-            if not all(isinstance(key, str) for key in value):
-                raise TypeError("a JSON object's keys are strings")
+            # Either of them raises TypeError for a key that is no string.
             keys = sorted(value) if all(map(str.isascii, value)) else sorted(value, key=_utf16)
             return "{" + ",".join([f"{encode_basestring(key)}:{_text(value[key])}" for key in keys]) + "}"
         case list() | tuple():
@@ -49,7 +48,7 @@ def _text(value: Any) -> str:
 
 
 def _utf16(key: str) -> bytes:
-    return key.encode("utf-16-be")
+    return str.encode(key, "utf-16-be")
 
 
 def _number(value: float) -> str:
@@ -58,6 +57,10 @@ def _number(value: float) -> str:
         raise ValueError("NaN and infinity are not JSON")
     if value == 0:
         return "0"
+    spelled = repr(value)
+    if "e" not in spelled:
+        # Between 0.0001 and 1e16 both write it alike, but for the fraction that is none.
+        return spelled.removesuffix(".0")
     sign = "-" if value < 0 else ""
     mantissa, _, exponent = repr(abs(value)).partition("e")
     whole, _, fraction = mantissa.partition(".")

@@ -47,9 +47,9 @@ class Reader:
     async def read(self, package: ModelPackage, known: Reports) -> Found:
         """All reports of one version; those of which is known what they say only if they were written anew."""
         uris = uris_of(package)
-        outcomes = await asyncio.gather(
-            *(self._one(uri, content_type, known.readings.get(uri)) for uri, content_type in uris.items())
-        )
+        ones = [self._one(uri, content_type, known.readings.get(uri)) for uri, content_type in uris.items()]
+        # Most have but one, which needs no task beside this one.
+        outcomes = [await ones[0]] if len(ones) == 1 else await asyncio.gather(*ones)
         return dict(zip(uris, outcomes, strict=True))
 
     async def _one(self, uri: str, content_type: str | None, before: Reading | None) -> Reading | Unreadable:

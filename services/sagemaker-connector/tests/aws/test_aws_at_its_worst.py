@@ -1,7 +1,9 @@
 """What moto never does: empty pages, lost tokens, throttling, other regions' buckets, answers that are no JSON."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -159,3 +161,40 @@ async def test_a_truncated_report_is_no_report(account: Account, script: Script)
     result = await fetch(account, "s3://acme/e.json")
     assert isinstance(result, Unreadable)
     assert "S3 did not give it" in result.reason
+
+
+async def test_the_first_object_of_a_bucket_finds_the_way_for_all_that_are_asked_for_with_it(
+    account: Account, script: Script
+) -> None:
+    script.answers = [lambda *_: web.Response(body=b"{}", headers={"ETag": '"1"'})]
+    files = await asyncio.gather(*(fetch(account, f"s3://reports/a b/{n}.json") for n in range(50)))
+    assert all(isinstance(file, File) and file.body == b"{}" for file in files)
+    assert len(script.requests) == 50
+    assert {request.raw_path for request, _ in script.requests} == {f"/reports/a%20b/{n}.json" for n in range(50)}
+    # botocore's own requests are known by this.
+    assert sum("amz-sdk-invocation-id" in request.headers for request, _ in script.requests) == 1
+
+
+async def test_a_bucket_to_which_nobody_finds_the_way_says_so_of_each_object(account: Account, script: Script) -> None:
+    script.answers = [lambda *_: web.Response(status=403)]
+    files = await asyncio.gather(*(fetch(account, f"s3://reports/{n}.json") for n in range(50)))
+    assert all(isinstance(file, Unreadable) and "access denied" in file.reason for file in files)
+    assert len(script.requests) == 50
+
+
+@pytest.mark.parametrize(
+    ("told", "moment"),
+    [
+        (1767225600.123, datetime(2026, 1, 1, 0, 0, 0, 123000, tzinfo=UTC)),
+        (1767225600, datetime(2026, 1, 1, tzinfo=UTC)),
+        ("2026-01-01T01:00:00+01:00", datetime(2026, 1, 1, tzinfo=UTC)),
+    ],
+)
+async def test_a_moment_is_in_utc_however_it_is_told(
+    account: Account, script: Script, told: object, moment: datetime
+) -> None:
+    script.answers = [gives({"ModelPackageGroupSummaryList": [{"ModelPackageGroupArn": "a", "CreationTime": told}]})]
+    (created,) = [
+        record["CreationTime"] async for page in list_model_package_groups(account) for record in page.records
+    ]
+    assert created == moment

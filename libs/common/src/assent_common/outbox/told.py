@@ -21,6 +21,8 @@ async def last(connection: asyncpg.Connection, topic: Topic, subjects: Collectio
 
     What the transaction at hand is to tell is not among them: that is written at its end.
     """
+    if not subjects:
+        return {}
     rows = await connection.fetch(LAST, topic.name, list(subjects))
     events = [envelope.from_bytes(row["body"]) for row in rows]
     return {event.subject: event for event in events}

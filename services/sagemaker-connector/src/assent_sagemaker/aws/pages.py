@@ -1,7 +1,7 @@
 """Pages as SageMaker really gives them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Hashable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Hashable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,6 +13,8 @@ from assent_sagemaker.aws.errors import TokenExpired
 from assent_sagemaker.aws.limiter import Family
 
 T = TypeVar("T")
+U = TypeVar("U")
+V = TypeVar("V")
 
 REMEMBERED = 1000
 """So many of the records before are known again: a list shifts by a few under its pages, and a million may follow."""
@@ -80,31 +82,56 @@ async def stretch(pages: AsyncIterator[Page], reached: datetime | None) -> tuple
 
 
 @asynccontextmanager
-async def ahead(pages: AsyncIterator[T], by: int = 1) -> AsyncIterator[AsyncIterator[T]]:
-    """The same pages, so many of them read or under way before they are asked for, from now on."""
-    places = asyncio.Semaphore(by)
-    came: asyncio.Queue[tuple[T] | Exception | None] = asyncio.Queue()
+async def ahead(
+    pages: AsyncIterator[T], read: Callable[[T], Awaitable[U]], *, by: int = 1, at_once: int = 1
+) -> AsyncIterator[AsyncIterator[U]]:
+    """What `read` makes of the pages, in their order: begun now, so many of them before they are asked for, and so
+    many `at_once`."""
+    places, slots = asyncio.Semaphore(by), asyncio.Semaphore(at_once)
+    came: asyncio.Queue[asyncio.Task[U] | Exception | None] = asyncio.Queue()
+    under_way: set[asyncio.Task[Any]] = set()
 
-    async def read() -> None:
+    def begin(doing: Coroutine[Any, Any, V]) -> asyncio.Task[V]:
+        task = asyncio.create_task(doing)
+        under_way.add(task)
+        task.add_done_callback(ended)
+        return task
+
+    def ended(task: asyncio.Task[Any]) -> None:
+        under_way.discard(task)
+        # What nobody asks for any more is nobody's trouble.
+        _ = task.cancelled() or task.exception()
+
+    async def one(page: T) -> U:
+        try:
+            return await read(page)
+        finally:
+            slots.release()
+
+    async def everything() -> None:
         try:
             await places.acquire()
             async for page in pages:
-                came.put_nowait((page,))
+                await slots.acquire()
+                came.put_nowait(begin(one(page)))
                 await places.acquire()
             came.put_nowait(None)
         except Exception as error:  # noqa: BLE001 - it is raised where the page is asked for
             came.put_nowait(error)
 
-    async def given() -> AsyncIterator[T]:
+    async def given() -> AsyncIterator[U]:
         while (coming := await came.get()) is not None:
             if isinstance(coming, Exception):
                 raise coming
+            page = await coming
             places.release()
-            yield coming[0]
+            yield page
 
-    reading = asyncio.create_task(read())
+    begin(everything())
     try:
         yield given()
     finally:
-        reading.cancel()
-        await asyncio.wait({reading})
+        for task in under_way:
+            task.cancel()
+        if under_way:
+            await asyncio.wait(under_way)

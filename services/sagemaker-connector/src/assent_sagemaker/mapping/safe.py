@@ -36,7 +36,7 @@ def _safe(value: object, depth: int) -> Json:
     match value:
         case str():
             return clean(value)
-        case dict() | Mapping():
+        case dict():
             return {clean(str(key)): _safe(item, depth - 1) for key, item in value.items()}
         case None | bool():
             return value
@@ -55,6 +55,8 @@ def _safe(value: object, depth: int) -> Json:
             return [_safe(item, depth - 1) for item in value]
         case set() | frozenset():
             return sorted((_safe(item, depth - 1) for item in value), key=repr)
+        case Mapping():
+            return _safe(dict(value), depth)
     raise TypeError(f"{type(value).__name__} has no place in a registry's document")
 
 

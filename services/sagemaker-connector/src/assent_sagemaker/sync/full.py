@@ -6,7 +6,7 @@ creation, and how far that got is committed with each batch.
 
 import random
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, nullcontext
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -14,9 +14,9 @@ from assent_common.clock import to_utc
 from assent_common.events.registry import Kind
 
 from assent_sagemaker import arns, state
+from assent_sagemaker.aws import pages
 from assent_sagemaker.aws.account import Document
 from assent_sagemaker.aws.errors import Denied, Refused
-from assent_sagemaker.aws.pages import ahead
 from assent_sagemaker.aws.search import last_change, search
 from assent_sagemaker.sync import deployments, describe, listing, removals, rounds, views
 from assent_sagemaker.sync.listing import Inventory, Listed, Listing
@@ -31,8 +31,11 @@ SAMPLE = 3
 DESCRIBED = 3
 """So many packages of a page of Search that were registered after the listing are described; more are listed anew."""
 
-AHEAD = 8
-"""So many pages of Search are read while what is there is still being listed."""
+AHEAD = 16
+"""So many pages of Search are read before those before them are kept, and while what is there is still being listed."""
+
+READ_AT_ONCE = 2
+"""So many pages at once: while the one waits for its last reports, the next begins with its first."""
 
 _KINDS = (Kind.MODEL, Kind.MODEL_VERSION)
 
@@ -71,10 +74,11 @@ async def full(run: Run) -> str:
 
 async def _registry(run: Run) -> None:
     run.counts["listed"] = 0
+    await run.account.meet()
     await run.enter("listing")
     async with AsyncExitStack() as stack:
         by_search = run.source.plan != "describe" and not run.progress.search_useless
-        early = await stack.enter_async_context(ahead(_pages(run), AHEAD)) if by_search else None
+        early = await stack.enter_async_context(_pages(run)) if by_search else None
         found = await listing.everything(run)
         run.counts["listed"] = len(found.groups) + len(found.packages)
         there = found.keys
@@ -142,8 +146,8 @@ async def _by_search(
         # Before their packages, which inherit their tags.
         await describe.groups(run, await _not_kept(run, unseen_groups, groups_since))
         unseen_groups.clear()
-        async with begun.pop() if begun else ahead(_pages(run)) as pages:
-            more = await _search_packages(run, pages, mine.packages, others, sample, unseen)
+        async with begun.pop() if begun else _pages(run) as shown:
+            more = await _search_packages(run, shown, mine.packages, others, sample, unseen)
         await _search_shared(run, mine.packages, unseen)
         return more
 
@@ -177,23 +181,30 @@ async def _search_groups(run: Run, listed: Listing, unseen: Listing) -> None:
         await run.observer.groups(batch)
 
 
-async def _pages(run: Run) -> AsyncIterator[Page]:
-    """What Search shows, the reports of a page read while the page before is kept."""
-    last = await last_change(run.account)
-    async with ahead(search(run.account, "ModelPackage", created_since=run.progress.packages)) as pages:
-        async for page in pages:
-            wanted = [document for document in page.records if listing.wants(run, document["ModelPackageArn"])]
-            yield Page(
-                [Shown(document["ModelPackageArn"], to_utc(document["CreationTime"])) for document in wanted],
-                await run.observer.read([Seen(document) for document in wanted]),
-                to_utc(page.records[-1]["CreationTime"]) if page.records else None,
-                last,
-            )
+def _pages(run: Run) -> AbstractAsyncContextManager[AsyncIterator[Page]]:
+    """What Search shows, and what its reports say, read while the pages before are kept."""
+
+    async def shown() -> AsyncIterator[tuple[pages.Page, datetime | None]]:
+        last = await last_change(run.account)
+        async for page in search(run.account, "ModelPackage", created_since=run.progress.packages):
+            yield page, last
+
+    async def read(page_and_last: tuple[pages.Page, datetime | None]) -> Page:
+        page, last = page_and_last
+        wanted = [document for document in page.records if listing.wants(run, document["ModelPackageArn"])]
+        return Page(
+            [Shown(document["ModelPackageArn"], to_utc(document["CreationTime"])) for document in wanted],
+            await run.observer.read([Seen(document) for document in wanted]),
+            to_utc(page.records[-1]["CreationTime"]) if page.records else None,
+            last,
+        )
+
+    return pages.ahead(shown(), read, by=AHEAD, at_once=READ_AT_ONCE)
 
 
 async def _search_packages(
     run: Run,
-    pages: AsyncIterator[Page],
+    shown: AsyncIterator[Page],
     listed: Listing,
     others: set[str],
     sample: Mapping[str, Document],
@@ -203,7 +214,7 @@ async def _search_packages(
     there and was not listed."""
     there = listed
     more: set[str] = set()
-    async for page in pages:
+    async for page in shown:
         # What changes while the pages are read may change on one that was read already.
         _mark(run, listed, page.last_change)
         if since := await _registered_since(run, page.shown, there, others):

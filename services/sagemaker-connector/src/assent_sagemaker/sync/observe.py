@@ -53,19 +53,13 @@ class Result(NamedTuple):
 class Parsed(NamedTuple):
     """A package as a source gave it, understood."""
 
+    key: str
+    #: The key of its group, if it has one.
+    group: str | None
     package: ModelPackage
     document_hash: str
     tags: Mapping[str, str] | None
     summary_hash: str | None
-
-    @property
-    def key(self) -> str:
-        return arns.key(self.package.model_package_arn)
-
-    @property
-    def group(self) -> str | None:
-        group = arns.group_of(arns.Arn.parse(self.package.model_package_arn))
-        return arns.key(str(group)) if group else None
 
 
 class Read(NamedTuple):
@@ -263,13 +257,17 @@ class Observer:
         document, tags = _without_tags(seen)
         try:
             package = ModelPackage.from_document(document)
-            versioned = arns.group_of(arns.Arn.parse(package.model_package_arn)) is not None
+            group = arns.group_of(arns.Arn.parse(package.model_package_arn))
         except (Unmappable, arns.NotAnArn) as error:
             self._skip(error)
             return None
         # A version takes no tags of its own: its model's apply, however the document came.
-        own = {} if versioned else tags
-        return Parsed(package, changes.document_digest(package.raw), own, seen.summary_hash)
+        own = {} if group else tags
+        return Parsed(
+            arns.key(package.model_package_arn),
+            arns.key(str(group)) if group else None,
+            *(package, changes.document_digest(package.raw), own, seen.summary_hash),
+        )
 
     def _skip(self, error: Exception) -> None:
         self.counts["unmappable"] += 1
