@@ -151,14 +151,18 @@ class Scheduler:
     async def _take_turns(self, stopping: asyncio.Event) -> None:
         while not stopping.is_set():
             self._stirred.clear()
-            while (name := self._agenda.take(self._clock.now())) is not None:
+            now = self._clock.now()
+            while (name := self._agenda.take(now)) is not None:
                 self._turns[name] = asyncio.create_task(self._turn(name), name=f"source:{name}")
-            await self._rest()
+            await self._rest(now)
 
-    async def _rest(self) -> None:
-        """Until something is due, or a turn has ended, or something is wanted."""
+    async def _rest(self, since: datetime) -> None:
+        """Until something is due that was not by then, or a turn has ended, or something is wanted.
+
+        By the moment of the look: what comes due right after it would be taken for what has to wait for a free place.
+        """
         next_due = self._agenda.next_due()
-        wait_s = (next_due - self._clock.now()).total_seconds() if next_due else LOOK_EVERY_S
+        wait_s = (next_due - since).total_seconds() if next_due else LOOK_EVERY_S
         try:
             async with asyncio.timeout(min(wait_s, LOOK_EVERY_S) if wait_s > 0 else LOOK_EVERY_S):
                 await self._stirred.wait()
