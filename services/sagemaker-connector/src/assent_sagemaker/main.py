@@ -29,6 +29,8 @@ from assent_sagemaker.aws.limiter import Limiter
 from assent_sagemaker.dropped import Dropping
 from assent_sagemaker.hints.looking import Looking
 from assent_sagemaker.hints.receiving import Receiving
+from assent_sagemaker.mapping import rules
+from assent_sagemaker.mapping.rules import MappingInvalid
 from assent_sagemaker.roster import Rereading, Roster
 from assent_sagemaker.scheduling.scheduler import Scheduler
 from assent_sagemaker.settings import Settings
@@ -54,8 +56,10 @@ def main() -> None:
         write_back=settings.write_back,
     )
     try:
+        if settings.mapping is not None:
+            rules.use(rules.load(settings.mapping))
         roster = Roster(load())
-    except SourcesInvalid as error:
+    except (MappingInvalid, SourcesInvalid) as error:
         sys.exit(f"sagemaker-connector: {error}")
     service.start(serve(settings, roster, load))
 

@@ -13,6 +13,11 @@ class Settings(CommonSettings):
     sources: Path | None = Field(
         default=None, description="A YAML file of sources; without one there is `default`, from AWS's own settings"
     )
+    mapping: Path | None = Field(
+        default=None,
+        description="A YAML file of the company's own rules, laid over Assent's: what metrics are called, and how "
+        "types, frameworks and images are told. Read at the start; where it has changed, sources are read anew",
+    )
     write_back: bool = Field(
         default=False, description="Whether decisions are written to the source `default`; a file says it for each"
     )

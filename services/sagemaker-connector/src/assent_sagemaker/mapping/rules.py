@@ -1,5 +1,6 @@
 """`mapping.yaml` and a company's own file over it: the rules by which open fields are read, as data."""
 
+import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -142,6 +143,11 @@ class Rules(_Part):
     def text(self) -> str:
         """What `of` makes them from again: for another process."""
         return self._text
+
+    @cached_property
+    def digest(self) -> str:
+        """By rules of another digest the same documents read differently, perhaps."""
+        return hashlib.sha256(self._text.encode()).hexdigest()
 
 
 def rules() -> Rules:

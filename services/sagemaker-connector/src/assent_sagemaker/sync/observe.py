@@ -117,6 +117,7 @@ class Observer:
                 Observation(payload, group.raw, changes.document_digest(group.raw), tags, summary_hash=summary_hash)
             )
         mine = [self._as_spelled(o, known.get(o.key)) for o in observations if self._is_mine(known.get(o.key))]
+        self.counts["read"] += len(mine)
         changed = await self._apply(mine, known)
         for observation in mine:
             before = known.get(observation.key)

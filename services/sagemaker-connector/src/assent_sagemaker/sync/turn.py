@@ -10,6 +10,7 @@ from assent_common.clock import Clock
 from assent_sagemaker import approvals, metrics, runs, sources_state
 from assent_sagemaker.aws.errors import AwsError
 from assent_sagemaker.aws.traffic import counted
+from assent_sagemaker.mapping.rules import rules
 from assent_sagemaker.runs import Cause, Mode, Status, SyncRun
 from assent_sagemaker.scheduling.troubles import Troubles
 from assent_sagemaker.sources import Source
@@ -40,8 +41,8 @@ class Standing:
 
     @classmethod
     def of(cls, source: Source, due: Due, now: datetime) -> "Standing":
-        """As another process left it, or this one before. By other settings it is read anew, and by another release:
-        that one may see more in the same documents.
+        """As another process left it, or this one before. By other settings it is read anew, and by another release or
+        other rules: these may see more in the same documents.
 
         Its clock may have been early: nothing waits longer than it would have to from now on.
         """
@@ -59,7 +60,7 @@ class Standing:
 
     @staticmethod
     def read_as_of(source: Source) -> str:
-        return f"{service.VERSION} {source.reading}"
+        return f"{service.VERSION} {rules().digest} {source.reading}"
 
     def heed(self, source: Source, now: datetime) -> None:
         """Go on by these settings."""
