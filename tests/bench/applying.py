@@ -78,12 +78,12 @@ class Watch:
     """What passes between the beginning and the end of a block."""
 
     def __enter__(self) -> "Watch":
-        self._before = (time.perf_counter(), time.process_time(), _postgres_s())
+        self._before = (time.perf_counter(), time.process_time(), postgres_s())
         return self
 
     def __exit__(self, *_: object) -> None:
         wall, python, postgres = self._before
-        self.cost = Cost(time.perf_counter() - wall, time.process_time() - python, _postgres_s() - postgres)
+        self.cost = Cost(time.perf_counter() - wall, time.process_time() - python, postgres_s() - postgres)
 
 
 async def applied(database: Database, kafka: str, table: Table, *, count: int, repeat: int, profile: bool) -> None:
@@ -265,7 +265,7 @@ async def broker() -> AsyncIterator[str]:
             await kafka.kill()
 
 
-def _postgres_s() -> float:
+def postgres_s() -> float:
     """Of all of its processes, those that are gone among them."""
     total = 0.0
     for process in psutil.Process().children(recursive=True):

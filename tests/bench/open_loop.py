@@ -14,13 +14,23 @@ Take = Callable[[bytes, float], None]
 """What is done with the head of an answer, and the seconds since its request was due."""
 
 
-async def when_due(
-    port: int, requests: Callable[[], bytes], take: Take, *, rate: float, seconds: float, connections: int
-) -> float:
-    """Each request is sent when it is due, or once a connection is free. Returns how many seconds all of it took."""
-    streams: asyncio.LifoQueue[Stream] = asyncio.LifoQueue()
+Streams = asyncio.LifoQueue[Stream]
+
+
+async def opened(port: int, connections: int) -> Streams:
+    streams: Streams = asyncio.LifoQueue()
     for _ in range(connections):
         streams.put_nowait(await asyncio.open_connection("127.0.0.1", port))
+    return streams
+
+
+async def when_due(
+    port: int, requests: Callable[[], bytes], take: Take, streams: Streams, *, rate: float, seconds: float
+) -> float:
+    """Each request is sent when it is due, or once one of the streams is free. Returns how many seconds all of it took.
+
+    The streams are closed in the end.
+    """
 
     async def one(due_at: float) -> None:
         stream = await streams.get()
@@ -60,7 +70,8 @@ async def at_rate(port: int, requests: Sequence[bytes], *, rate: float, seconds:
         else:
             refused += 1
 
-    lasted = await when_due(port, in_turn(requests), take, rate=rate, seconds=seconds, connections=CONNECTIONS)
+    streams = await opened(port, CONNECTIONS)
+    lasted = await when_due(port, in_turn(requests), take, streams, rate=rate, seconds=seconds)
     cuts = quantiles(took, n=100)
     return Load(len(took), lasted, cuts[49], cuts[98], refused)
 

@@ -26,7 +26,7 @@ from assent_local.postgres import Postgres
 from tests.bench.catalog import Catalog
 from tests.bench.gate import Bench, listens, process
 from tests.bench.http import ask
-from tests.bench.open_loop import in_turn, when_due
+from tests.bench.open_loop import in_turn, opened, when_due
 from tests.bench.report import Row, Table
 from tests.support.wait import until
 
@@ -103,23 +103,25 @@ async def peak(port: int, requests: Requests, seconds: float) -> Came:
     return came
 
 
-async def flood(port: int, requests: Requests, rate: float, seconds: float) -> Came:
-    """In time counts from when it was due."""
+async def flood(port: int, requests: Requests, rate: float, seconds: float, server: psutil.Process) -> Came:
+    """In time counts from when it was due. To open so many connections is no part of it."""
     came = Came()
-    came.seconds = await when_due(port, requests, came.take, rate=rate, seconds=seconds, connections=CONNECTIONS)
+    streams = await opened(port, CONNECTIONS)
+    before = used_s(server)
+    came.seconds = await when_due(port, requests, came.take, streams, rate=rate, seconds=seconds)
+    came.cpu_s = used_s(server) - before
     return came
 
 
 async def tried(what: str, port: int, requests: Requests, table: Table, seconds: float, repeat: int) -> None:
     shares, by_cpu, floods, peaks = [], [], [], []
-    server = _listener(port)
+    server = listener(port)
     for _ in range(repeat):
-        before = _used_s(server)
+        before = used_s(server)
         highest = await peak(port, requests, seconds)
         assert not highest.wrong, highest.wrong
-        highest.cpu_s = _used_s(server) - before
-        flooded = await flood(port, requests, TIMES * highest.goodput, seconds)
-        flooded.cpu_s = _used_s(server) - before - highest.cpu_s
+        highest.cpu_s = used_s(server) - before
+        flooded = await flood(port, requests, TIMES * highest.goodput, seconds, server)
         by_cpu.append(flooded.good_for_cpu / highest.good_for_cpu)
         peaks.append(highest)
         floods.append(flooded)
@@ -140,14 +142,14 @@ async def tried(what: str, port: int, requests: Requests, table: Table, seconds:
     )
 
 
-def _listener(port: int) -> psutil.Process:
+def listener(port: int) -> psutil.Process:
     listening = (
         each.pid for each in psutil.net_connections("tcp") if each.laddr and each.laddr.port == port and not each.raddr
     )
     return psutil.Process(next(pid for pid in listening if pid is not None))
 
 
-def _used_s(server: psutil.Process) -> float:
+def used_s(server: psutil.Process) -> float:
     return float(sum(server.cpu_times()[:2]))
 
 
@@ -188,9 +190,9 @@ async def refusal(table: Table, repeat: int) -> None:
             await until(lambda port=port: listens(port), within_s=60)  # type: ignore[misc]
             server = psutil.Process(started.pid)
             for _ in range(repeat):
-                before = _used_s(server)
+                before = used_s(server)
                 await _turned_away(port, REFUSALS)
-                took.append((_used_s(server) - before) / REFUSALS * 1e6)
+                took.append((used_s(server) - before) / REFUSALS * 1e6)
     ours, bare = costs["ours"], costs["bare"]
     table.add(
         Row(

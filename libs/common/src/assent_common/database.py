@@ -43,6 +43,7 @@ class Database:
     ) -> None:
         self.service = service
         self.clock = clock
+        self.pool_size = pool_size
         self.outbox_written = asyncio.Event()
         """Set after each commit that wrote events: the relay need not wait for its next poll."""
         self.changes = 0

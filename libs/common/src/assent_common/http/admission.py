@@ -23,19 +23,25 @@ AT_ONCE = 200
 WITHIN_S = 30.0
 SLOW_S = 1.0
 FEWEST = 32
-"""Enough to keep the pool's connections busy, and for a burst to wait rather than to be refused. So many are worked on,
-whatever stands in line behind them."""
+"""Enough to keep the pool's connections busy, and for a burst to wait rather than to be refused."""
 
 
 class Admission:
     """The outermost middleware, so that a refusal costs next to nothing: no span, no log line, no body read."""
 
     def __init__(
-        self, app: ASGIApp, *, at_once: int = AT_ONCE, within_s: float = WITHIN_S, slow_s: float = SLOW_S
+        self,
+        app: ASGIApp,
+        *,
+        at_once: int = AT_ONCE,
+        at_work: int = FEWEST,
+        within_s: float = WITHIN_S,
+        slow_s: float = SLOW_S,
     ) -> None:
         self._app = app
         self._most = self._at_once = float(at_once)
         self._fewest = float(min(at_once, FEWEST))
+        self._at_work = at_work
         self._within_s = within_s
         self._slow_s = slow_s
         self._overloaded = Refusal(problems.Overloaded("as many as can be are being answered already"))
@@ -65,7 +71,7 @@ class Admission:
 
     def begin(self, visit: "_Visit") -> bool:
         """Whether it may be worked on at once; else it stands in line now."""
-        if self._working < self._fewest:
+        if self._working < self._at_work:
             self._working += 1
             return True
         self._line.append(visit)

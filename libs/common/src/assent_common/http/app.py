@@ -134,7 +134,9 @@ def build(
     app.add_middleware(Lane, service=app)
     app.add_middleware(GZipMiddleware, minimum_size=1_000, compresslevel=4)
     app.add_middleware(Edge)
-    app.add_middleware(Admission, at_once=requests_at_once, within_s=request_within_s)
+    # More would only wait for a connection; what is read and written meanwhile needs none.
+    at_work = database.pool_size * 3 // 2 + 1
+    app.add_middleware(Admission, at_once=requests_at_once, at_work=at_work, within_s=request_within_s)
     return app
 
 
