@@ -44,6 +44,7 @@ class Admission:
         self._at_work = at_work
         self._within_s = within_s
         self._slow_s = slow_s
+        self._turned_away = metrics.HTTP_REFUSED.labels("overloaded")
         self._overloaded = Refusal(problems.Overloaded("as many as can be are being answered already"))
         self.too_slow = Refusal(problems.TooSlow(f"it was not answered within {within_s:g} s"))
         #: Requests that nothing was answered to yet. A stream is none of them once it has begun.
@@ -103,7 +104,7 @@ class Admission:
             await visit.refusal
 
     async def _turn_away(self, scope: Scope, send: Send) -> None:
-        metrics.HTTP_REFUSED.labels("overloaded").inc()
+        self._turned_away.inc()
         await self._overloaded.give(scope, send)
 
 
