@@ -17,7 +17,7 @@ from assent_sagemaker.sources import Source
 
 from tests.connector import world
 from tests.connector.conftest import client
-from tests.connector.test_training_jobs import train
+from tests.connector.test_training_jobs import loads, train
 from tests.connector.world import Connector, connected, register
 from tests.support.wait import until
 
@@ -210,3 +210,48 @@ async def test_what_could_not_be_read_by_the_one_is_read_when_it_can_be(
     simulator.dial()
     clock.advance(FIRST_RETRY)
     assert (await told(connector, urn, lambda version: version.training)).training.urn == job
+
+
+async def test_a_job_that_only_the_artifact_names_is_found_in_the_account_that_trained_it(
+    of_registry: Any, of_training: Any, join: Join, clock: FrozenClock
+) -> None:
+    job = await train(of_training, "churn-2026-11")
+    artifact = "s3://models/churn/churn-2026-11/output/model.tar.gz"
+    urn = await register(of_registry, "churn", InferenceSpecification=loads(artifact))
+    registry, training = reader("registry", REGISTRY), reader("training", TRAINING)
+    # In another region there may be one of that name, too.
+    others = [training, reader("elsewhere", TRAINING, region="eu-west-1")]
+    connector = await join(registry, others=others)
+    await join(training, others=[registry])
+
+    async def read() -> bool:
+        return bool(await connector.rows("select from job_readings where source = 'training' and document is not null"))
+
+    await until(read, within_s=20)
+    assert not await connector.rows("select from job_readings where source = 'elsewhere'")
+    clock.advance(FIRST_RETRY)
+    version = await told(connector, urn, lambda version: version.training)
+    assert (version.training.urn, version.training.found_by, version.source) == (job, "artifact", "registry")
+    assert (version.training_job, version.unread) == ("churn-2026-11", {})
+    await until(lambda: _is_settled(connector), within_s=20)
+
+
+async def test_a_job_of_that_name_that_put_its_model_elsewhere_is_another_one(
+    of_registry: Any, of_training: Any, join: Join, clock: FrozenClock
+) -> None:
+    await train(of_training, "churn-2026-11")
+    artifact = "s3://theirs/churn-2026-11/output/model.tar.gz"
+    urn = await register(of_registry, "churn", InferenceSpecification=loads(artifact))
+    registry, training = reader("registry", REGISTRY), reader("training", TRAINING)
+    connector = await join(registry, others=[training])
+    await join(training, others=[registry])
+
+    async def read() -> bool:
+        return bool(await connector.rows("select from job_readings where source = 'training' and document is not null"))
+
+    await until(read, within_s=20)
+    clock.advance(FIRST_RETRY)
+    version = await told(connector, urn, lambda version: version.unread)
+    assert version.unread == {"training": "there is no training job of this name (any more)"}
+    assert version.training is None
+    await until(lambda: _is_settled(connector), within_s=20)

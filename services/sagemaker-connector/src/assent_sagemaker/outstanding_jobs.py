@@ -2,7 +2,8 @@
 that had not ended.
 
 By Search, which shows twenty a call; what it does not show is described, one by one and slowly, for SageMaker bears few
-calls about jobs. A job that ran in another account or region is read by the source that reads there.
+calls about jobs. A job that ran in another account or region is read by the source that reads there, and so is one of
+which only an artifact's address tells and that is not in the package's own account.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -12,7 +13,7 @@ from typing import Any
 from assent_common.clock import Clock
 from assent_common.database import Database
 
-from assent_sagemaker import arns, sources_state, state, training_jobs
+from assent_sagemaker import arns, jobs_elsewhere, sources_state, state, training_jobs
 from assent_sagemaker.aws.account import Account
 from assent_sagemaker.aws.describe import describe_training_job
 from assent_sagemaker.aws.errors import AwsError, Gone
@@ -55,7 +56,7 @@ class _Reading:
             accounts = {name: source.account for name, source in self._roster.items() if source.account}
             accounts = await sources_state.accounts(connection) | accounts
         own = accounts.get(self._source.name) or await self._own_account()
-        taken = [kept for job in due if (kept := _ended(others.get(job.key)))]
+        taken = [kept for job in due if (kept := _ended(job, others.get(job.key)))]
         await self._tell(taken)
         left = [job for job in due if job.key not in {kept.key for kept in taken}]
         abroad = [job for job in left if self._is_abroad(job, own)]
@@ -64,15 +65,28 @@ class _Reading:
             [self._from_abroad(job, others.get(job.key), readers[job.key]) for job in abroad],
             wanted=[Wanted(job.key, job.arn, reader) for job in abroad if (reader := readers[job.key])],
         )
-        await self._read([job for job in left if job not in abroad])
+        elsewhere = {n: account for n, account in accounts.items() if n in self._roster and account != own}
+        await self._read([job for job in left if job not in abroad], elsewhere)
 
-    async def _read(self, due: list[Due]) -> None:
+    async def _read(self, due: list[Due], elsewhere: Mapping[str, str]) -> None:
+        """`elsewhere`: the sources of other accounts, and which."""
         shown = await _searched(self._account, due)
         found = [_read(job, shown[job.key], self._clock.now()) for job in due if job.key in shown]
         await self._tell(found, is_news=True)
         for job in due:
             if job.key not in shown:
-                await self._tell([await _described(self._account, job, self._clock)], is_news=True)
+                kept, wanted = await self._described(job, elsewhere)
+                await self._tell([kept], wanted=wanted, is_news=True)
+
+    async def _described(self, job: Due, elsewhere: Mapping[str, str]) -> tuple[Kept, list[Wanted]]:
+        """What came of it, and whom to ask for it."""
+        kept = await _described(self._account, job, self._clock)
+        if kept != _gone(job):
+            return kept, []
+        region = arns.Arn.parse(job.arn).region
+        readers = {elsewhere[n]: n for n in sorted(elsewhere, reverse=True) if self._roster[n].region == region}
+        async with self._database.connection() as connection:
+            return await jobs_elsewhere.elsewhere(connection, job, readers, kept, self._clock.now())
 
     async def _own_account(self) -> str | None:
         """Of a source without a role that was not read whole yet. Nobody needs a permission to ask."""
@@ -128,10 +142,10 @@ class _Reading:
                 await training_jobs.wake(connection, name, kept, self._clock.now())
 
 
-def _ended(other: Other | None) -> Kept | None:
+def _ended(due: Due, other: Other | None) -> Kept | None:
     """What another source has read, if nothing of it changes any more."""
     job = Job.known(other.document, None).document if other is not None else None
-    return Kept(arns.key(job.training_job_arn), job.raw, None, 0, None) if job is not None and job.has_ended else None
+    return Kept(due.key, job.raw, None, 0, None) if job is not None and job.has_ended else None
 
 
 async def _searched(account: Account, due: Collection[Due]) -> Mapping[str, Mapping[str, Any]]:
@@ -150,7 +164,7 @@ async def _described(account: Account, job: Due, clock: Clock) -> Kept:
     try:
         document = await describe_training_job(account, arns.Arn.parse(job.arn).path)
     except Gone:
-        return _never(job, "there is no training job of this name (any more)")
+        return _gone(job)
     except AwsError as error:
         return _later(job, str(error), clock.now())
     return _read(job, document, clock.now())
@@ -171,6 +185,10 @@ def _read(job: Due, document: Mapping[str, Any], now: datetime) -> Kept:
 
 def _later(job: Due, reason: str, now: datetime) -> Kept:
     return Kept(job.key, None, reason, job.attempts + 1, now + retry_after(job.attempts + 1))
+
+
+def _gone(job: Due) -> Kept:
+    return _never(job, "there is no training job of this name (any more)")
 
 
 def _never(job: Due, reason: str) -> Kept:

@@ -27,7 +27,7 @@ select key, document, reason from job_readings where key = any($1::text[]) and s
 """
 # The best that others know of each: what was read before what could not be.
 OTHERS = """
-select distinct on (key) key, source, document, reason from job_readings
+select distinct on (key) key, source, document, reason, due_at is null as is_settled from job_readings
  where key = any($1::text[]) and source <> $2 and (document is not null or reason is not null)
  order by key, (document is null), (due_at is not null), source
 """
@@ -101,6 +101,8 @@ class Other:
     source: str
     document: Json
     reason: str | None
+    #: Whether it will not be read again.
+    is_settled: bool
 
 
 async def noted(
@@ -127,7 +129,7 @@ async def note(connection: asyncpg.Connection, wanted: Collection[Wanted], now: 
 async def others(connection: asyncpg.Connection, source: str, keys: Collection[str]) -> dict[str, Other]:
     """Of these, what other sources know, by key."""
     rows = await connection.fetch(OTHERS, list(keys), source)
-    return {row["key"]: Other(row["source"], row["document"], row["reason"]) for row in rows}
+    return {row["key"]: Other(row["source"], row["document"], row["reason"], row["is_settled"]) for row in rows}
 
 
 async def take_due(
