@@ -12,9 +12,9 @@ alter table candidacies alter column version_created_at drop not null;
 alter table candidacies add column step_to text;
 -- When it was accepted first. Not known of what was accepted before, and asked of steps alone.
 alter table candidacies add column accepted_at timestamptz;
+-- Nobody looks through what is there: all of it has a version, which was demanded, and no stage, which is new.
 alter table candidacies add constraint candidacies_about
     check ((model_version is null) = (step_to is not null)) not valid;
-alter table candidacies validate constraint candidacies_about;
 create index candidacies_steps on candidacies (use_case_id, id) where step_to is not null;
 create index candidacies_steps_listed on candidacies (id) where step_to is not null;
 
@@ -45,7 +45,8 @@ delete from comments where review in (select id from reviews where candidacy in 
 delete from tasks where candidacy in (select id from gone);
 delete from reviews where candidacy in (select id from gone);
 delete from candidacies where id in (select id from gone);
-delete from timers where subject in (select id from findings where subject_kind = 'use_case');
+delete from timers
+ where subject in (select id from findings where subject_kind = 'use_case' union select id from use_cases);
 delete from findings where subject_kind = 'use_case';
 drop index candidacies_steps, candidacies_steps_listed, timers_steps;
 alter table timers drop column step;
