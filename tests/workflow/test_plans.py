@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from assent_workflow import subjects
 from assent_workflow.candidacies import store as candidacies
-from assent_workflow.findings import routes, store
+from assent_workflow.findings import routes, steps, store
 from assent_workflow.timers import look_again
-from assent_workflow.use_cases.routes import SERVING
+from assent_workflow.use_cases.serving import SERVING
 
 from tests.workflow.world import URN, World, a_deployment
 
@@ -73,7 +73,9 @@ async def test_whatever_findings_ask_no_table_is_read_as_a_whole(many: World) ->
         (candidacies.OF_USE_CASES, (use_cases, ["archived"])),
         (subjects.USE_CASES_CONCERNED, (use_cases, urns)),
         (subjects.VERSIONS_CONCERNED, (use_cases, urns, use_cases)),
-        (SERVING, (judged["use_case"], ["Failed"], ["archived"], None, 51)),
+        (SERVING, (judged["use_case"], use_cases[0], ["Failed"], ["archived"], None, False, 51)),
+        (steps.WAITING, (urns, ["archived"])),
+        (look_again.STEPS_UNDER_REVIEW, (use_cases[0],)),
     ]
     for statement, values in asked:
         async with many.database.connection() as connection:

@@ -7,11 +7,12 @@ from uuid import UUID
 import pytest
 from assent_common import ids, migrations
 from assent_common.events.catalog import Link, Proposal, Stage
+from assent_workflow.timers.due import Timers
 from assent_workflow.timers.fire import fire
 
 from tests.support.assent import FACETS
 from tests.workflow.notified import Notified
-from tests.workflow.world import MADE_AT, World, a_deployment, a_use_case, a_version, gone
+from tests.workflow.world import ENDPOINT, MADE_AT, World, a_deployment, a_use_case, a_version, gone
 
 POLICY = """
 name: use-cases
@@ -296,6 +297,63 @@ async def test_it_is_given_up_once_what_serves_for_it_is_switched_off(strict: Wo
     await strict.hears(a_use_case(stage=Stage.ARCHIVED))
     assert (await strict.gate())["allow"] is False
     assert {each["status"] for each in await steps(strict)} == {"retired"}
+
+
+async def to_the_archive(world: World) -> dict[str, Any]:
+    """Every approval given, as far as that is enough."""
+    proposal = proposed(Stage.ARCHIVED)
+    await world.hears(a_use_case(proposal=proposal))
+    step: dict[str, Any] = {"id": str(proposal.id)}
+    await decided(world, step, "business_owner")
+    step = await decided(world, step, "legal")
+    return step
+
+
+async def named_to_switch_off(world: World) -> list[str]:
+    answer = await world.ask("GET", "/v1/use-cases/retention/serving")
+    return [each["urn"] for row in answer.json()["items"] if row["switch_off"] for each in row["deployments"]]
+
+
+@pytest.mark.parametrize("verdict", [None, "reject", "request_changes"])
+async def test_a_step_waits_for_whatever_is_named_to_be_switched_off(strict: World, verdict: str | None) -> None:
+    await accepted(strict)
+    await strict.hears(a_version(), a_deployment())
+    candidacy = await strict.put_forward()
+    if verdict is not None:
+        await strict.decide((await strict.tasks(candidacy["id"]))["legal"], verdict)
+    assert await named_to_switch_off(strict) == [ENDPOINT]
+    step = await to_the_archive(strict)
+    assert (step["status"], len(step["blocked_by"])) == ("under_review", 1)
+    await strict.hears(gone())
+    assert await named_to_switch_off(strict) == []
+    assert {each["to"]: each["status"] for each in await steps(strict)}["archived"] == "accepted"
+
+
+async def test_a_step_goes_on_when_what_serves_is_accepted_for_another_use_case(strict: World) -> None:
+    await accepted(strict)
+    await strict.hears(a_version(), a_deployment(), a_use_case("growth"))
+    candidacy = await strict.put_forward()
+    await strict.approve_all(candidacy["id"])
+    step = await to_the_archive(strict)
+    assert step["status"] == "under_review"
+    other = await strict.put_forward(use_case="growth")
+    await strict.approve_all(other["id"])
+    assert await named_to_switch_off(strict) == []
+    assert await Timers(strict.database).once(at=strict.clock.now()) > 0
+    assert {each["to"]: each["status"] for each in await steps(strict)}["archived"] == "accepted"
+    assert await Timers(strict.database).once(at=strict.clock.now()) == 0
+
+
+async def test_what_another_version_of_the_same_name_serves_is_none_of_it(strict: World) -> None:
+    await accepted(strict)
+    await strict.hears(a_version(), a_deployment())
+    candidacy = await strict.put_forward()
+    await strict.approve_all(candidacy["id"])
+    assert (await to_the_archive(strict))["status"] == "under_review"
+    await strict.hears(a_version(created_at=MADE_AT + timedelta(days=1)))
+    assert await named_to_switch_off(strict) == []
+    assert await Timers(strict.database).once(at=strict.clock.now()) > 0
+    assert {each["to"]: each["status"] for each in await steps(strict)}["archived"] == "accepted"
 
 
 async def test_the_catalogue_is_told_to_which_stages_use_cases_go_by_review(strict: World) -> None:

@@ -18,13 +18,14 @@ from assent_workflow.candidacies.model import Candidacy, Matter, Step
 from assent_workflow.external import store as external
 from assent_workflow.external.model import Answer
 from assent_workflow.findings import store as findings
-from assent_workflow.findings.rules import CLOSED_STAGES, NOT_SERVING
+from assent_workflow.findings.rules import CLOSED_STAGES
 from assent_workflow.identities import store as identities
 from assent_workflow.policies import evaluate
 from assent_workflow.policies.model import About, Assessment, Assign, Policy
 from assent_workflow.policies.select import about
 from assent_workflow.policies.select import select as the_one
 from assent_workflow.policies.subject import StepSubject, Subject, UseCase, Version, facts
+from assent_workflow.use_cases.serving import to_switch_off
 
 __all__ = ["Subject", "assess", "assessed", "select", "subject_of", "use_case_by_key", "version_by_name", "with_others"]
 
@@ -49,17 +50,6 @@ select true from candidacies c join use_cases u on u.id = c.use_case_id join mod
 USE_CASE_OF_STEP = """
 select from use_cases
  where id = (select use_case_id from candidacies where id = $1 and step_to is not null) for update
-"""
-# What serves for the use case and is accepted for no other. Index: candidacies_use_case, deployments_serving.
-SERVING = """
-select distinct d.urn
-  from candidacies c join deployments d on d.live and d.model_versions && array[c.model_version]
- where c.use_case = $1 and c.use_case_id = $2 and c.status in ('accepted', 'suspended', 'retired')
-   and coalesce(d.status, '') <> all($3::text[])
-   and not exists (select from candidacies o join use_cases u on u.id = o.use_case_id
-                    where o.model_version = c.model_version and o.use_case_id <> $2 and o.status = 'accepted'
-                      and u.stage <> all($4::text[]))
- order by d.urn limit 200
 """
 # Those that change, and those that the candidacies concerned are judged with; as an array, for two conditions joined by
 # `or` read the whole table; and those of which a step waits for what serves. Index: candidacies_model_version,
@@ -151,10 +141,7 @@ async def _of_step(connection: asyncpg.Connection, step: Step) -> StepSubject:
 
 async def on_the_way(connection: asyncpg.Connection, use_case: UseCase, to: str, *, again: bool = False) -> StepSubject:
     """With whom it names, and what serves for it where it is to be given up."""
-    serving: list[str] = []
-    if to in CLOSED_STAGES:
-        rows = await connection.fetch(SERVING, use_case.key, use_case.id, list(NOT_SERVING), list(CLOSED_STAGES))
-        serving = [each["urn"] for each in rows]
+    serving = await to_switch_off(connection, use_case.key, use_case.id) if to in CLOSED_STAGES else []
     alone = StepSubject(use_case, str(to), again, serving)
     return alone._replace(
         identities=await identities.of(connection, {known.name for known in alone.accountable.values()})

@@ -40,6 +40,7 @@ async def settle_one(uow: UnitOfWork, subject: str, found: Sequence[Found]) -> N
 
 async def _at_the_end(uow: UnitOfWork, versions: frozenset[str]) -> None:
     await look(uow, versions=versions)
+    await steps.waiting_for(uow, versions)
 
 
 async def _at_use_cases(uow: UnitOfWork, use_cases: frozenset[str]) -> None:

@@ -56,7 +56,7 @@ class Timers:
         done = 0
         for timer in due:
             try:
-                await look_again.look_again(self._database, timer["id"], timer["model_version"])
+                await look_again.look_again(self._database, timer)
                 done += 1
             except Exception as error:
                 if is_transient(error):

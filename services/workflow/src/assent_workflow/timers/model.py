@@ -34,7 +34,8 @@ class TimerKind(StrEnum):
     FINDING_DUE = "finding_due"
     #: Of a finding whose risk was accepted until now.
     RISK_EXPIRY = "risk_expiry"
-    #: Of a finding that ended: what it kept from being accepted is looked at again, at once. Nobody is told of that.
+    #: Of a finding that ended, or a use case for which something else may serve than before: what that kept from being
+    #: accepted is looked at again, at once. Nobody is told of that.
     LOOK_AGAIN = "look_again"
     #: Of what is gathered for somebody: it is told. No event.
     DIGEST = "digest"
@@ -42,7 +43,7 @@ class TimerKind(StrEnum):
 
 @dataclass(frozen=True)
 class Timer:
-    #: The task, candidacy or finding.
+    #: The task, candidacy, finding or use case.
     subject: UUID
     kind: TimerKind
     due_at: datetime

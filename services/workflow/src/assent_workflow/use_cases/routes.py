@@ -13,30 +13,11 @@ from assent_common.identity.roles import Reader
 from fastapi import Path, Request
 from pydantic import BaseModel
 
-from assent_workflow.findings.rules import CLOSED_STAGES, NOT_SERVING
+from assent_workflow.use_cases.serving import serving
 
 routes = router(tags=["use cases"])
 
-KNOWN = "select stage from use_cases where key = $1"
-# The newest of each version: what it was put forward for before is over. Withdrawn, it never ran for this.
-# Index: candidacies_use_case, candidacies_model_version, deployments_serving.
-SERVING = """
-select c.id, c.model_version, c.status, c.reason, d.deployments, o.accepted_for
-  from (select distinct on (model_version) * from candidacies
-         where use_case = $1 and status <> 'withdrawn' and step_to is null order by model_version, id desc) c
-  cross join lateral (
-    select coalesce(jsonb_agg(jsonb_build_object('urn', d.urn, 'kind', d.kind, 'name', d.name, 'status', d.status)
-                              order by d.urn), '[]') as deployments
-      from deployments d
-     where d.live and d.model_versions && array[c.model_version] and coalesce(d.status, '') <> all($2::text[])) d
-  cross join lateral (
-    select coalesce(array_agg(o.use_case order by o.use_case), '{}') as accepted_for
-      from candidacies o join use_cases u on u.id = o.use_case_id
-     where o.model_version = c.model_version and o.use_case <> $1 and o.status = 'accepted'
-       and u.stage <> all($3::text[])) o
- where (c.status = 'accepted' or d.deployments <> '[]') and ($4::uuid is null or c.id < $4)
- order by c.id desc limit $5
-"""
+KNOWN = "select id from use_cases where key = $1"
 
 
 class Serves(BaseModel):
@@ -80,20 +61,21 @@ async def list_serving(
     after = read_cursor(cursor, of=[key], shape=[UUID]) or [None]
     database: Database = request.app.state.database
     async with database.connection() as connection:
-        if await connection.fetchval(KNOWN, key) is None:
+        id_ = await connection.fetchval(KNOWN, key)
+        if id_ is None:
             raise NotYetKnown(f"use case {key!r} is not known here")
-        rows = await connection.fetch(SERVING, key, list(NOT_SERVING), list(CLOSED_STAGES), after[0], limit + 1)
-    serving = [
+        found = await serving(connection, key, id_, before=after[0], limit=limit + 1)
+    shown = [
         ServingOut(
-            candidacy=row["id"],
-            model_version=row["model_version"],
-            model_version_id=ids.of_urn(row["model_version"]),
-            status=row["status"],
-            reason=row["reason"],
-            deployments=row["deployments"],
-            accepted_for=row["accepted_for"],
-            switch_off=bool(row["deployments"]) and not row["accepted_for"],
+            candidacy=each.candidacy,
+            model_version=each.model_version,
+            model_version_id=ids.of_urn(each.model_version),
+            status=CandidacyStatus(each.status),
+            reason=each.reason,
+            deployments=[Serves(**deployment) for deployment in each.deployments],
+            accepted_for=each.accepted_for,
+            switch_off=each.switch_off,
         )
-        for row in rows
+        for each in found
     ]
-    return paged(serving, limit, key=lambda each: [each.candidacy], of=[key])
+    return paged(shown, limit, key=lambda each: [each.candidacy], of=[key])
