@@ -16,7 +16,7 @@ from assent_common.uow import UnitOfWork
 from assent_workflow import subjects
 from assent_workflow.candidacies import store
 from assent_workflow.candidacies.end import end_locked
-from assent_workflow.candidacies.model import Candidacy, Matter, Trigger, hold_on
+from assent_workflow.candidacies.model import Candidacy, Matter, Step, Trigger, hold_on
 from assent_workflow.candidacies.submit import parts_of, submit_locked
 from assent_workflow.findings.rules import CLOSED_STAGES
 from assent_workflow.policies import store as policies
@@ -55,7 +55,9 @@ async def serving_changed(uow: UnitOfWork, urns: Sequence[str], causes: Causes) 
 async def _look_again(uow: UnitOfWork, causes: Mapping[UUID, CloudEvent]) -> None:
     """At candidacies by id, each in the name of the event that is the cause."""
     connection = await uow.sql()
-    for candidacy in await store.lock(connection, list(causes)):
+    # A step that is accepted for the first time ends the others of its use case, which are looked at before.
+    locked = sorted(await store.lock(connection, list(causes)), key=_ends_others)
+    for candidacy in locked:
         with telemetry.caused_by(causes[candidacy.id]):
             subject = await subjects.subject_of(connection, candidacy)
             if (over := _what_ends_it(subject, candidacy)) is not None:
@@ -66,6 +68,10 @@ async def _look_again(uow: UnitOfWork, causes: Mapping[UUID, CloudEvent]) -> Non
                 await _hold_to_content(uow, candidacy, subject)
             elif candidacy.status is Status.UNDER_REVIEW:
                 await go_on(uow, candidacy, subject)
+
+
+def _ends_others(candidacy: Matter) -> bool:
+    return isinstance(candidacy, Step) and candidacy.accepted_at is None
 
 
 def _what_ends_it(subject: Subject | StepSubject, candidacy: Matter) -> tuple[Trigger, str] | None:
