@@ -23,6 +23,10 @@ BY_TESTS = {
 #: What `make prove-long` runs beside them, each with so many stories.
 IN_FULL = Tests(
     "random lives, and every order of two who act at once",
-    ("tests/workflow/test_whatever_happens.py", "tests/workflow/test_every_order.py"),
+    (
+        "tests/workflow/test_whatever_happens.py",
+        "tests/workflow/test_every_order.py",
+        "tests/workflow/test_every_order_of_steps.py",
+    ),
 )
 STORIES = 100

@@ -1,4 +1,5 @@
-"""What DESIGN says of candidacies, as small as it can be said: §4's states, §5's policies, §7's roles, §9's promises.
+"""What DESIGN says of candidacies and of use cases' steps, as small as it can be said: §4's states, §5's policies, §7's
+roles, §9's promises.
 
 Written from that page, not from the service, and it knows nothing of how the service does it. Whatever is asked of it
 answers whether DESIGN lets it happen; if so, it has happened.
@@ -46,43 +47,77 @@ class Policy:
     #: … and puts it under review again at once.
     reviews: bool
     #: Who may override it, for ten days; nobody past the check that it is described.
-    override: str | None
+    override: str | None = None
+    #: Of a policy about use cases: to which stages they go by it.
+    steps: frozenset[str] = frozenset()
+    #: Whether it is given up only when nothing serves any more for it alone.
+    switched_off: bool = False
 
 
 class Content(NamedTuple):
+    """Of a version."""
+
     description: str
     metrics: float
 
-    def differs_in(self, other: "Content") -> set[str]:
-        return {part for part in self._fields if getattr(self, part) != getattr(other, part)}
+
+class Written(NamedTuple):
+    """Of a use case."""
+
+    impact: bool
+    legal: str
 
 
-@dataclass
+def differences(one: Content | Written, other: Content | Written) -> set[str]:
+    return {part for part in one._fields if getattr(one, part) != getattr(other, part)}
+
+
+@dataclass(eq=False)
 class Version:
     content: Content
     live: bool = True
+    #: How many were made under its name.
+    made: int = 1
+    serves: bool = False
 
 
-@dataclass
+@dataclass(eq=False)
 class UseCase:
     described: bool = True
-    given_up: bool = False
+    legal: str = "a"
+    stage: str = "ideation"
+    proposal: "Step | None" = None
+
+    @property
+    def given_up(self) -> bool:
+        return self.stage in ("rejected", "archived")
+
+    @property
+    def content(self) -> Written:
+        return Written(self.described, self.legal)
 
 
-@dataclass
-class Candidacy:
+@dataclass(eq=False, kw_only=True)
+class Matter:
+    """What is judged in rounds."""
+
     use_case: UseCase
-    version: Version
     proposer: str
     history: list[str] = field(default_factory=lambda: ["candidate"])
     policy: Policy | None = None
     #: How many reviews it had.
     round: int = 0
+    #: Who asked for the present one, if anybody did.
+    asker: str | None = None
     #: What the present review judges; what the last one judged.
-    judged: Content | None = None
+    judged: Content | Written | None = None
     approvals: dict[Seat, str] = field(default_factory=dict)
     until: datetime | None = None
     overridden: bool = False
+
+    @property
+    def content(self) -> Content | Written:
+        raise NotImplementedError
 
     @property
     def status(self) -> str:
@@ -93,8 +128,11 @@ class Candidacy:
         return self.status in STANDING
 
     def end(self) -> None:
-        """Because what it is about, or for, is gone."""
+        """Because what it is about, or for, is gone, or something else stands in its place."""
         self.history.append("withdrawn" if self.status in ("candidate", "under_review") else "retired")
+
+    def is_own_judge(self, name: str) -> bool:
+        return name in (self.proposer, self.asker)
 
     @property
     def open_seats(self) -> set[Seat]:
@@ -108,26 +146,52 @@ class Candidacy:
         return set()
 
 
+@dataclass(eq=False, kw_only=True)
+class Candidacy(Matter):
+    version: Version
+    made: int
+
+    @property
+    def content(self) -> Content:
+        return self.version.content
+
+
+@dataclass(eq=False, kw_only=True)
+class Step(Matter):
+    """A use case on its way to a stage, or looked at again where it stands."""
+
+    to: str
+    #: Whether it ever was, or no policy asked for that.
+    let_go: bool = False
+
+    @property
+    def content(self) -> Written:
+        return self.use_case.content
+
+
 @dataclass
 class Company:
     now: datetime
     policy: Policy
     use_cases: list[UseCase]
     versions: list[Version]
+    #: About use cases.
+    step_policy: Policy | None = None
     candidacies: list[Candidacy] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
 
     def put_forward(self, use_case: int, version: int, name: str, role: str) -> bool:
         about = (self.use_cases[use_case], self.versions[version])
         taken = any(each.stands and each.use_case is about[0] and each.version is about[1] for each in self.candidacies)
         if role != "data_scientist" or taken or not about[1].live or about[0].given_up:
             return False
-        self.candidacies.append(Candidacy(*about, proposer=name))
+        self.candidacies.append(Candidacy(use_case=about[0], version=about[1], made=about[1].made, proposer=name))
         return True
 
-    def submit(self, candidacy: Candidacy, role: str) -> bool:
+    def submit(self, candidacy: Candidacy, name: str, role: str) -> bool:
         if role != "data_scientist" or candidacy.status not in ("candidate", "suspended", "rejected"):
             return False
-        self._review(candidacy)
+        self._review(candidacy, asker=name)
         return True
 
     def leave(self, candidacy: Candidacy, how: str, role: str) -> bool:
@@ -142,54 +206,48 @@ class Company:
         candidacy.history.append(whither)
         return True
 
-    def decide(self, candidacy: Candidacy, round_: int, seat: Seat, verdict: str, name: str, role: str) -> bool:
-        policy = candidacy.policy
-        if policy is None or round_ != candidacy.round or seat not in candidacy.open_seats or role != seat.role:
+    def decide(self, matter: Matter, round_: int, seat: Seat, verdict: str, name: str, role: str) -> bool:
+        policy = matter.policy
+        if policy is None or round_ != matter.round or seat not in matter.open_seats or role != seat.role:
             return False
-        if policy.proposer_decides_nothing and name == candidacy.proposer:
+        if policy.proposer_decides_nothing and matter.is_own_judge(name):
             return False
-        gave = [given for given, by in candidacy.approvals.items() if by == name]
+        gave = [given for given, by in matter.approvals.items() if by == name]
         if gave and (policy.one_person_one_task or any(given[:2] == seat[:2] for given in gave)):
             return False
         match verdict:
             case "approve":
-                candidacy.approvals[seat] = name
-                self._settle(candidacy)
+                matter.approvals[seat] = name
+                self._settle(matter)
             case "reject":
-                candidacy.history.append("rejected")
+                matter.history.append("rejected")
             case "request_changes":
-                candidacy.history.append("candidate")
+                matter.history.append("candidate")
         return True
 
     def override(self, candidacy: Candidacy, name: str, role: str) -> bool:
         policy = candidacy.policy
         if candidacy.status != "under_review" or policy is None or role != policy.override:
             return False
-        if policy.proposer_decides_nothing and name == candidacy.proposer:
+        if policy.proposer_decides_nothing and candidacy.is_own_judge(name):
             return False
         if policy.described and not candidacy.use_case.described:
             return False
         self._accept(candidacy, days=10, overridden=True)
         return True
 
+    def make_another(self, version: int, content: Content) -> None:
+        """Under its name."""
+        self.remove(version)
+        self.versions[version].made += 1
+        self.change_content(version, content)
+
     def change_content(self, version: int, content: Content) -> None:
         """Or tell it again, where it is the same."""
         self.versions[version].content = content
         self.versions[version].live = True
         for candidacy in self._of(self.versions[version]):
-            policy, judged = candidacy.policy, candidacy.judged
-            if policy is None or judged is None:
-                continue
-            harm = judged.differs_in(content) - policy.keeps
-            if candidacy.status == "under_review":
-                candidacy.judged = content
-                if harm:
-                    candidacy.approvals.clear()
-                self._settle(candidacy)
-            elif candidacy.status == "accepted" and harm:
-                candidacy.history.append("suspended")
-                if policy.reviews:
-                    self._review(candidacy)
+            self._hold_to_content(candidacy)
 
     def remove(self, version: int) -> None:
         """At its source; or something else is there now under its name."""
@@ -198,55 +256,153 @@ class Company:
             candidacy.end()
 
     def give_up(self, use_case: int) -> None:
-        self.use_cases[use_case].given_up = True
-        for candidacy in self.candidacies:
-            if candidacy.use_case is self.use_cases[use_case] and candidacy.stands:
-                candidacy.end()
+        self.use_cases[use_case].stage = "archived"
+        self.hear(use_case)
 
     def describe(self, use_case: int, described: bool) -> None:
         self.use_cases[use_case].described = described
-        for candidacy in self.candidacies:
-            if candidacy.use_case is self.use_cases[use_case]:
-                self._settle(candidacy)
+        self.hear(use_case)
+
+    def propose(self, use_case: int, to: str, name: str) -> Step:
+        about = self.use_cases[use_case]
+        about.proposal = Step(use_case=about, proposer=name, to=to, asker=name)
+        self.hear(use_case)
+        return about.proposal
+
+    def take_back(self, use_case: int) -> None:
+        self.use_cases[use_case].proposal = None
+        self.hear(use_case)
+
+    def move(self, use_case: int) -> bool:
+        """Where its proposal leads, once that is let go; it is not proposed any more where it was decided otherwise."""
+        about = self.use_cases[use_case]
+        step = about.proposal
+        if step is None or (step.status == "under_review" and not step.let_go):
+            return False
+        about.proposal = None
+        about.stage = step.to if step.let_go and not about.given_up else about.stage
+        self.hear(use_case)
+        return True
+
+    def hear(self, use_case: int) -> None:
+        """All that the catalogue says of it, at once."""
+        about = self.use_cases[use_case]
+        for step in self._steps_of(about):
+            if step.status == "under_review" and step is not about.proposal and not step.let_go:
+                step.end()
+        if about.proposal is not None and about.proposal not in self.steps:
+            self.steps.append(about.proposal)
+            self._begin(about.proposal)
+        for matter in [*self.candidacies, *self.steps]:
+            if matter.use_case is about and matter.stands:
+                if about.given_up:
+                    matter.end()
+                else:
+                    self._hold_to_content(matter)
 
     def pass_time(self, days: int) -> None:
         self.now += timedelta(days=days)
-        for candidacy in self.candidacies:
-            if candidacy.status == "accepted" and candidacy.until is not None and candidacy.until <= self.now:
-                candidacy.history.append("suspended")
+        for matter in [*self.candidacies, *self.steps]:
+            if matter.status == "accepted" and matter.until is not None and matter.until <= self.now:
+                matter.history.append("suspended")
+                if isinstance(matter, Step):
+                    self._review(matter)
+
+    @property
+    def a_step_waits(self) -> bool:
+        """For something else than decisions."""
+        return any(each.status == "under_review" and not each.open_seats for each in self.steps)
+
+    def look_again(self) -> None:
+        """At steps: what serves may be something else."""
+        for step in self.steps:
+            self._settle(step)
 
     def _of(self, version: Version) -> Iterator[Candidacy]:
         return (each for each in self.candidacies if each.version is version and each.stands)
 
-    def _review(self, candidacy: Candidacy) -> None:
-        candidacy.history.append("under_review")
-        candidacy.policy, candidacy.judged = self.policy, candidacy.version.content
-        candidacy.round += 1
-        candidacy.approvals = {}
+    def _steps_of(self, use_case: UseCase) -> list[Step]:
+        return [each for each in self.steps if each.use_case is use_case and each.stands]
 
-    def _settle(self, candidacy: Candidacy) -> None:
-        policy = candidacy.policy
-        if candidacy.status != "under_review" or policy is None or candidacy.open_seats:
+    def _begin(self, step: Step) -> None:
+        if step.use_case.given_up:
+            step.end()
+        elif self.step_policy is None or step.to not in self.step_policy.steps:
+            step.let_go = True
+            step.history.append("retired")
+        else:
+            self._review(step, asker=step.proposer)
+
+    def _hold_to_content(self, matter: Matter) -> None:
+        policy, judged = matter.policy, matter.judged
+        if policy is None or judged is None:
             return
-        accurate = candidacy.version.content.metrics >= 0.8 or not policy.accurate
-        described = candidacy.use_case.described or not policy.described
-        if accurate and described:
-            self._accept(candidacy, days=policy.days)
+        harm = differences(judged, matter.content) - policy.keeps
+        if matter.status == "under_review":
+            matter.judged = matter.content
+            if harm:
+                matter.approvals.clear()
+            self._settle(matter)
+        elif matter.status == "accepted" and harm:
+            matter.history.append("suspended")
+            if policy.reviews:
+                self._review(matter)
 
-    def _accept(self, candidacy: Candidacy, *, days: int, overridden: bool = False) -> None:
-        candidacy.history.append("accepted")
-        candidacy.until = self.now + timedelta(days=days)
-        candidacy.overridden = overridden
+    def _review(self, matter: Matter, asker: str | None = None) -> None:
+        """By the policy of now; a use case that stands by one is looked at again by it where no other asks for that."""
+        if isinstance(matter, Candidacy):
+            matter.policy = self.policy
+        elif self.step_policy is not None and isinstance(matter, Step) and matter.to in self.step_policy.steps:
+            matter.policy = self.step_policy
+        matter.history.append("under_review")
+        matter.judged, matter.asker = matter.content, asker
+        matter.round += 1
+        matter.approvals = {}
+
+    def _settle(self, matter: Matter) -> None:
+        policy = matter.policy
+        if matter.status != "under_review" or policy is None or matter.open_seats:
+            return
+        content = matter.content
+        accurate = not policy.accurate or (isinstance(content, Content) and content.metrics >= 0.8)
+        described = not policy.described or matter.use_case.described
+        silent = not (policy.switched_off and isinstance(matter, Step) and matter.to == "archived")
+        if accurate and described and (silent or not self._serves_for(matter.use_case)):
+            self._accept(matter, days=policy.days)
+
+    def _serves_for(self, use_case: UseCase) -> bool:
+        """Whether anything does, for it and for no other."""
+        return any(
+            each.version.serves and each.status != "withdrawn" and each.made == each.version.made
+            for each in self.candidacies
+            if each.use_case is use_case and not self._is_accepted_beside(use_case, each.version)
+        )
+
+    def _is_accepted_beside(self, use_case: UseCase, version: Version) -> bool:
+        return any(
+            each.status == "accepted" and each.version is version and each.use_case is not use_case
+            for each in self.candidacies
+        )
+
+    def _accept(self, matter: Matter, *, days: int, overridden: bool = False) -> None:
+        matter.history.append("accepted")
+        matter.until = self.now + timedelta(days=days)
+        matter.overridden = overridden
+        if isinstance(matter, Step) and not matter.let_go:
+            matter.let_go = True
+            for other in self._steps_of(matter.use_case):
+                if other is not matter:
+                    other.end()
 
 
-def holds(candidacy: Candidacy, approvals: Iterable[tuple[Seat, str]]) -> bool:
+def holds(matter: Matter, approvals: Iterable[tuple[Seat, str]]) -> bool:
     """Whether these approvals, and who gave them, are all that the policy asks for (promise 3)."""
-    given, policy = dict(approvals), candidacy.policy
+    given, policy = dict(approvals), matter.policy
     if policy is None:
         return False
     enough = all(
         sum(seat in given for seat in stage.seats) >= (stage.quorum or len(stage.seats)) for stage in policy.stages
     )
-    alone = not policy.proposer_decides_nothing or candidacy.proposer not in given.values()
+    alone = not policy.proposer_decides_nothing or not any(map(matter.is_own_judge, given.values()))
     apart = not policy.one_person_one_task or len(set(given.values())) == len(given)
     return enough and alone and apart

@@ -7,7 +7,6 @@ from datetime import timedelta
 from itertools import count
 from typing import Any
 
-import asyncpg
 import pytest
 import yaml
 from assent_common import canonical
@@ -17,8 +16,7 @@ from assent_workflow.candidacies import store
 from assent_workflow.timers import store as timers
 from assent_workflow.timers.fire import fire
 
-from tests.workflow import interleave, statements
-from tests.workflow.interleave import Operation
+from tests.workflow import orders, statements
 from tests.workflow.world import World, a_use_case, a_version, a_world
 
 #: Without it they are a few pairs, stopped where they take the locks that count, and taking turns by choice once.
@@ -87,8 +85,9 @@ class Story:
     async def let_expire(self) -> str:
         async with self.world.database.connection() as connection:
             timer = await connection.fetchval("select id from timers where subject = $1 and kind = 'expiry'", self.id)
-        async with self.world.database.transaction() as uow:
-            await fire(uow, at=self.world.clock.now() + timedelta(days=31), only=timer)
+        if timer is not None:
+            async with self.world.database.transaction() as uow:
+                await fire(uow, at=self.world.clock.now() + timedelta(days=31), only=timer)
         return "passed"
 
     async def remove(self) -> str:
@@ -119,6 +118,8 @@ ACTS: Mapping[str, Act] = {
     "expire": Story.let_expire,
     "put forward": Story.put_forward,
 }
+#: What its source tells of the version: of two such, the one that comes late has been overtaken.
+TOLD = {"change", "change what is kept", "remove"}
 UNDER_REVIEW = [
     *("approve", "approve, too", "reject", "request changes", "withdraw", "override", "change", "change what is kept"),
     *("undescribe", "remove"),
@@ -168,35 +169,16 @@ async def test_whoever_comes_between_it_ends_as_if_one_came_after_the_other(
             assert await story.move("suspend", "risk") == 200
         return story
 
-    ends = []
-    for acts in ((one, other), (other, one)):
-        story = await prepared()
-        answers = {act: await ACTS[act](story) for act in acts}
-        ends.append((answers[one], answers[other], await _end(story)))
-    seen: list[int] = []
-    monitor = await asyncpg.connect(database_plain_url)
-    try:
-        stories: list[Story] = []
-
-        async def both() -> tuple[Operation, Operation]:
-            story = await prepared()
-            stories.append(story)
-            return (lambda: ACTS[one](story)), (lambda: ACTS[other](story))
-
-        orders = interleave.in_every_order(
-            *(monitor, both), is_a_stop=lambda query: ALL or query in LOCKS, most_turns=2 if ALL else 1
-        )
-        async for results in orders:
-            if "expire" in (one, other):
-                # It leaves alone what somebody else is about, and comes again.
-                await stories[-1].let_expire()
-            end = (*results, await _end(stories[-1]))
-            assert end in ends, f"after {len(seen)} orders"
-            seen.append(ends.index(end))
-    finally:
-        await monitor.close()
-    assert len(seen) > 2
-    assert set(seen) == set(range(len(ends))) or ends[0] == ends[1]
+    # It leaves alone what somebody else is about, and comes again.
+    comes_again = Story.let_expire if "expire" in (one, other) else None
+    seen = await orders.tried(
+        *(database_plain_url, prepared, (ACTS[one], ACTS[other]), _end),
+        is_a_stop=lambda query: ALL or query in LOCKS,
+        most_turns=2 if ALL else 1,
+        afterwards=comes_again,
+        told_of_one={one, other} <= TOLD,
+    )
+    assert seen > 2
 
 
 async def _end(story: Story) -> Any:
