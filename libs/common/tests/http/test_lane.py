@@ -18,7 +18,7 @@ from assent_common.http.lane import Lane
 from assent_common.http.problems import BadRequest, NotYetKnown, Unauthenticated, Unavailable
 from assent_common.identity.roles import Principal, Reader, Role, allow
 from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
-from pydantic import AwareDatetime, BaseModel
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 
@@ -39,6 +39,13 @@ async def chosen(
     if word == "bad":
         raise BadRequest("a bad word")
     return colour, word
+
+
+class Question(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    word: Annotated[str, Field(max_length=5)]
+    colours: list[Colour] = []
 
 
 Chosen = Annotated[tuple[Any, ...], Depends(chosen)]
@@ -79,6 +86,20 @@ def routes() -> APIRouter:
     @router.get("/roots")
     async def roots(request: Request, who: Annotated[Principal, allow(Role.ADMIN)]) -> Response:
         return Response("x" * 5000, media_type="text/plain")
+
+    @router.post("/questions", response_model=Leaf)
+    async def ask(question: Question, request: Request, who: Reader, loud: bool = False) -> Response:
+        if question.word == "bad":
+            raise BadRequest("a bad word")
+        return Response(f'{{"id": "{question} {loud}", "by": "{who.subject}"}}', media_type="application/json")
+
+    @router.post("/leaves", status_code=201)
+    async def grow(leaf: Leaf, request: Request, who: Reader) -> Leaf:
+        return leaf
+
+    @router.post("/roots")
+    async def dig(request: Request, who: Reader) -> Response:
+        return Response("dug", media_type="text/plain")
 
     return router
 
@@ -155,11 +176,73 @@ async def test_both_ways_answer_alike(path: str, headers: dict[str, str]) -> Non
     assert told[0] == told[1]
 
 
+JSON = VIEWER | {"content-type": "application/json"}
+SENT: list[tuple[str, dict[str, str], bytes]] = [
+    *[
+        ("/questions", JSON, body)
+        for body in (b'{"word": "a"}', b'{"word": "bad"}', b'{"word": "longer"}', b'{"word": 1}', b"{}", b"[]", b"null")
+    ],
+    *[
+        ("/questions", JSON, body)
+        for body in (b"", b"{", b'{"word": "a\\u0000"}', b'{"word": NaN}', b"[" * 99, b'{"word": "a", "other": 1}')
+    ],
+    *[
+        ("/questions", JSON, body)
+        for body in (b'{"word": "a", "colours": ["red", "blue"]}', b'{"word": "a", "colours": ["green"]}', b"\xff")
+    ],
+    ("/questions", JSON, b" " * 1_000_001),
+    *[
+        ("/questions", VIEWER | {"content-type": kind}, b'{"word": "a"}')
+        for kind in (
+            "application/json; charset=utf-8",
+            "APPLICATION/JSON",
+            "application/problem+json",
+            "text/plain",
+            "",
+        )
+    ],
+    ("/questions", VIEWER, b'{"word": "a"}'),
+    *[
+        ("/questions", {"authorization": who, "content-type": "application/json"}, body)
+        for who in ("Bearer nobody", "")
+        for body in (b'{"word": "a"}', b'{"word": 1}', b"{")
+    ],
+    *[(f"/questions?{query}", JSON, b'{"word": "a"}') for query in ("loud=true", "loud=x", "quiet=1", "loud=%00")],
+    ("/leaves", JSON, b'{"id": "7"}'),
+    ("/roots", JSON, b"{}"),
+    ("/leaves/7", JSON, b"{}"),
+]
+
+
+@pytest.mark.parametrize(("path", "headers", "body"), SENT, ids=lambda each: str(each)[:60])
+async def test_both_ways_answer_a_question_alike(path: str, headers: dict[str, str], body: bytes) -> None:
+    async def in_pieces() -> AsyncIterator[bytes]:
+        yield body[:5]
+        yield body[5:]
+
+    told = []
+    for lane, content in ((True, body), (True, in_pieces()), (False, body)):
+        async with a_client(lane=lane) as client:
+            answer = await client.post(f"/v1{path}", headers={"x-request-id": "one"} | headers, content=content)
+            told.append((answer.status_code, sorted(answer.headers.items()), answer.content))
+    assert told[0] == told[1] == told[2]
+
+
+async def test_of_what_is_sent_a_question_takes_the_short_way_and_nothing_else() -> None:
+    app = an_app(lane=True)
+    lane = Lane(app, app)
+    taken = {
+        path: lane._find({"method": "POST", "path": f"/v1{path}", "query_string": b""})[0] is not None
+        for path in ("/questions", "/leaves", "/roots", "/leaves/7")
+    }
+    assert taken == {"/questions": True, "/leaves": False, "/roots": False, "/leaves/7": False}
+
+
 async def test_what_is_plain_takes_the_short_way_and_nothing_else() -> None:
     app = an_app(lane=True)
     lane = Lane(app, app)
     taken = {
-        path: lane._find({"path": f"/v1{path}", "query_string": b""})[0] is not None
+        path: lane._find({"method": "GET", "path": f"/v1{path}", "query_string": b""})[0] is not None
         for path in ("/leaves/7", "/leaves", "/roots", "/leaves/7/veins", "/nowhere")
     }
     assert taken == {"/leaves/7": True, "/leaves": True, "/roots": True, "/leaves/7/veins": False, "/nowhere": False}

@@ -18,7 +18,7 @@ from assent_common.health import Health, State
 from assent_common.http import fields, problems
 from assent_common.http.admission import AT_ONCE, WITHIN_S, Admission
 from assent_common.http.etags import not_modified
-from assent_common.http.lane import Lane
+from assent_common.http.lane import MAX_DEPTH, Lane
 from assent_common.http.middleware import Edge
 from assent_common.http.rates import Rates
 from assent_common.identity.roles import Principal, Role, Whose
@@ -28,9 +28,6 @@ Authenticate = Callable[[str], Awaitable[Principal]]
 
 OPEN = frozenset({"/health/live", "/health/ready", "/metrics", "/openapi.json", "/docs"})
 """The only routes without a token."""
-
-
-MAX_DEPTH = 32
 
 
 class StrictRequest(Request):

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
+import orjson
 from assent_common import gate_answers, ids
 from assent_common.database import Database
 from assent_common.http.app import router
@@ -11,7 +12,7 @@ from assent_common.http.audit_log import PublicKeys
 from assent_common.http.pages import CursorText, Limit, Page, paged, read_cursor
 from assent_common.identity.roles import Reader
 from assent_common.signing import Signer
-from fastapi import Query, Request
+from fastapi import Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from assent_workflow import metrics
@@ -101,11 +102,12 @@ class Asked(BaseModel):
     candidacy: UUID | None
 
 
-@routes.post("/gate", summary="Ask whether a model version may be deployed")
-async def ask_gate(asked: QuestionIn, request: Request, who: Reader) -> GateVerdict:
+# By the short way (`http.lane`), and in JSON that is written at once: it is asked more often than all the rest.
+@routes.post("/gate", summary="Ask whether a model version may be deployed", response_model=GateVerdict)
+async def ask_gate(asked: QuestionIn, request: Request, who: Reader) -> Response:
     """Allowed is only what is accepted at this moment, for the content that is there now; the unknown is denied. The
     question is kept with its answer before it is answered."""
-    question = Question(**asked.model_dump())
+    question = Question(asked.model_version, asked.artifact_digest, asked.image, asked.use_case, asked.environment)
     database: Database = request.app.state.database
     id_ = ids.new()
     async with database.connection() as connection:
@@ -115,16 +117,17 @@ async def ask_gate(asked: QuestionIn, request: Request, who: Reader) -> GateVerd
     metrics.GATE_ANSWERS.labels("allow" if answered.allow else "deny").inc()
     signer: Signer | None = request.app.state.signer
     signed = gate_answers.sign(signer, _claims(id_, question, answered), database.clock.now()) if signer else None
-    return GateVerdict(
-        allow=answered.allow,
-        reasons=answered.reasons,
-        what_to_do=answered.what_to_do,
-        candidacy=answered.candidacy,
-        model_version=answered.model_version,
-        environment=question.environment,
-        question=id_,
-        signed=signed,
-    )
+    verdict = {
+        "allow": answered.allow,
+        "reasons": answered.reasons,
+        "what_to_do": answered.what_to_do,
+        "candidacy": answered.candidacy,
+        "model_version": answered.model_version,
+        "environment": question.environment,
+        "question": id_,
+        "signed": signed,
+    }
+    return Response(orjson.dumps(verdict, default=str), media_type="application/json")
 
 
 @routes.get("/gate/keys", summary="Read the public keys that sign the gate's answers")
