@@ -189,6 +189,26 @@ async def test_a_cursor_of_another_selection_is_refused(four: World) -> None:
     assert refused.status_code == 400
 
 
+async def test_a_list_that_was_listed_before_shows_what_changed_since(world: World) -> None:
+    other = f"{ACCOUNT}:model-package/customer-churn/8"
+
+    async def listed() -> dict[str, tuple[str, str | None]]:
+        items = (await world.get("/v1/model-versions"))["items"]
+        assert len(items) == 2
+        return {item["urn"]: (item["status"], item["description"]) for item in items}
+
+    await world.hears(a_version(), a_version(other))
+    assert await listed() == await listed() == {URN: ("registered", None), other: ("registered", None)}
+    await world.hears(a_candidacy())
+    assert await listed() == {URN: ("candidate", None), other: ("registered", None)}
+    await world.hears(a_version(description="trained anew"), gone(other))
+    assert await listed() == {URN: ("candidate", "trained anew"), other: ("missing_from_source", None)}
+    # The table is filled anew, as after a restore: the versions have the numbers of their first states again.
+    async with world.database.connection() as connection:
+        await connection.execute("update model_versions set changed_sequence = 1, status = 'accepted'")
+    assert {status for status, _ in (await listed()).values()} == {"accepted"}
+
+
 async def test_a_version_is_read_as_it_was_known_at_a_moment(world: World) -> None:
     day = timedelta(days=1)
     at = world.clock.now()

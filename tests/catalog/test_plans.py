@@ -5,9 +5,12 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from assent_catalog.model_versions import store
+from assent_catalog.datasets import history as datasets
+from assent_catalog.model_versions import listing, store
 from assent_catalog.model_versions.filters import MetricFilter
+from assent_catalog.model_versions.kept import Kept
 from assent_catalog.model_versions.store import Selection, Sort
+from assent_catalog.monitors import history as monitors
 from assent_catalog.search import Searcher
 from assent_common import ids
 
@@ -73,6 +76,39 @@ async def test_a_narrow_selection_is_found_by_an_index(many: World) -> None:
         assert not any(whole in plan for whole in WHOLE_TABLES), plan
 
 
+async def test_who_named_a_monitor_or_data_is_found_by_an_index(world: World) -> None:
+    await world.create_use_case()
+    async with world.database.connection() as connection:
+        for statement in (
+            """
+            insert into deployment_history (urn, sequence, at, state)
+            select 'd' || n, 1, now(), format('{"monitors": [{"urn": "m%s"}]}', n)::jsonb
+              from generate_series(1, 5000) n
+            """,
+            """
+            insert into model_version_history (urn, sequence, at, state)
+            select 'v' || n, 1, now(), format('{"datasets": [{"urn": "s3://%s"}]}', n)::jsonb
+              from generate_series(1, 5000) n
+            """,
+            """
+            insert into use_case_history (use_case, sequence, at, by, state)
+            select id, 1 + n, now(), 'bea', format('{"facets": {"data": {"datasets": ["s3://%s"]}}}', n)::jsonb
+              from use_cases, generate_series(1, 5000) n
+            """,
+            "analyze deployment_history, model_version_history, use_case_history",
+        ):
+            await connection.execute(statement)
+
+        async def plan(statement: str, *values: Any) -> str:
+            return "\n".join(row["QUERY PLAN"] for row in await connection.fetch(f"explain {statement}", *values))
+
+        watched = await plan(monitors.PAGE, "m77", None, None, None, None, 50)
+        assert "deployment_history_monitors" in watched, watched
+        named = await plan(datasets.PAGE, "s3://77", None, None, None, None, None, 50)
+        for index in ("model_version_history_datasets", "use_case_history_datasets"):
+            assert index in named, named
+
+
 async def test_pages_of_words_and_of_metrics_lack_nothing_and_are_in_order(many: World) -> None:
     asked: list[dict[str, Any]] = [
         {"q": "w77"},
@@ -101,10 +137,12 @@ async def a_page_of_frequent_words_is_found_among_the_newest(many: World) -> Non
         sought = await Searcher().sought(connection, "model w7", 0)
         assert sought is not None
         assert sought.newest is not None
-        page = await store.newest_page(connection, Selection(q="model w7"), None, 20, sought)
-        whole = await store.list_page(connection, Selection(q="model w7"), Sort.NEWEST, None, 20, sought=sought)
-        statement, values = store.page_statement(
-            Selection(q="model w7"), Sort.NEWEST, None, 20, sought=sought, among=sought.newest.marks()
+        page = await listing.newest_page(connection, Kept(), Selection(q="model w7"), None, 20, sought)
+        whole = await listing.list_page(
+            connection, Kept(), Selection(q="model w7"), Sort.NEWEST, None, 20, sought=sought
+        )
+        statement, values = listing.page_statement(
+            Selection(q="model w7"), Sort.NEWEST, None, 20, sought=sought, among=sought.newest.marks(), states=True
         )
         plan = "\n".join(row["QUERY PLAN"] for row in await connection.fetch(f"explain {statement}", *values))
     assert len(page) == 20
@@ -115,14 +153,14 @@ async def a_page_of_frequent_words_is_found_among_the_newest(many: World) -> Non
 async def test_a_word_that_few_of_the_newest_have_is_looked_for_among_them_once(
     many: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    looked, look = 0, store.newest_page
+    looked, look = 0, listing.newest_page
 
     async def counted(*given: Any) -> list[str]:
         nonlocal looked
         looked += 1
         return await look(*given)
 
-    monkeypatch.setattr(store, "newest_page", counted)
+    monkeypatch.setattr(listing, "newest_page", counted)
     for _ in range(3):
         assert len((await many.get("/v1/model-versions", q="w77", limit=25))["items"]) == 25
     assert looked == 1
@@ -135,7 +173,12 @@ def a_key(sort: Sort) -> list[Any]:
 
 
 async def explained(world: World, selection: Selection, sort: Sort, after: list[Any] | None = None) -> str:
-    statement, values = store.page_statement(selection, sort, after, 50)
+    """Of the page's states, and of its items; of their order both say the same."""
+    plans = []
     async with world.database.connection() as connection:
-        rows = await connection.fetch(f"explain {statement}", *values)
-    return "\n".join(row["QUERY PLAN"] for row in rows)
+        for states in (True, False):
+            statement, values = listing.page_statement(selection, sort, after, 50, states=states)
+            rows = await connection.fetch(f"explain {statement}", *values)
+            plans.append("\n".join(row["QUERY PLAN"] for row in rows))
+    assert "Index" in plans[0], plans
+    return "\n".join(plans)

@@ -1,8 +1,7 @@
 """The loop that applies events: in batches, each batch one transaction, offsets committed after it."""
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -30,6 +29,9 @@ batch that raises is tried again in halves, and what raises alone goes to the de
 not there, which is waited for. What is emitted for one of them belongs inside `telemetry.caused_by(event)`, or takes
 `telemetry.passed_on(event)` as its cause: so it carries on its trace.
 """
+
+Fetched = Mapping[TopicPartition, Sequence[ConsumerRecord]]
+"""What was read at once, in order within each partition."""
 
 COMMIT_WITHIN_S = 10.0
 READ_AT_A_TIME = 50
@@ -121,11 +123,10 @@ class Consumer:
             self._health.working(self._name)
             while not stopping.is_set():
                 fetched = await consumer.getmany(timeout_ms=250, max_records=self._batch * self._lanes)
-                records = [record for batch in fetched.values() for record in batch]
-                if records:
-                    await self._process(records, stopping)
-                    await self._commit(consumer, records)
-                self._measure(consumer, records)
+                if fetched:
+                    await self._process(fetched, stopping)
+                    await self._commit(consumer, fetched)
+                self._measure(consumer, fetched)
                 self._health.working(self._name)
         except _Stopping:
             pass
@@ -138,8 +139,8 @@ class Consumer:
         generation = self._database.generation
         return f"{self._group}.{generation}" if generation else self._group
 
-    async def _process(self, records: Sequence[ConsumerRecord], stopping: asyncio.Event) -> None:
-        lanes = [self._process_lane(lane, stopping) for lane in _lanes(records, self._lanes)]
+    async def _process(self, fetched: Fetched, stopping: asyncio.Event) -> None:
+        lanes = [self._process_lane(lane, stopping) for lane in _lanes(fetched, self._lanes)]
         done = await asyncio.gather(*lanes, return_exceptions=True)
         applied, letters = 0, []
         # Each lane has ended by now: none goes on beside what comes next.
@@ -197,13 +198,9 @@ class Consumer:
                 backoff_s = min(backoff_s * 2, 5)
         raise _Stopping
 
-    async def _commit(self, consumer: AIOKafkaConsumer, records: Sequence[ConsumerRecord]) -> None:
+    async def _commit(self, consumer: AIOKafkaConsumer, fetched: Fetched) -> None:
         ours = consumer.assignment()
-        offsets: dict[TopicPartition, int] = {}
-        for record in records:
-            partition = TopicPartition(record.topic, record.partition)
-            if partition in ours:
-                offsets[partition] = max(offsets.get(partition, 0), record.offset + 1)
+        offsets = {partition: after for partition, after in _positions(fetched) if partition in ours}
         try:
             if offsets:
                 # On its own it asks a broker that does not answer for ever.
@@ -213,9 +210,8 @@ class Consumer:
             # A rebalance took the partitions meanwhile (aiokafka#929). Their new owner applies the batch again.
             telemetry.logger().info("offsets_not_committed", reason=repr(error))
 
-    def _measure(self, consumer: AIOKafkaConsumer, records: Sequence[ConsumerRecord]) -> None:
-        for record in records:
-            self._positions[TopicPartition(record.topic, record.partition)] = record.offset + 1
+    def _measure(self, consumer: AIOKafkaConsumer, fetched: Fetched) -> None:
+        self._positions.update(_positions(fetched))
         lag = dict.fromkeys((topic.full_name(self._settings.kafka_topic_prefix) for topic in self._topics), 0)
         for partition in consumer.assignment():
             end, position = consumer.highwater(partition), self._positions.get(partition)
@@ -225,14 +221,16 @@ class Consumer:
             metrics.CONSUMER_LAG.labels(topic).set(behind)
 
 
-def _lanes(records: Sequence[ConsumerRecord], wanted: int) -> list[list[ConsumerRecord]]:
+def _positions(fetched: Fetched) -> Iterator[tuple[TopicPartition, int]]:
+    """Where reading goes on after these, which are in order."""
+    return ((partition, records[-1].offset + 1) for partition, records in fetched.items() if records)
+
+
+def _lanes(fetched: Fetched, wanted: int) -> list[list[ConsumerRecord]]:
     """About as much in each, and each partition in one of them: an entity's events stay in order."""
-    partitions: dict[tuple[str, int], list[ConsumerRecord]] = defaultdict(list)
-    for record in records:
-        partitions[record.topic, record.partition].append(record)
     lanes: list[list[ConsumerRecord]] = [[] for _ in range(wanted)]
-    for partition in sorted(partitions.values(), key=len, reverse=True):
-        min(lanes, key=len).extend(partition)
+    for records in sorted(fetched.values(), key=len, reverse=True):
+        min(lanes, key=len).extend(records)
     return [lane for lane in lanes if lane]
 
 

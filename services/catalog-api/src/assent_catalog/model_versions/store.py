@@ -1,7 +1,7 @@
 """Model versions read from rows. Everything a caller gives is bound; what statements are made of are constants."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -155,8 +155,8 @@ class Key(NamedTuple):
     of: Callable[[Mapping[str, Any]], Any]
 
 
-_ID = Key("v.id", "uuid", UUID, lambda row: row["id"])
-_CREATED = Key("v.created_at", "timestamptz", datetime.fromisoformat, lambda row: row["created_at"])
+ID = Key("v.id", "uuid", UUID, lambda row: row["id"])
+CREATED = Key("v.created_at", "timestamptz", datetime.fromisoformat, lambda row: row["created_at"])
 _MODIFIED = Key(
     "coalesce(v.modified_at, v.created_at)",
     "timestamptz",
@@ -166,18 +166,16 @@ _MODIFIED = Key(
 _VERSION = Key("coalesce(v.version, 0)", "integer", int, lambda row: row["version"] or 0)
 _NAME = Key("left(v.name, 100)", "text", str, lambda row: row["name"][:100])
 # Index: model_versions_created, model_versions_modified, model_versions_name, model_versions_version.
-_KEYS: Mapping[str, tuple[Key, ...]] = {
-    "created_at": (_CREATED, _ID),
-    "modified_at": (_MODIFIED, _ID),
-    "name": (_NAME, _VERSION, _ID),
-    "version": (_VERSION, _ID),
+KEYS: Mapping[str, tuple[Key, ...]] = {
+    "created_at": (CREATED, ID),
+    "modified_at": (_MODIFIED, ID),
+    "name": (_NAME, _VERSION, ID),
+    "version": (_VERSION, ID),
 }
-# The same of a metric's row.
-_MEASURED_KEYS = (_CREATED._replace(expression="m.created_at"), _ID._replace(expression="m.model_version"))
 
 
 def keys(sort: Sort) -> tuple[Key, ...]:
-    return _KEYS[sort.removeprefix("-")]
+    return KEYS[sort.removeprefix("-")]
 
 
 def key_of(sort: Sort, item: str) -> list[Any]:
@@ -266,74 +264,6 @@ class _Where:
 
     def __str__(self) -> str:
         return " and ".join(self.clauses) or "true"
-
-
-async def list_page(
-    connection: asyncpg.Connection,
-    selection: Selection,
-    sort: Sort,
-    after: Sequence[Any] | None,
-    limit: int,
-    *,
-    as_of: datetime | None = None,
-    sought: Sought | None = None,
-) -> list[str]:
-    """At most `limit` items after the key, as JSON."""
-    statement, values = page_statement(selection, sort, after, limit, as_of=as_of, sought=sought)
-    return [item for (item,) in await connection.fetch(statement, *values)]
-
-
-async def newest_page(
-    connection: asyncpg.Connection, selection: Selection, after: Sequence[Any] | None, limit: int, sought: Sought
-) -> list[str]:
-    """The same of words that thousands have, looked for among the newest versions: less than `limit` may mean that
-    there are more. Empty where that is not worth a try."""
-    among = sought.newest.marks(after[0] if after else None) if sought.newest is not None else ()
-    if not among:
-        return []
-    statement, values = page_statement(selection, Sort.NEWEST, after, limit, sought=sought, among=among)
-    return [item for (item,) in await connection.fetch(statement, *values)]
-
-
-def page_statement(
-    selection: Selection,
-    sort: Sort,
-    after: Sequence[Any] | None,
-    limit: int,
-    *,
-    as_of: datetime | None = None,
-    sought: Sought | None = None,
-    among: Sequence[str] = (),
-) -> tuple[str, Sequence[Any]]:
-    """A statement made of this module's constants, and what a caller gave, to be bound."""
-    table, sorted_by = "model_versions v" if as_of is None else f"{KNOWN_AT} v", keys(sort)
-    first: MetricFilter | None = None
-    if selection.metrics and as_of is None and sorted_by is _KEYS["created_at"]:
-        first, *others = selection.metrics
-        selection = replace(selection, metrics=others)
-    where = selection.where(as_of, sought, among)
-    if first is not None:
-        # The newest of those in the range, one after the other, rather than the newest of all. Index: metrics_created,
-        # metrics_value.
-        table, sorted_by = f"{table} join metrics m on m.model_version = v.id", _MEASURED_KEYS
-        where.add(f"m.name = {{}} and m.value {first.operator} {{}}", first.name, first.value)
-    direction, beyond = ("desc", "<") if sort.startswith("-") else ("asc", ">")
-    if after is not None:
-        places = ", ".join(f"{{}}::{key.type}" for key in sorted_by)
-        where.add(f"({', '.join(key.expression for key in sorted_by)}) {beyond} ({places})", *after)
-    # A list of everything is planned once: with its limit bound it would be planned each time.
-    cut = where.bind(limit) if where.values else str(limit)
-    expressions = list(enumerate(key.expression for key in sorted_by))
-    # Cut before the items are made: Postgres would make one of each row that was found, and throw most away.
-    statement = f"""
-        select {ITEM}
-          from (select v.*, {", ".join(f"{each} as key_{place}" for place, each in expressions)}
-                  from {table} where {where}
-                 order by {", ".join(f"{each} {direction}" for _, each in expressions)}
-                 limit {cut}) v
-         order by {", ".join(f"key_{place} {direction}" for place, _ in expressions)}
-    """  # noqa: S608 - every part is a constant of this module
-    return statement, where.values
 
 
 async def facets(

@@ -7,7 +7,6 @@ from uuid import UUID
 from assent_common import telemetry
 from assent_common.events.catalog import ModelVersionChanged
 from assent_common.events.envelope import CloudEvent
-from assent_common.events.registry import ModelVersionObserved
 from assent_common.kafka.topics import CATALOG
 from assent_common.uow import UnitOfWork
 
@@ -39,8 +38,6 @@ returning v.id, v.urn, v.source, v.model, v.name, v.version, v.status, v.candida
           as metric_values
 """  # noqa: S608 - made of constants
 
-# What an event of ours takes over from one of the registry.
-_TAKEN = ModelVersionChanged.model_fields.keys() & ModelVersionObserved.model_fields.keys() - {"metrics"}
 _TYPE = "assent.catalog.model_version.changed.v1"
 
 
@@ -49,8 +46,8 @@ def observed(uow: UnitOfWork, written: Iterable[Written]) -> None:
     for (event, version), id_, status, candidacies, sequence in written:
         _tell(
             uow,
-            {name: getattr(version, name) for name in _TAKEN}
-            | {
+            {
+                **vars(version),
                 "id": id_,
                 "status": status,
                 "candidacies": candidacies,
