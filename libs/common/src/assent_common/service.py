@@ -61,7 +61,7 @@ class Parts:
     state: Mapping[str, Any] = field(default_factory=dict)
 
 
-COLLECT_EVERY = 10_000
+COLLECT_EVERY = 50_000
 """New objects that may hold others, less those that went."""
 
 

@@ -125,10 +125,12 @@ def body(
         "datacontenttype": "application/json",
         "dataschema": DATASCHEMA.format(type=type),
         "sequence": str(sequence),
-        "correlationid": correlation_id,
-        "traceparent": traceparent,
     }
-    said = orjson.dumps({name: value for name, value in head.items() if value is not None})
+    if correlation_id is not None:
+        head["correlationid"] = correlation_id
+    if traceparent is not None:
+        head["traceparent"] = traceparent
+    said = orjson.dumps(head)
     return b'%b,"data":%b}' % (said[:-1], data.model_dump_json().encode())
 
 

@@ -1,6 +1,7 @@
 """What the registry says of model versions, as rows: batches in, guarded by sequence."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -39,15 +40,16 @@ with told as materialized (
            (id, urn, source, model, model_id, name, version, description, type, framework, algorithm, source_status,
             source_approval_status, metrics_status, content_hash, created_at, modified_at, live, record, raw, search,
             sequence, changed_at, status, candidacies, changed_sequence)
-    select id, urn, source, model, model_id, name, version, description, type, framework, algorithm, source_status,
+    select t.id, urn, source, model, model_id, name, version, description, type, framework, algorithm, source_status,
            source_approval_status, metrics_status, content_hash, created_at, modified_at, live, record, raw::jsonb,
            to_tsvector('simple', words),
            sequence, at, case when live then coalesce(c.strongest, 'registered') else 'missing_from_source' end,
            coalesce(c.by_use_case, '{{}}'), 1
       from (select e.*, r.urn is null as live
               from told e left join removals r on r.urn = e.urn and r.sequence > e.sequence where newest) t
-      left join lateral ({OF_CANDIDACIES}) c on true
-     order by id
+      left join ({OF_CANDIDACIES.format(versions="(select id, urn, created_at from told where newest)")}) c
+             on c.id = t.id
+     order by t.id
     on conflict (id) do update
        set source = excluded.source, model = excluded.model, model_id = excluded.model_id, name = excluded.name,
            version = excluded.version, description = excluded.description, type = excluded.type,
@@ -76,6 +78,8 @@ update model_versions v set live = false
  where r.urn = any($1::text[]) and v.urn = r.urn and v.sequence < r.sequence and v.live
 returning v.id
 """
+# All versions of a model have its urn.
+_id_of_model = lru_cache(10_000)(ids.of_urn)
 #: The source's own document is kept as it stands now alone.
 _NOT_KEPT = {"raw"}
 
@@ -129,7 +133,7 @@ def _values(observation: Observation, newest: bool) -> tuple[Any, ...]:
     )
     return (
         *(ids.of_urn(version.urn), version.urn, version.source, version.model),
-        *(ids.of_urn(version.model) if version.model else None, version.name, version.version, version.description),
+        *(_id_of_model(version.model) if version.model else None, version.name, version.version, version.description),
         *(version.type, version.framework, version.algorithm, version.source_status, version.source_approval_status),
         *(version.metrics_status, version.content_hash, version.created_at, version.modified_at),
         version.model_dump_json(exclude=_NOT_KEPT),

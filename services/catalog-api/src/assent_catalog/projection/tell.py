@@ -24,7 +24,7 @@ with touched as (
            case when t.live then coalesce(c.strongest, 'registered') else 'missing_from_source' end as status,
            coalesce(c.by_use_case, '{{}}') as candidacies
       from touched t
-      left join lateral ({OF_CANDIDACIES}) c on true
+      left join ({OF_CANDIDACIES.format(versions="touched")}) c on c.id = t.id
 )
 update model_versions v
    set status = s.status, candidacies = s.candidacies, changed_sequence = v.changed_sequence + 1
