@@ -148,7 +148,8 @@ class Catalogue:
         try:
             published = "select count(*) from outbox where published_at is null"
             await until(lambda: _is_none(connection, published), within_s=WITHIN_S)
-            assert await replay(connection, topics.CATALOG.name) == entities
+            async with connection.transaction():
+                assert await replay(connection, topics.CATALOG.name) == entities
             await until(lambda: _is_none(connection, published), within_s=WITHIN_S)
         finally:
             await connection.close()
