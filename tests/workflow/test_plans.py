@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from assent_workflow import subjects
 from assent_workflow.candidacies import store as candidacies
+from assent_workflow.facts.gather import GATHER
 from assent_workflow.findings import routes, steps, store
 from assent_workflow.timers import look_again
 from assent_workflow.use_cases.serving import SERVING
@@ -84,3 +85,11 @@ async def test_whatever_findings_ask_no_table_is_read_as_a_whole(many: World) ->
         assert "Scan" in plan
         for table in TABLES:
             assert f"Seq Scan on {table}" not in plan, plan
+
+
+async def test_candidacies_are_counted_from_an_index(many: World) -> None:
+    async with many.database.connection() as connection:
+        rows = await connection.fetch(f"explain {GATHER}")
+    plan = "\n".join(row[0] for row in rows)
+    assert "candidacies_status" in plan
+    assert "Seq Scan on candidacies" not in plan, plan

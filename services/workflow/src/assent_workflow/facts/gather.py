@@ -1,11 +1,11 @@
-"""How the work goes, in numbers: one statement, by indexes but for the count of candidacies."""
+"""How the work goes, in numbers: one statement, by indexes but for what serves."""
 
 from datetime import datetime
 
 import asyncpg
 from pydantic import BaseModel
 
-# Index: tasks_open, tasks_decided, reviews_ended, findings_unresolved, candidacies_model_version.
+# Index: tasks_open, tasks_decided, reviews_ended, findings_unresolved, candidacies_status, candidacies_model_version.
 # Where nothing was decided, a time is null, never zero.
 GATHER = """
 with waiting as (
@@ -47,7 +47,8 @@ select now() as as_of,
        (select coalesce(jsonb_agg(to_jsonb(f) order by kind, severity, status), '[]') from standing f) as findings,
        (select count(*) from serving) as serving,
        (select count(*) from serving s where not exists (
-            select from candidacies c where c.model_version = s.urn and c.status = 'accepted')) as unaccepted
+            select from candidacies c
+             where c.model_version = s.urn and c.status = 'accepted' and c.step_to is null)) as unaccepted
 """
 
 
@@ -112,7 +113,10 @@ class Facts(BaseModel):
 
 
 async def gather(connection: asyncpg.Connection) -> Facts:
-    row = await connection.fetchrow(GATHER)
+    async with connection.transaction():
+        # On one core: this can wait, and the gate cannot.
+        await connection.execute("set local max_parallel_workers_per_gather = 0")
+        row = await connection.fetchrow(GATHER)
     ended = row["reviews"]
     judged = ended["accepted"] + ended["rejected"] + ended["changes_requested"]
     counted = ("waiting", "overdue", "decided")
