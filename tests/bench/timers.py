@@ -1,4 +1,5 @@
-"""`python -m tests.bench.timers`: timers due at once, fired by three processes of which one is killed."""
+"""`python -m tests.bench.timers`: timers due at once, fired by three processes of which one is killed, beside many that
+wait; and what it costs to look for what is due while those wait."""
 
 import argparse
 import asyncio
@@ -6,15 +7,23 @@ import tempfile
 import time
 from datetime import timedelta
 from pathlib import Path
+from statistics import median
 
+from assent_common.database import Database
 from assent_local.ports import free_port
 from assent_local.postgres import Postgres
+from assent_workflow.timers.fire import fire
 
 from tests.workflow import many_timers
 from tests.workflow.world import a_use_case, a_version, a_world
 
+# Those that are to fire, of those that wait.
+NOW = """
+update timers set due_at = now(), fire_at = now() where id in (select id from timers order by id limit $1)
+"""
 
-async def main(count: int) -> None:
+
+async def main(count: int, waiting: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         postgres = Postgres(Path(folder) / "postgres", free_port())
         await postgres.start()
@@ -23,7 +32,12 @@ async def main(count: int) -> None:
             url = postgres.url("workflow")
             async with a_world(url) as world:
                 await world.hears(a_use_case(), a_version())
-                await many_timers.lay(world, count, due_in=timedelta(0))
+                beside_none = await looked(world.database)
+                await many_timers.lay(world, count + waiting, due_in=timedelta(days=1))
+                beside_all = await looked(world.database)
+                async with world.database.connection() as connection:
+                    await connection.execute(NOW, count)
+                    await connection.execute("vacuum analyze timers")
                 began = time.monotonic()
                 await many_timers.fired_by_three_of_whom_one_is_killed(world.database, url, within_s=900)
                 took_s = time.monotonic() - began
@@ -32,10 +46,27 @@ async def main(count: int) -> None:
         finally:
             await postgres.stop()
     assert told == {"told": count, "timers": count}, told
-    print(f"{count:,} timers fired once each in {took_s:.1f} s, {count / took_s:,.0f} a second")  # noqa: T201 - a bench
+    print(  # noqa: T201 - a bench
+        f"{count:,} timers fired once each in {took_s:.1f} s, {count / took_s:,.0f} a second, beside {waiting:,} more",
+        f"to look for what is due: {beside_none:.1f} ms beside none, {beside_all:.1f} ms beside {count + waiting:,}",
+        sep="\n",
+    )
+
+
+async def looked(database: Database) -> float:
+    """How many milliseconds it takes to find nothing due: the median of a hundred times."""
+    took = []
+    for _ in range(100):
+        began = time.perf_counter()
+        async with database.transaction() as uow:
+            assert await fire(uow) == 0
+        took.append(time.perf_counter() - began)
+    return median(took) * 1000
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--count", type=int, default=100_000)
-    asyncio.run(main(parser.parse_args().count))
+    parser.add_argument("--count", type=int, default=100_000, help="due at once")
+    parser.add_argument("--waiting", type=int, default=1_000_000, help="due tomorrow")
+    given = parser.parse_args()
+    asyncio.run(main(given.count, given.waiting))

@@ -55,10 +55,19 @@ async def cut_off(registry: Simulator, store: Database, clock: FrozenClock, sour
             await asyncio.Event().wait()
 
     reading = asyncio.create_task(read())
-    await until(when, within_s=30)
-    asked = registry.app.calls.copy()
-    reading.cancel()
-    await asyncio.wait({reading})
+
+    def cut() -> bool | Awaitable[bool]:
+        if reading.done():
+            # It could not even begin, and says why.
+            reading.result()
+        return when()
+
+    try:
+        await until(cut, within_s=30)
+        asked = registry.app.calls.copy()
+    finally:
+        reading.cancel()
+        await asyncio.wait({reading})
     registry.dial()
     registry.app.calls.clear()
     return asked

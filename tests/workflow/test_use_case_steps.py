@@ -11,6 +11,7 @@ from assent_workflow.timers.due import Timers
 from assent_workflow.timers.fire import fire
 
 from tests.support.assent import FACETS
+from tests.support.migrating import down_to
 from tests.workflow.notified import Notified
 from tests.workflow.world import ENDPOINT, MADE_AT, World, a_deployment, a_use_case, a_version, gone
 
@@ -398,7 +399,7 @@ async def test_the_schema_goes_down_over_steps_and_up_again_and_candidacies_stay
     await decided(strict, step, "business_owner", "reject")
     candidacy = await strict.put_forward()
     await strict.approve_all(candidacy["id"])
-    await migrations.upgrade(strict.database, "assent_workflow", revision="-1")
+    await down_to(strict.database, "assent_workflow", "0015")
     await migrations.upgrade(strict.database, "assent_workflow")
     assert (await steps(strict), await findings(strict)) == ([], [])
     assert (await strict.candidacy(candidacy["id"]))["status"] == "accepted"
