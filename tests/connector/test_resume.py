@@ -87,6 +87,8 @@ async def cut_off_on_the_last_page(
     """It waits for a report, when those before it are kept."""
     async with client("sagemaker", registry.url) as sagemaker:
         await world.register(sagemaker, "churn", ModelMetrics=world.metrics_at("s3://reports/last.json"))
+    async with client("s3", registry.url) as s3:
+        await s3.create_bucket(Bucket="reports")
     registry.dial(s3=[{"prefix": "reports/", "kind": "slow", "delay_s": 60}])
 
     async def two_pages_kept() -> bool:
