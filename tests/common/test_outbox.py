@@ -13,6 +13,7 @@ from assent_common.events import envelope
 from assent_common.health import Health, State
 from assent_common.kafka import topics
 from assent_common.outbox import relay as relays
+from assent_common.outbox import replay as replays
 from assent_common.outbox.replay import replay
 from assent_common.settings import Settings
 
@@ -195,6 +196,27 @@ async def test_a_replay_sends_each_entitys_last_state_once_as_it_was(settings: S
     assert said == {key: [1, 2, 3, 3] for key in KEYS[1:]} | {KEYS[0]: [1, 2, 3, 3, 3]}
     # They were published before: their positions stay, so that no reader by position sees them twice.
     assert await world.rows(store, "select id, position from outbox order by id") == positions
+
+
+async def test_a_replay_reckons_with_all_entities_also_where_nothing_was_published_when_postgres_last_counted(
+    store: Database,
+) -> None:
+    async with store.connection() as connection, connection.transaction():
+        await connection.execute(
+            """
+            insert into outbox (topic, key, range, sequence, body)
+            select $1, 'arn:model/' || n, 0, 1, '' from generate_series(1, 5000) n
+            """,
+            topics.REGISTRY.name,
+        )
+        await connection.execute("analyze outbox")
+        await connection.execute("update outbox set published_at = now()")
+        explain = f"explain (format json) {replays.REPLAY}"
+        [explained] = await connection.fetchval(explain, topics.REGISTRY.name, None)
+        [found] = explained["Plan"]["Plans"]
+        # Who reckons with one looks through all entities for each.
+        assert found["Plan Rows"] > 1000, found
+        assert await replay(connection, topics.REGISTRY.name) == 5000
 
 
 async def test_a_replayed_row_that_a_newer_one_overtook_is_not_sent(settings: Settings, store: Database) -> None:
