@@ -81,12 +81,13 @@ class _Reading:
     async def _described(self, job: Due, elsewhere: Mapping[str, str]) -> tuple[Kept, list[Wanted]]:
         """What came of it, and whom to ask for it."""
         kept = await _described(self._account, job, self._clock)
-        if kept != _gone(job):
+        if kept is not None:
             return kept, []
+        gone = _never(job, "there is no training job of this name (any more)")
         region = arns.Arn.parse(job.arn).region
         readers = {elsewhere[n]: n for n in sorted(elsewhere, reverse=True) if self._roster[n].region == region}
         async with self._database.connection() as connection:
-            return await jobs_elsewhere.elsewhere(connection, job, readers, kept, self._clock.now())
+            return await jobs_elsewhere.elsewhere(connection, job, readers, gone, self._clock.now())
 
     async def _own_account(self) -> str | None:
         """Of a source without a role that was not read whole yet. Nobody needs a permission to ask."""
@@ -160,11 +161,12 @@ async def _searched(account: Account, due: Collection[Due]) -> Mapping[str, Mapp
     return shown
 
 
-async def _described(account: Account, job: Due, clock: Clock) -> Kept:
+async def _described(account: Account, job: Due, clock: Clock) -> Kept | None:
+    """None where the account has none of this name."""
     try:
         document = await describe_training_job(account, arns.Arn.parse(job.arn).path)
     except Gone:
-        return _gone(job)
+        return None
     except AwsError as error:
         return _later(job, str(error), clock.now())
     return _read(job, document, clock.now())
@@ -185,10 +187,6 @@ def _read(job: Due, document: Mapping[str, Any], now: datetime) -> Kept:
 
 def _later(job: Due, reason: str, now: datetime) -> Kept:
     return Kept(job.key, None, reason, job.attempts + 1, now + retry_after(job.attempts + 1))
-
-
-def _gone(job: Due) -> Kept:
-    return _never(job, "there is no training job of this name (any more)")
 
 
 def _never(job: Due, reason: str) -> Kept:
