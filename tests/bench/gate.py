@@ -171,8 +171,9 @@ def _md5(text: str) -> str:
     return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
 
 
-async def run(candidacies: int, seconds: float, repeat: int, write_to: Path | None) -> None:
-    table = Table("bench-gate", "The gate")
+@asynccontextmanager
+async def filled(candidacies: int) -> AsyncIterator[Bench]:
+    """With a Postgres and a broker of its own."""
     with tempfile.TemporaryDirectory(prefix="assent-bench-") as folder, broker.embedded() as kafka:
         postgres = Postgres(Path(folder) / "postgres", free_port(), durable=True)
         await postgres.start()
@@ -180,9 +181,15 @@ async def run(candidacies: int, seconds: float, repeat: int, write_to: Path | No
             await postgres.create_database("workflow")
             bench = Bench(postgres, kafka.bootstrap_servers, candidacies)
             await bench.sow()
-            await measure(bench, table, seconds=seconds, repeat=repeat)
+            yield bench
         finally:
             await postgres.kill()
+
+
+async def run(candidacies: int, seconds: float, repeat: int, write_to: Path | None) -> None:
+    table = Table("bench-gate", "The gate")
+    async with filled(candidacies) as bench:
+        await measure(bench, table, seconds=seconds, repeat=repeat)
     if write_to is not None:
         table.write(write_to)
 

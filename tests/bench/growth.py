@@ -7,20 +7,16 @@ holds beside other work: what costs as much as before does not grow.
 
 import argparse
 import asyncio
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
 import uvloop
-from assent_local import broker
-from assent_local.ports import free_port
-from assent_local.postgres import Postgres
 
 from tests.bench.applying import postgres_s
 from tests.bench.catalog import ROLE, Catalog
-from tests.bench.gate import Bench
+from tests.bench.gate import filled
 from tests.bench.http import ask
 from tests.bench.overload import listener, used_s
 from tests.bench.report import Row, Table
@@ -72,18 +68,9 @@ async def of_the_catalogue(versions: int, requests: int) -> Costs:
 
 
 async def of_the_gate(candidacies: int, requests: int) -> Costs:
-    with tempfile.TemporaryDirectory(prefix="assent-bench-") as folder, broker.embedded() as kafka:
-        postgres = Postgres(Path(folder) / "postgres", free_port(), durable=True)
-        await postgres.start()
-        try:
-            await postgres.create_database("workflow")
-            bench = Bench(postgres, kafka.bootstrap_servers, candidacies)
-            await bench.sow()
-            async with bench.gate() as port:
-                ways = {"the gate, by ARN": "model_version", "the gate, by artifact digest": "artifact_digest"}
-                return {way: await _cost(port, bench.questions(name), requests) for way, name in ways.items()}
-        finally:
-            await postgres.kill()
+    async with filled(candidacies) as bench, bench.gate() as port:
+        ways = {"the gate, by ARN": "model_version", "the gate, by artifact digest": "artifact_digest"}
+        return {way: await _cost(port, bench.questions(name), requests) for way, name in ways.items()}
 
 
 async def _cost(port: int, requests: Sequence[bytes], count: int) -> Cost:

@@ -8,7 +8,6 @@ others have to be told 429 or 503, with `Retry-After`.
 import argparse
 import asyncio
 import json
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -19,12 +18,10 @@ from statistics import median, quantiles
 
 import psutil
 import uvloop
-from assent_local import broker
 from assent_local.ports import free_port
-from assent_local.postgres import Postgres
 
 from tests.bench.catalog import Catalog
-from tests.bench.gate import Bench, listens, process
+from tests.bench.gate import filled, listens, process
 from tests.bench.http import ask
 from tests.bench.open_loop import in_turn, opened, when_due
 from tests.bench.report import Row, Table
@@ -168,17 +165,8 @@ async def catalogue(table: Table, versions: int, seconds: float, repeat: int) ->
 
 
 async def gate(table: Table, candidacies: int, seconds: float, repeat: int) -> None:
-    with tempfile.TemporaryDirectory(prefix="assent-bench-") as folder, broker.embedded() as kafka:
-        postgres = Postgres(Path(folder) / "postgres", free_port(), durable=True)
-        await postgres.start()
-        try:
-            await postgres.create_database("workflow")
-            bench = Bench(postgres, kafka.bootstrap_servers, candidacies)
-            await bench.sow()
-            async with bench.gate(ASSENT_REQUESTS_A_MINUTE="100000000") as port:
-                await tried("gate", port, in_turn(bench.questions("model_version")), table, seconds, repeat)
-        finally:
-            await postgres.kill()
+    async with filled(candidacies) as bench, bench.gate(ASSENT_REQUESTS_A_MINUTE="100000000") as port:
+        await tried("gate", port, in_turn(bench.questions("model_version")), table, seconds, repeat)
 
 
 async def refusal(table: Table, repeat: int) -> None:

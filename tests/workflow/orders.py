@@ -1,15 +1,32 @@
 """Two who act on one thing at once, in every order of their statements: it ends as if one came after the other."""
 
-from collections.abc import Awaitable, Callable
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import asyncpg
+import yaml
 
-from tests.workflow import interleave
-from tests.workflow.interleave import Meaningful, Operation
+from tests.workflow import interleave, statements
+from tests.workflow.interleave import Operation
+from tests.workflow.world import World, a_world
 
+#: Without it they are a few pairs, stopped where they take the locks that count, and taking turns by choice once.
+ALL = "ASSENT_STORIES" in os.environ
 Story = TypeVar("Story")
 Act = Callable[[Story], Awaitable[Any]]
+
+
+@asynccontextmanager
+async def stopped(url: str, policy: Mapping[str, Any]) -> AsyncIterator[World]:
+    """A world with this policy, whose statements can be stopped one by one."""
+    async with a_world(url) as world:
+        await world.database.engine.dispose()
+        statements.watch(world.database)
+        answer = await world.ask("POST", "/v1/policies", by="adam", role="admin", json={"text": yaml.safe_dump(policy)})
+        assert answer.status_code == 201, answer.text
+        yield world
 
 
 async def tried(
@@ -18,14 +35,14 @@ async def tried(
     acts: tuple[Act[Story], Act[Story]],
     end: Callable[[Story], Awaitable[Any]],
     *,
-    is_a_stop: Meaningful,
-    most_turns: int | None,
+    locks: Collection[str],
     afterwards: Act[Story] | None = None,
     told_of_one: bool = False,
 ) -> int:
-    """How many orders there were. AssertionError where an end is none of those that one after the other comes to, or
-    one of these was never come to. Where both are told of one entity (`told_of_one`), the one that comes late may have
-    been overtaken, and then has no effect. `afterwards` is done to each story before its end is looked at."""
+    """How many orders there were, of those in which both stop at these `locks`. AssertionError where an end is none of
+    those that one after the other comes to, or one of these was never come to. Where both are told of one entity
+    (`told_of_one`), the one that comes late may have been overtaken, and then has no effect. `afterwards` is done to
+    each story before its end is looked at."""
     one, other = acts
     ends = []
     for first, second in ((one, other), (other, one)):
@@ -48,7 +65,10 @@ async def tried(
             stories.append(story)
             return (lambda: one(story)), (lambda: other(story))
 
-        async for results in interleave.in_every_order(monitor, both, is_a_stop=is_a_stop, most_turns=most_turns):
+        every = interleave.in_every_order(
+            *(monitor, both), is_a_stop=lambda query: ALL or query in locks, most_turns=2 if ALL else 1
+        )
+        async for results in every:
             if afterwards is not None:
                 await afterwards(stories[-1])
             came_to = (*results, await end(stories[-1]))

@@ -1,6 +1,5 @@
 """Two who act on one candidacy at once, in every order of their statements: it ends as if one came after the other."""
 
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -8,7 +7,6 @@ from itertools import count
 from typing import Any
 
 import pytest
-import yaml
 from assent_common import canonical
 from assent_common.events.registry import Kind, Removed
 from assent_workflow import subjects
@@ -16,11 +14,9 @@ from assent_workflow.candidacies import store
 from assent_workflow.timers import store as timers
 from assent_workflow.timers.fire import fire
 
-from tests.workflow import orders, statements
-from tests.workflow.world import World, a_use_case, a_version, a_world
+from tests.workflow import orders
+from tests.workflow.world import World, a_use_case, a_version
 
-#: Without it they are a few pairs, stopped where they take the locks that count, and taking turns by choice once.
-ALL = "ASSENT_STORIES" in os.environ
 LOCKS = {
     *(subjects.USE_CASE_BY_KEY, subjects.VERSION_BY_NAME, subjects.SUBJECT_OF, subjects.USE_CASE_OF_STEP),
     *(subjects.USE_CASES_CONCERNED, subjects.VERSIONS_CONCERNED, store.LOCK, timers.CLAIM, "COMMIT;"),
@@ -143,15 +139,11 @@ EVERY = [
 
 @pytest.fixture
 async def stopped(database_url: str) -> AsyncIterator[World]:
-    async with a_world(database_url) as world:
-        await world.database.engine.dispose()
-        statements.watch(world.database)
-        answer = await world.ask("POST", "/v1/policies", by="adam", role="admin", json={"text": yaml.safe_dump(POLICY)})
-        assert answer.status_code == 201, answer.text
+    async with orders.stopped(database_url, POLICY) as world:
         yield world
 
 
-@pytest.mark.parametrize(("status", "one", "other"), EVERY + FEW[-1:] if ALL else FEW)
+@pytest.mark.parametrize(("status", "one", "other"), EVERY + FEW[-1:] if orders.ALL else FEW)
 async def test_whoever_comes_between_it_ends_as_if_one_came_after_the_other(
     stopped: World, database_plain_url: str, status: str, one: str, other: str
 ) -> None:
@@ -173,8 +165,7 @@ async def test_whoever_comes_between_it_ends_as_if_one_came_after_the_other(
     comes_again = Story.let_expire if "expire" in (one, other) else None
     seen = await orders.tried(
         *(database_plain_url, prepared, (ACTS[one], ACTS[other]), _end),
-        is_a_stop=lambda query: ALL or query in LOCKS,
-        most_turns=2 if ALL else 1,
+        locks=LOCKS,
         afterwards=comes_again,
         told_of_one={one, other} <= TOLD,
     )

@@ -1,6 +1,5 @@
 """Of a use case's step: decision, withdrawal, change and time at once, in every order of their statements."""
 
-import os
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -9,7 +8,6 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-import yaml
 from assent_common import ids
 from assent_common.events.catalog import Proposal, Stage
 from assent_workflow import subjects
@@ -18,12 +16,10 @@ from assent_workflow.timers import store as timers
 from assent_workflow.timers.fire import fire
 
 from tests.support.assent import FACETS
-from tests.workflow import orders, statements
+from tests.workflow import orders
 from tests.workflow.orders import Act
-from tests.workflow.world import MADE_AT, World, a_use_case, a_world
+from tests.workflow.world import MADE_AT, World, a_use_case
 
-#: As for candidacies.
-ALL = "ASSENT_STORIES" in os.environ
 LOCKS = {
     *(subjects.SUBJECT_OF, subjects.USE_CASE_OF_STEP, subjects.USE_CASES_CONCERNED, store.LOCK, store.STEPS_OF),
     *(timers.CLAIM_STEPS, "COMMIT;"),
@@ -126,15 +122,11 @@ EVERY = [
 
 @pytest.fixture
 async def stopped(database_url: str) -> AsyncIterator[World]:
-    async with a_world(database_url) as world:
-        await world.database.engine.dispose()
-        statements.watch(world.database)
-        answer = await world.ask("POST", "/v1/policies", by="adam", role="admin", json={"text": yaml.safe_dump(POLICY)})
-        assert answer.status_code == 201, answer.text
+    async with orders.stopped(database_url, POLICY) as world:
         yield world
 
 
-@pytest.mark.parametrize(("status", "one", "other"), EVERY if ALL else FEW)
+@pytest.mark.parametrize(("status", "one", "other"), EVERY if orders.ALL else FEW)
 async def test_whoever_comes_between_a_step_ends_as_if_one_came_after_the_other(
     stopped: World, database_plain_url: str, status: str, one: str, other: str
 ) -> None:
@@ -155,8 +147,7 @@ async def test_whoever_comes_between_a_step_ends_as_if_one_came_after_the_other(
     comes_again = Story.let_expire if "expire" in (one, other) else None
     seen = await orders.tried(
         *(database_plain_url, prepared, (ACTS[one], ACTS[other]), _end),
-        is_a_stop=lambda query: ALL or query in LOCKS,
-        most_turns=2 if ALL else 1,
+        locks=LOCKS,
         afterwards=comes_again,
         told_of_one={one, other} <= TOLD,
     )
