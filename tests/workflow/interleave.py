@@ -62,7 +62,7 @@ async def run(
     monitor: asyncpg.Connection, operations: tuple[Operation, Operation], orders: Orders, is_a_stop: Meaningful
 ) -> tuple[Any, Any]:
     """Both, in the order that is next; what they return or raise."""
-    both = [_Run(operation, is_a_stop) for operation in operations]
+    both = [Stepped(operation, is_a_stop) for operation in operations]
     goes, waits = both
     while not all(each.is_done for each in both):
         if not goes.can_go and not waits.can_go:
@@ -75,7 +75,7 @@ async def run(
     return both[0].result, both[1].result
 
 
-async def _what(monitor: asyncpg.Connection, both: list["_Run"]) -> list[dict[str, Any]]:
+async def _what(monitor: asyncpg.Connection, both: list["Stepped"]) -> list[dict[str, Any]]:
     pids = [each._connection.get_server_pid() for each in both if each._connection is not None]
     return [dict(row) for row in await monitor.fetch(WHAT, pids)]
 
@@ -98,7 +98,9 @@ async def in_every_order(
                 break
 
 
-class _Run:
+class Stepped:
+    """An operation that goes as far as it is told, in statements."""
+
     def __init__(self, operation: Operation, is_a_stop: Meaningful) -> None:
         self._operation = operation
         self._is_a_stop = is_a_stop

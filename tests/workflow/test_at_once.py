@@ -2,11 +2,17 @@
 
 import asyncio
 
+import asyncpg
 import httpx
+import yaml
+from assent_workflow import subjects
 
+from tests.workflow import orders
+from tests.workflow.interleave import Stepped
 from tests.workflow.world import URN, World, a_use_case, a_version
 
 HEAD = "name: own\nversion: 1\napplies_to: 'true'\nvalid_for: P30D\n"
+STAGE = "stages: [{name: one, approvals: [{role: legal, due_in: P1D}]}]\n"
 
 
 async def governed_by(world: World, text: str) -> None:
@@ -15,7 +21,7 @@ async def governed_by(world: World, text: str) -> None:
 
 
 async def test_a_hundred_people_decide_the_last_task_at_once_and_it_is_accepted_once(world: World) -> None:
-    await governed_by(world, "stages: [{name: one, approvals: [{role: legal, due_in: P1D}]}]\n")
+    await governed_by(world, STAGE)
     candidacy = await world.put_forward()
     task = (await world.tasks(candidacy["id"]))["legal"]
 
@@ -50,10 +56,9 @@ async def test_who_comes_late_to_a_decision_is_told_so_though_somebody_holds_the
 
 
 async def test_a_policy_written_during_a_review_does_not_change_the_review(world: World) -> None:
-    stage = "stages: [{name: one, approvals: [{role: legal, due_in: P1D}]}]\n"
-    await governed_by(world, stage)
+    await governed_by(world, STAGE)
     candidacy = await world.put_forward()
-    text = HEAD.replace("version: 1", "version: 2") + stage.replace("legal", "risk")
+    text = HEAD.replace("version: 1", "version: 2") + STAGE.replace("legal", "risk")
     assert (await world.ask("POST", "/v1/policies", by="adam", role="admin", json={"text": text})).status_code == 201
     tasks = await world.tasks(candidacy["id"])
     assert set(tasks) == {"legal"}
@@ -94,3 +99,33 @@ async def test_who_hear_of_the_same_new_things_at_once_keep_them_once(world: Wor
     async with world.database.connection() as connection:
         for table in ("model_versions", "use_cases"):
             assert await connection.fetchval(f"select count(*) from {table}") == 16, table
+
+
+async def test_who_hears_of_a_new_thing_while_it_comes_holds_nothing_that_the_next_waits_for(
+    database_url: str, database_plain_url: str
+) -> None:
+    """One looked for a use case before it was there and for its version after, and so held the version alone."""
+    locks = (subjects.USE_CASES_CONCERNED, subjects.VERSIONS_CONCERNED)
+    async with orders.stopped(database_url, yaml.safe_load(HEAD + STAGE)) as world:
+        batch = [world.event(a_version(f"{URN}-new")), world.event(a_use_case("new"))]
+        first, late, next_ = (Stepped(lambda: world.apply(*batch), lambda query: query in locks) for _ in range(3))
+        monitor = await asyncpg.connect(database_plain_url)
+        try:
+            await late.step(monitor)
+            await to_its_end(first, monitor)
+            await late.step(monitor)
+            await next_.step(monitor)
+            while waiting := [each for each in (late, first, next_) if not each.is_done]:
+                for each in waiting:
+                    await to_its_end(each, monitor)
+        finally:
+            await monitor.close()
+        assert [each.result for each in (first, late, next_)] == [None] * 3
+
+
+async def to_its_end(one: Stepped, monitor: asyncpg.Connection) -> None:
+    """Or to where it waits for another."""
+    if one.is_blocked:
+        await one.look(monitor)
+    while one.can_go:
+        await one.step(monitor)

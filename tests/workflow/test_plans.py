@@ -72,6 +72,7 @@ async def test_whatever_findings_ask_no_table_is_read_as_a_whole(many: World) ->
         (look_again.DUE, (None, 200)),
         (look_again.UNDER_REVIEW, (urns[0],)),
         (candidacies.OF_USE_CASES, (use_cases, ["archived"])),
+        (subjects.NEW_THINGS, (use_cases, urns)),
         (subjects.USE_CASES_CONCERNED, (use_cases, urns)),
         (subjects.VERSIONS_CONCERNED, (use_cases, urns, use_cases)),
         (SERVING, (judged["use_case"], use_cases[0], ["Failed"], ["archived"], None, False, 51)),

@@ -51,6 +51,15 @@ USE_CASE_OF_STEP = """
 select from use_cases
  where id = (select use_case_id from candidacies where id = $1 and step_to is not null) for update
 """
+# Nobody can be kept off a row that is not there. Who brings one brings it alone, and before he holds anything: two who
+# brought the same held other rows meanwhile, and a third who had seen it come held them in the right order. What is not
+# new waits for nobody here. Index: the primary keys.
+NEW_THINGS = """
+select pg_advisory_xact_lock(hashtextextended('new things', 0))
+ where exists (select from unnest($1::uuid[]) as t(id) where not exists (select from use_cases u where u.id = t.id))
+    or exists (select from unnest($2::text[]) as t(urn)
+                where not exists (select from model_versions v where v.urn = t.urn))
+"""
 # Those that change, and those that the candidacies concerned are judged with; as an array, for two conditions joined by
 # `or` read the whole table; and those of which a step waits for what serves. Index: candidacies_model_version,
 # candidacies_steps, the primary key.
@@ -114,6 +123,7 @@ async def hold_to_change(
 
     Of use cases that are given up, all that stand are concerned.
     """
+    await connection.execute(NEW_THINGS, list(use_cases), list(versions))
     await connection.execute(USE_CASES_CONCERNED, list(use_cases), list(versions))
     await connection.execute(VERSIONS_CONCERNED, list(use_cases), list(versions), list(given_up))
 

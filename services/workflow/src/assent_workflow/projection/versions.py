@@ -38,6 +38,8 @@ returning urn
 UPSERT_OTHERS = """
 insert into other_entities as o (urn, source, kind, live, sequence, created_by)
 select * from unnest($1::text[], $2::text[], $3::text[], $4::boolean[], $5::bigint[], $6::text[])
+       as e(urn, source, kind, live, sequence, created_by)
+ order by urn
 on conflict (urn) do update
    set source = excluded.source, live = excluded.live, sequence = excluded.sequence,
        created_by = coalesce(excluded.created_by, o.created_by)
