@@ -98,6 +98,16 @@ async def in_every_order(
                 break
 
 
+async def overtaken(monitor: asyncpg.Connection, first: Operation, by: Operation) -> tuple[Any, Any]:
+    """The first has begun, and has done nothing yet, when the other comes and goes."""
+    late = Stepped(first, lambda _: True)
+    await late.step(monitor)
+    answer = await by()
+    while not late.is_done:
+        await late.step(monitor)
+    return late.result, answer
+
+
 class Stepped:
     """An operation that goes as far as it is told, in statements."""
 

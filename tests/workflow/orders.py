@@ -3,6 +3,7 @@
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, TypeVar
 
 import asyncpg
@@ -41,23 +42,22 @@ async def tried(
 ) -> int:
     """How many orders there were, of those in which both stop at these `locks`. AssertionError where an end is none of
     those that one after the other comes to, or one of these was never come to. Where both are told of one entity
-    (`told_of_one`), the one that comes late may have been overtaken, and then has no effect. `afterwards` is done to
-    each story before its end is looked at."""
+    (`told_of_one`), what was told first may come last, and then has no effect. `afterwards` is done to each story
+    before its end is looked at."""
     one, other = acts
     ends = []
     for first, second in ((one, other), (other, one)):
         story = await prepared()
         answers = [await first(story), await second(story)]
         ends.append((*(answers if first is one else reversed(answers)), await end(story)))
-    allowed = list(ends)
-    if told_of_one:
-        for alone in acts:
-            story = await prepared()
-            answer = await alone(story)
-            allowed.append((answer, answer, await end(story)))
     seen: list[int] = []
     monitor = await asyncpg.connect(url)
     try:
+        allowed = list(ends)
+        for first, second in ((one, other), (other, one)) if told_of_one else ():
+            story = await prepared()
+            heard = await interleave.overtaken(monitor, partial(first, story), partial(second, story))
+            allowed.append((*(heard if first is one else reversed(heard)), await end(story)))
         stories: list[Story] = []
 
         async def both() -> tuple[Operation, Operation]:
@@ -72,7 +72,7 @@ async def tried(
             if afterwards is not None:
                 await afterwards(stories[-1])
             came_to = (*results, await end(stories[-1]))
-            assert came_to in allowed, f"after {len(seen)} orders"
+            assert came_to in allowed, f"after {len(seen)} orders: {came_to}, and not one of {allowed}"
             seen.append(allowed.index(came_to))
     finally:
         await monitor.close()
