@@ -19,7 +19,7 @@ import httpx
 import uvicorn
 from assent_local.issuer import AUDIENCE, Issuer
 from assent_local.ports import free_port
-from assent_local.postgres import Postgres, _binary
+from assent_local.postgres import Postgres, of_the_wheel
 from assent_local.processes import Child
 from assent_local.simulator.server import running as a_sagemaker
 
@@ -163,7 +163,7 @@ class House(Assent):
 
     async def _postgres_tool(self, tool: str, *arguments: str) -> None:
         process = await asyncio.create_subprocess_exec(
-            str(_binary(tool)), *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+            str(of_the_wheel() / tool), *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
         )
         said, _ = await process.communicate()
         assert process.returncode == 0, said.decode()

