@@ -17,6 +17,11 @@ HTTP_REFUSED = Counter(
     "only `too-slow` does, look at what the service depends on.",
     ["reason"],
 )
+REQUESTS_NOT_LOGGED = Counter(
+    "assent_http_requests_not_logged_total",
+    "Requests of strangers, and refused ones, that are too many to write a line of the log for each. When it rises "
+    "somebody tries; the lines before say who and what.",
+)
 OUTBOX_PUBLISHED = Counter("assent_outbox_published_total", "Events that the broker acknowledged.", ["topic"])
 OUTBOX_PENDING = Gauge("assent_outbox_pending_records", "Events not yet published. Rising: is the broker there?")
 OUTBOX_OLDEST_SECONDS = Gauge(

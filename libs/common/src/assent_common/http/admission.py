@@ -17,7 +17,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from assent_common import metrics
 from assent_common.http import problems
-from assent_common.http.middleware import QUIET, Refusal
+from assent_common.http.middleware import Refusal
+from assent_common.http.request_log import QUIET
 
 AT_ONCE = 200
 WITHIN_S = 30.0

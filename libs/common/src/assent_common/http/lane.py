@@ -156,6 +156,7 @@ class Lane:
                 try:
                     answer = await plain.answer(request, arguments)
                 except problems.Problem as problem:
+                    request.state.problem = problem
                     answer = problems.answer(problem)
                 await answer(scope, receive, send)
                 return

@@ -15,9 +15,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from assent_common import ids, metrics, telemetry
 from assent_common.http import problems
+from assent_common.http.request_log import RequestLog
 
 MAX_BODY_BYTES = 1_000_000
-QUIET = frozenset({"/health/live", "/health/ready", "/metrics"})
 #: What a browser may make of an answer: nothing but show it. The page of the docs has scripts of its own.
 GUARDS = [
     (b"x-content-type-options", b"nosniff"),
@@ -35,6 +35,7 @@ class Edge:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
+        self._log = RequestLog()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -79,16 +80,9 @@ class Edge:
                 raise
             await refusal(scope, receive, stamped)
         finally:
-            span.update_name(f"{scope['method']} {_route(scope)}")
-            log = telemetry.logger()
-            # Whoever asks after our health asks all the time.
-            (log.debug if scope["path"] in QUIET else log.info)(
-                "request",
-                method=scope["method"],
-                path=scope["path"],
-                status=status,
-                ms=round((time.perf_counter() - started_at) * 1000, 1),
-            )
+            route = _route(scope)
+            span.update_name(f"{scope['method']} {route}")
+            self._log.tell(scope, route=route, status=status, took_s=time.perf_counter() - started_at)
 
 
 class Refusal:

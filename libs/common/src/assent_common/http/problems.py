@@ -63,6 +63,14 @@ class Unauthenticated(Problem):
 
     type, status = "unauthenticated", 401
 
+    def __init__(
+        self, detail: str, *, reason: str = "no_token", claimed: Mapping[str, str] | None = None, **more: Any
+    ) -> None:
+        super().__init__(detail, **more)
+        #: For the log, and for nobody else: one word, and what the token said of itself.
+        self.reason = reason
+        self.claimed = dict(claimed or {})
+
 
 class Forbidden(Problem):
     """Your roles do not allow this."""
@@ -181,7 +189,8 @@ def install(app: FastAPI) -> None:
     """Make everything that can go wrong answer as a problem."""
 
     @app.exception_handler(Problem)
-    async def _problem(_: Request, error: Problem) -> Response:
+    async def _problem(request: Request, error: Problem) -> Response:
+        request.state.problem = error
         return answer(error)
 
     @app.exception_handler(RequestValidationError)

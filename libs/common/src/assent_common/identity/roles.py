@@ -77,6 +77,7 @@ def allow(*roles: Role, whose: Whose = Whose.ANYBODYS) -> Any:
         if token is None:
             raise Unauthenticated("send `Authorization: Bearer …`")
         who: Principal = await request.app.state.authenticate(token)
+        request.state.who = who
         if not who.roles & allowed:
             raise Forbidden(f"this needs one of the roles {', '.join(sorted(allowed))}")
         request.state.standing = request.app.state.rates.take(who)
