@@ -5,10 +5,12 @@ reading the request and writing the answer.
 """
 
 import sys
+from types import SimpleNamespace
 
 import uvicorn
 from assent_common.http.admission import Admission
-from starlette.types import ASGIApp, Receive, Scope, Send
+from assent_common.http.door import Door
+from starlette.types import Receive, Scope, Send
 
 BODY = b"{" + b" " * 280 + b"}"
 HEADERS = [
@@ -28,7 +30,19 @@ async def bare(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": BODY})
 
 
+class Closed:
+    """An app that everybody is one too many for."""
+
+    def __init__(self) -> None:
+        self.state = SimpleNamespace(admission=Admission(nobody, at_once=0))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.state.admission(scope, receive, send)
+
+
 if __name__ == "__main__":
     which, port = sys.argv[1:]
-    served: ASGIApp = bare if which == "bare" else Admission(nobody, at_once=0)
-    uvicorn.run(served, port=int(port), log_config=None, access_log=False, server_header=False, lifespan="off")
+    served, speaks = (bare, "auto") if which == "bare" else (Closed(), Door)
+    uvicorn.run(
+        served, port=int(port), http=speaks, log_config=None, access_log=False, server_header=False, lifespan="off"
+    )

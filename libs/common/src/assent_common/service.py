@@ -19,6 +19,7 @@ from assent_common.clock import Clock, SystemClock
 from assent_common.database import Database
 from assent_common.health import Health
 from assent_common.http import app as http_app
+from assent_common.http.door import Door
 from assent_common.identity.keys import Keys
 from assent_common.identity.tokens import Verifier
 from assent_common.kafka.topics import Topic
@@ -200,6 +201,7 @@ def _server(made: Runtime, parts: Parts, port: int, stopping: asyncio.Event, sta
         timeout_graceful_shutdown=5,
         server_header=False,
         lifespan="off",
+        http=Door,
     )
     return _QuietServer(config)
 

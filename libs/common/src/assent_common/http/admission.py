@@ -58,11 +58,21 @@ class Admission:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] in QUIET:
             await self._app(scope, receive, send)
-        elif self.inside >= self._at_once:
-            self._turned_away_at = asyncio.get_running_loop().time()
+        elif self.is_closed_to(scope["path"]):
             await self._turn_away(scope, send)
         else:
             await self._let_in(scope, receive, _Visit(self, scope, send, self._within_s))
+
+    def is_closed_to(self, path: str) -> bool:
+        if self.inside < self._at_once or path in QUIET:
+            return False
+        self._turned_away_at = asyncio.get_running_loop().time()
+        return True
+
+    def turned_away(self, scope: Scope, *, keeps: bool) -> bytes:
+        """What goes to him who is one too many, and whether his connection is kept."""
+        self._turned_away.inc()
+        return self._overloaded.written(scope, keeps=keeps)
 
     def answered(self, took_s: float) -> None:
         """Learn from one answer how many may be inside."""

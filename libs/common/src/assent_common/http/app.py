@@ -11,6 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp
 
 from assent_common import strict_json
 from assent_common.database import Database, is_transient
@@ -133,7 +134,13 @@ def build(
     app.add_middleware(Edge)
     # More would only wait for a connection; what is read and written meanwhile needs none.
     at_work = database.pool_size * 3 // 2 + 1
-    app.add_middleware(Admission, at_once=requests_at_once, at_work=at_work, within_s=request_within_s)
+
+    def admission(within: ASGIApp) -> Admission:
+        made = Admission(within, at_once=requests_at_once, at_work=at_work, within_s=request_within_s)
+        app.state.admission = made
+        return made
+
+    app.add_middleware(admission)
     return app
 
 

@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Iterable
 from functools import lru_cache
+from http import HTTPStatus
 
 from opentelemetry.trace import Span, SpanKind
 from prometheus_client import Counter, Histogram
@@ -97,16 +98,30 @@ class Refusal:
         self._before, self._after = bytes(answer.body).split(_HOLE.encode())
         kept = [header for header in answer.raw_headers if header[0] != b"content-length"]
         self._headers = [*kept, *GUARDS, LOCKED, UNKEPT]
+        self._head = b"HTTP/1.1 %d %s\r\n" % (self._status, HTTPStatus(self._status).phrase.encode())
+        self._head += b"".join(b"%s: %s\r\n" % header for header in self._headers)
 
     async def give(self, scope: Scope, send: Send) -> None:
-        given = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"x-request-id"), "")
-        correlation = (given if _ID.fullmatch(given) else str(ids.new())).encode()
-        body = self._before + correlation + self._after
+        correlation, body = self._for(scope)
         length = (b"content-length", b"%d" % len(body))
-        _measure(scope, self._status, 0.0)
         headers = [*self._headers, length, (b"x-request-id", correlation)]
         await send({"type": "http.response.start", "status": self._status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
+
+    def written(self, scope: Scope, *, keeps: bool) -> bytes:
+        """The same as it goes over the wire, by HTTP/1.1."""
+        correlation, body = self._for(scope)
+        last = b"" if keeps else b"connection: close\r\n"
+        return b"%sx-request-id: %s\r\n%scontent-length: %d\r\n\r\n%s" % (
+            *(self._head, correlation, last, len(body)),
+            body if scope["method"] != "HEAD" else b"",
+        )
+
+    def _for(self, scope: Scope) -> tuple[bytes, bytes]:
+        given = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"x-request-id"), "")
+        correlation = (given if _ID.fullmatch(given) else str(ids.new())).encode()
+        _measure(scope, self._status, 0.0)
+        return correlation, self._before + correlation + self._after
 
 
 def _guards(scope: Scope, given: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
