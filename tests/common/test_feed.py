@@ -7,12 +7,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import asyncpg
 import httpx
 import pytest
 from assent_client import Catalog, Connection, Refused
 from assent_common.database import Database
 from assent_common.kafka import topics
-from assent_common.outbox.feed import Feed
+from assent_common.outbox import feed as feed_module
+from assent_common.outbox.feed import Feed, Told
 from assent_common.outbox.relay import MARK
 from assent_common.settings import Settings
 
@@ -138,7 +140,7 @@ async def test_a_quiet_stream_shows_that_it_lives_and_where_it_is(store: Databas
     await tell(store, "churn")
     await publish(store)
     stream = feed.follow(None, stopping, for_s=60, heartbeat_s=0)
-    assert [await anext(stream) for _ in range(3)] == [(1, None)] * 3
+    assert [await anext(stream) for _ in range(3)] == [Told(1, None)] * 3
     await tell(store, "credit")
     await publish(store)
     async with asyncio.timeout(10):
@@ -147,4 +149,49 @@ async def test_a_quiet_stream_shows_that_it_lives_and_where_it_is(store: Databas
     assert told.position == 2
     stopping.set()
     assert [told async for told in stream if told.body] == []
+    assert feed.followers == 0
+
+
+async def test_what_is_new_is_read_once_however_many_follow(store: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    feed, stopping = Feed(store), asyncio.Event()
+    read, reads = feed_module._read, 0
+
+    async def counted(connection: asyncpg.Connection, after: int) -> list[Told]:
+        nonlocal reads
+        reads += 1
+        return await read(connection, after)
+
+    monkeypatch.setattr(feed_module, "_read", counted)
+    streams = [feed.follow(None, stopping, for_s=60, heartbeat_s=60) for _ in range(50)]
+    assert [await anext(stream) for stream in streams] == [Told(0, None)] * 50
+    nexts = [asyncio.ensure_future(anext(stream)) for stream in streams]
+    await tell(store, "churn")
+    await publish(store)
+    heard = await asyncio.wait_for(asyncio.gather(*nexts), 30)
+    assert {told.position for told in heard} == {1}
+    assert {told.type for told in heard} == {world.OBSERVED}
+    assert (len(heard), reads) == (50, 1)
+    stopping.set()
+    for stream in streams:
+        assert [told async for told in stream] == []
+
+
+async def test_who_is_further_behind_than_what_is_kept_misses_nothing(
+    store: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed_module, "MOST_KEPT", 3)
+    monkeypatch.setattr(feed_module, "AT_ONCE", 2)
+    feed, stopping = Feed(store), asyncio.Event()
+    slow, quick = [feed.follow(None, stopping, for_s=60, heartbeat_s=60) for _ in range(2)]
+    assert [await anext(stream) for stream in (slow, quick)] == [Told(0, None)] * 2
+    for first in range(0, 8, 2):
+        await tell(store, f"model-{first}", f"model-{first + 1}")
+        await publish(store)
+        assert [(await anext(quick)).position for _ in range(2)] == [first + 1, first + 2]
+    assert [(await anext(slow)).position for _ in range(8)] == list(range(1, 9))
+    late = feed.follow(2, stopping, for_s=60, heartbeat_s=60)
+    assert [(await anext(late)).position for _ in range(7)] == list(range(2, 9))
+    stopping.set()
+    for stream in (slow, quick, late):
+        assert [told async for told in stream] == []
     assert feed.followers == 0

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import Annotated
 
-import orjson
 from fastapi import Header, Query, Request
 from fastapi.responses import StreamingResponse
 
@@ -74,9 +73,6 @@ async def _stream(following: AsyncIterator[Told], types: Sequence[str]) -> Async
 def _written(told: Told, types: Sequence[str]) -> bytes:
     # Without data nothing is dispatched, but the client remembers where it is.
     bookmark = b"id: %d\n\n" % told.position
-    if told.body is None:
+    if told.body is None or told.type is None or (types and not told.type.startswith(tuple(types))):
         return bookmark
-    type_: str = orjson.loads(told.body)["type"]
-    if types and not type_.startswith(tuple(types)):
-        return bookmark
-    return b"event: %s\ndata: %s\n" % (type_.encode(), told.body) + bookmark
+    return b"event: %s\ndata: %s\n" % (told.type.encode(), told.body) + bookmark
