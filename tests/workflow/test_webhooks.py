@@ -1,5 +1,6 @@
 """What happens is told to whoever asked for it: signed, once while all goes well, and again until it is taken."""
 
+import asyncio
 import ipaddress
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from assent_workflow.outgoing import post
 from assent_workflow.outgoing.queue import RETRIES_S
 from assent_workflow.webhooks import store
 from assent_workflow.webhooks.deliver import Deliveries
@@ -42,6 +44,11 @@ async def happens(world: World) -> int:
         await connection.execute("update outbox_position set value = (select max(position) from outbox)")
         count: int = await connection.fetchval("select count(*) from outbox")
     return count
+
+
+async def ping(world: World, webhook: dict[str, Any]) -> None:
+    answer = await world.ask("POST", f"/v1/webhooks/{webhook['id']}/ping", by="root", role="admin")
+    assert answer.status_code == 202, answer.text
 
 
 async def drained(world: World, deliveries: Deliveries) -> None:
@@ -302,3 +309,24 @@ async def test_one_killed_before_it_could_put_an_answer_on_record_leaves_the_del
     assert [each["status"] for each in await log(world, webhook)] == ["delivered"]
     assert len(receiver.got) == 2
     assert len({headers["webhook-id"] for headers, _ in receiver.got}) == 1
+
+
+async def test_one_that_does_not_answer_holds_up_nobody_else(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(post, "DEADLINE_S", 3600.0)
+    monkeypatch.setattr(post, "STEP_WITHIN_S", 3600.0)
+    world.app.state.webhook_sealer = SEALER
+    deliveries, stopping = Deliveries(world.database, SEALER, LOOPBACK), asyncio.Event()
+    async with a_receiver() as silent, a_receiver() as quick:
+        silent.hold()
+        await ping(world, await create(world, silent.url))
+        webhook = await create(world, quick.url)
+        running = asyncio.create_task(deliveries.run(stopping))
+        await until(lambda: silent.got, within_s=60)
+        for count in (1, 2, 3):
+            await ping(world, webhook)
+            await until(lambda count=count: len(quick.got) == count, within_s=60)  # type: ignore[misc]
+        assert len(silent.got) == 1
+        stopping.set()
+        silent.let_go()
+        await running
+    assert [each["status"] for each in await log(world, webhook)] == ["delivered"] * 3

@@ -12,6 +12,8 @@ from assent_workflow.outgoing.addresses import Network, Refused, Resolve
 from assent_workflow.outgoing.outcome import Outcome, of_answer
 
 DEADLINE_S = 15.0
+#: Of each step: to connect, to send, to hear the first of an answer.
+STEP_WITHIN_S = 10.0
 
 
 class Poster:
@@ -24,7 +26,7 @@ class Poster:
         self._resolve = resolve
         # No connection is kept: it would serve another name.
         self._client = httpx.AsyncClient(
-            timeout=10,
+            timeout=STEP_WITHIN_S,
             follow_redirects=False,
             trust_env=False,
             limits=httpx.Limits(max_keepalive_connections=0),
