@@ -8,7 +8,11 @@ secret() {
 }
 
 token=$(secret)
-digest=$(printf %s "$token" | openssl dgst -sha256 -r | cut -d ' ' -f 1)
+metrics_token=$(secret)
+
+digest() {
+  printf %s "$1" | openssl dgst -sha256 -r | cut -d ' ' -f 1
+}
 
 sed \
   -e "s/^POSTGRES_PASSWORD=\$/&$(secret)/" \
@@ -20,6 +24,8 @@ sed \
   -e "s/^SAGEMAKER_CONNECTOR_OWNER_PASSWORD=\$/&$(secret)/" \
   -e "s/^GRAFANA_ADMIN_PASSWORD=\$/&$(secret)/" \
   -e "s/^ASSENT_SERVICE_TOKEN=\$/&$token/" \
-  -e "s/^ASSENT_SERVICE_TOKEN_SHA256=\$/&$digest/" \
+  -e "s/^ASSENT_SERVICE_TOKEN_SHA256=\$/&$(digest "$token")/" \
+  -e "s/^ASSENT_METRICS_TOKEN=\$/&$metrics_token/" \
+  -e "s/^ASSENT_METRICS_TOKEN_SHA256=\$/&$(digest "$metrics_token")/" \
   -e "s/^ASSENT_SIGNING_KEY=\$/&$(openssl rand -hex 32)/" \
   .env.example

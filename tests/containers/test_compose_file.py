@@ -13,10 +13,13 @@ from urllib.parse import SplitResult, urlsplit
 
 import asyncpg
 import pytest
+import yaml
+from assent_common.http.operations import Telling, To
 from assent_common.settings import Settings
 from assent_local import up as runner
 from assent_sagemaker.settings import Settings as ConnectorSettings
 from assent_workflow.settings import Settings as WorkflowSettings
+from pydantic import SecretStr
 
 from tests.containers import dockerfile
 from tests.support.kafka import jars
@@ -112,11 +115,49 @@ def test_the_example_environment_names_all_that_is_asked_for_and_holds_no_secret
 def test_fresh_secrets_are_long_and_of_one_piece(repository: Path) -> None:
     first, second = (_environment(_output(repository / "deploy/compose/new-env.sh")) for _ in range(2))
     secrets = [name for name in first if name.endswith(("_PASSWORD", "_TOKEN", "_SHA256", "_KEY")) and first[name]]
-    assert len(secrets) == 11
+    assert len(secrets) == 13
     for name in secrets:
         assert len(first[name]) >= 48
         assert first[name] != second[name]
-    assert first["ASSENT_SERVICE_TOKEN_SHA256"] == sha256(first["ASSENT_SERVICE_TOKEN"].encode()).hexdigest()
+    for name in ("ASSENT_SERVICE_TOKEN", "ASSENT_METRICS_TOKEN"):
+        assert first[f"{name}_SHA256"] == sha256(first[name].encode()).hexdigest()
+
+
+@pytest.mark.parametrize("service", OURS)
+def test_what_a_service_is_made_of_is_told_to_who_is_known(
+    compose: dict[str, Any], stages: dockerfile.Stages, service: str
+) -> None:
+    environment = compose["services"][service]["environment"]
+    assert environment["ASSENT_DOCS"] == "${ASSENT_DOCS:-}"
+    assert environment["ASSENT_METRICS_TOKEN_SHA256"].startswith("${ASSENT_METRICS_TOKEN_SHA256:?")
+    assert not {"ASSENT_MONITORING", "ASSENT_HOST"} & set(environment)
+    host = dockerfile.environment(stages, service)["ASSENT_HOST"]
+    telling = Telling.of(Settings(database_url=SecretStr("postgresql://host/db"), host=host))
+    assert (telling.docs, telling.monitoring) == (To.SIGNED_IN, To.SIGNED_IN)
+
+
+def test_prometheus_shows_its_token_to_each_service(repository: Path, compose: dict[str, Any], tmp_path: Path) -> None:
+    """Its own entrypoint, with another program in Prometheus' place, writes what its configuration reads."""
+    made = compose["services"]["prometheus"]
+    shell, option, script, name = made["entrypoint"]
+    scrapes = yaml.safe_load((repository / "deploy/prometheus/prometheus.yaml").read_text())["scrape_configs"]
+    assert len(scrapes) == len(OURS)
+    (read,) = {scrape["authorization"]["credentials_file"] for scrape in scrapes}
+    assert Path(read).parent in map(Path, made["tmpfs"])
+    written = tmp_path / "metrics-token"
+    for inside, here in (("$$", "$"), (read, str(written)), ("/bin/prometheus", "/bin/echo")):
+        assert inside in script
+        script = script.replace(inside, here)
+    done = subprocess.run(
+        [shell, option, script, name, *made["command"]],
+        env={"ASSENT_METRICS_TOKEN": "to-scrape"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == made["command"]
+    assert written.read_text() == "to-scrape"
+    assert written.stat().st_mode & 0o077 == 0
 
 
 async def test_the_script_makes_databases_that_their_own_two_roles_alone_reach(

@@ -14,7 +14,9 @@ from assent_common.clock import SystemClock
 from assent_common.database import Database
 from assent_common.health import Health
 from assent_common.http import app as http_app
-from assent_common.identity.roles import Principal
+from assent_common.http.operations import Telling, To
+from assent_common.http.problems import Unauthenticated
+from assent_common.identity.roles import Principal, Role
 from assent_common.kafka import topics
 from assent_common.leases import Lease
 from assent_common.settings import Settings
@@ -156,11 +158,17 @@ async def test_a_source_that_is_not_read(database_url: str, database_plain_url: 
 
 
 @asynccontextmanager
-async def served(store: Database, health: Health, *, off: timedelta | None = None) -> AsyncIterator[httpx.AsyncClient]:
+async def served(
+    store: Database, health: Health, *, off: timedelta | None = None, telling: Telling | None = None
+) -> AsyncIterator[httpx.AsyncClient]:
     """A service as it answers, with a clock in its answers."""
 
-    async def nobody(_: str) -> Principal:
-        raise AssertionError("health asks nobody who he is")
+    async def authenticate(token: str) -> Principal:
+        if telling is None:
+            raise AssertionError("health asks nobody who he is")
+        if token != "the-doctors":
+            raise Unauthenticated("no")
+        return Principal("tests", "doctor", frozenset({Role.SERVICE}))
 
     made = http_app.build(
         title="Workflow",
@@ -169,7 +177,8 @@ async def served(store: Database, health: Health, *, off: timedelta | None = Non
         routers=[],
         database=store,
         health=health,
-        authenticate=nobody,
+        authenticate=authenticate,
+        telling=telling,
     )
     async with httpx.AsyncClient(transport=httpx.ASGITransport(_Dated(made, off or timedelta()))) as http:
         yield http
@@ -207,6 +216,18 @@ async def test_a_part_that_fails_and_one_that_was_stopped_on_purpose(store: Data
     assert "does not let us in (invalid credentials)" in bad["kafka"].says
     assert " is stopped since " in bad["kafka:assent-workflow"].says
     assert [each.says for each in found if each.how is Is.NOTED] == ["timers has not worked yet"]
+
+
+async def test_one_that_tells_a_stranger_nothing_tells_who_has_a_token(store: Database) -> None:
+    health = Health(SystemClock())
+    health.failing("kafka", "b-1:9096 does not let us in (invalid credentials)")
+    async with served(store, health, telling=Telling(monitoring=To.SIGNED_IN)) as http:
+        found = [each async for each in services.look(http, WORKFLOW, "http://workflow", "a-strangers")]
+        told = [each async for each in services.look(http, WORKFLOW, "http://workflow", "the-doctors")]
+    assert [(each.check, each.how) for each in found] == [("service", Is.WRONG), ("clock", Is.FINE)]
+    assert found[0].says == "is degraded, and tells a stranger no more"
+    assert "ASSENT_SERVICE_TOKEN" in found[0].do
+    assert [each.runbook for each in told if each.how is Is.WRONG] == ["AssentEventsNotPublished"]
 
 
 @pytest.mark.parametrize(("hours", "how"), [(0, Is.FINE), (1, Is.WRONG), (-1, Is.WRONG)])

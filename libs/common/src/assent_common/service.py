@@ -20,6 +20,7 @@ from assent_common.database import Database
 from assent_common.health import Health
 from assent_common.http import app as http_app
 from assent_common.http.door import Door
+from assent_common.http.operations import Telling
 from assent_common.identity.keys import Keys
 from assent_common.identity.tokens import Verifier
 from assent_common.kafka.topics import Topic
@@ -190,6 +191,7 @@ def _server(made: Runtime, parts: Parts, port: int, stopping: asyncio.Event, sta
         requests_a_minute=settings.requests_a_minute,
         requests_at_once=settings.requests_at_once,
         request_within_s=settings.request_within_s,
+        telling=Telling.of(settings),
     )
     app.state.stopping = stopping
     config = uvicorn.Config(

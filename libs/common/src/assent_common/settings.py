@@ -118,6 +118,22 @@ class Settings(BaseSettings):
     request_within_s: float = Field(
         default=30.0, gt=0, description="How long a request may take to its answer's first byte before it is given up"
     )
+    docs: Literal["everybody", "signed-in", "nobody"] | None = Field(
+        default=None,
+        description="Whom `/docs` and `/openapi.json` are for: everybody, who sends a token of a role, or nobody; "
+        "unless set everybody where the service listens to its own machine alone, else who is signed in",
+    )
+    monitoring: Literal["everybody", "signed-in"] | None = Field(
+        default=None,
+        description="Whom `/metrics` is for, and of `/health/ready` what the service depends on; unless set as above, "
+        "and who is signed in where there is an ASSENT_METRICS_TOKEN_SHA256",
+    )
+    metrics_token_sha256: str | None = Field(
+        default=None,
+        pattern=r"^[0-9a-fA-F]{64}$",
+        description="SHA-256 (hex) of a token that opens the monitoring and nothing else, for your Prometheus to send",
+    )
+
     host: str = Field(default="127.0.0.1", description="Address to listen on")
     port: int = Field(default=0, ge=0, le=65535, description="Port to listen on; 0 takes the service's own")
     log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR")

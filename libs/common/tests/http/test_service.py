@@ -15,7 +15,7 @@ from assent_common.database import Database
 from assent_common.events import envelope
 from assent_common.health import Health
 from assent_common.http import app as http_app
-from assent_common.http import etags, pages
+from assent_common.http import etags, operations, pages
 from assent_common.http.middleware import MAX_BODY_BYTES
 from assent_common.http.problems import BadRequest, NotYetKnown, Unauthenticated
 from assent_common.identity.roles import Principal, Reader, Role, allow
@@ -189,7 +189,7 @@ async def test_without_a_token_nothing_but_the_open_routes_answers() -> None:
         answer = await client.get("/v1/facets/1")
         problem(answer, 401, "unauthenticated")
         assert answer.headers["www-authenticate"].startswith("Bearer")
-        for path in http_app.OPEN - {"/health/ready"}:
+        for path in operations.OPEN - {"/health/ready"}:
             assert (await client.get(path)).status_code == 200, path
         assert (await client.get("/docs/oauth2-redirect")).status_code == 404
     async with a_client("nonsense") as client:

@@ -73,9 +73,11 @@ async def examine(out: Console, patient: Patient, *, as_json: bool, all_: bool) 
 async def _findings(patient: Patient) -> AsyncIterator[Finding]:
     settings, finding = _settings(patient)
     yield finding
+    given = settings.service_token if settings else None
+    token = given.get_secret_value() if given else None
     async with http_client.create() as http:
         for service, url in patient.urls.items():
-            async for each in services.look(http, service, url):
+            async for each in services.look(http, service, url, token):
                 yield each
         if patient.issuer:
             yield await services.issuer(http, patient.issuer, settings.oidc_jwks_url if settings else None)

@@ -15,13 +15,21 @@ ANSWER_WITHIN_S = 10.0
 RUNBOOKS = {"kafka": "AssentEventsNotPublished", "postgres": "AssentRequestsFail", "sources": "AssentSourceStale"}
 
 
-async def look(http: httpx.AsyncClient, service: str, url: str) -> AsyncIterator[Finding]:
+async def look(http: httpx.AsyncClient, service: str, url: str, token: str | None = None) -> AsyncIterator[Finding]:
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
     try:
-        answer = await http.get(f"{url.rstrip('/')}/health/ready", timeout=ANSWER_WITHIN_S)
-        dependencies = answer.json()["dependencies"]
+        answer = await http.get(f"{url.rstrip('/')}/health/ready", headers=headers, timeout=ANSWER_WITHIN_S)
+        said = answer.json()
+        status, dependencies = said["status"], said.get("dependencies")
     except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
         do = f"Start it, or name where it is; its log says why it ended: docker compose logs {service}"
         yield wrong("service", service, f"{url} does not answer as one of ours: {error!r}", do, "AssentServiceDown")
+        return
+    if dependencies is None:
+        do = "Set ASSENT_SERVICE_TOKEN to a token that it knows: what it depends on is told to who is signed in."
+        says = f"is {status}, and tells a stranger no more"
+        yield noted("service", service, says, do) if status == "ready" else wrong("service", service, says, do)
+        yield _clock(service, answer)
         return
     bad = {name: each for name, each in dependencies.items() if each["status"] in ("failing", "stopped")}
     for name, each in bad.items():

@@ -7,28 +7,25 @@ from typing import Any
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, iter_route_contexts
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from assent_common import strict_json
-from assent_common.database import Database, is_transient
-from assent_common.health import Health, State
-from assent_common.http import fields, problems
+from assent_common.database import Database
+from assent_common.health import Health
+from assent_common.http import fields, operations, problems
 from assent_common.http.admission import AT_ONCE, WITHIN_S, Admission
 from assent_common.http.etags import not_modified
 from assent_common.http.lane import MAX_DEPTH, Lane
 from assent_common.http.middleware import Edge
+from assent_common.http.operations import OPEN, Telling
 from assent_common.http.rates import Rates
 from assent_common.identity.roles import Principal, Role, Whose
 from assent_common.outbox.feed import Feed
 
 Authenticate = Callable[[str], Awaitable[Principal]]
-
-OPEN = frozenset({"/health/live", "/health/ready", "/metrics", "/openapi.json", "/docs"})
-"""The only routes without a token."""
 
 
 class StrictRequest(Request):
@@ -108,6 +105,7 @@ def build(
     requests_a_minute: int = 30_000,
     requests_at_once: int = AT_ONCE,
     request_within_s: float = WITHIN_S,
+    telling: Telling | None = None,
 ) -> FastAPI:
     """The app of one service. Raises TypeError for a route that says not who may call it."""
     app = _app(title=title, version=version, description=description)
@@ -126,7 +124,7 @@ def build(
     problems.install(app)
     for included in routers:
         app.include_router(included)
-    app.include_router(_operations(database, health))
+    app.include_router(operations.routes(app, database, health, telling or Telling()))
     access_table(app)
     _describe_problems(app)
     app.add_middleware(Lane, service=app)
@@ -158,8 +156,10 @@ def _app(*, title: str, version: str, description: str) -> FastAPI:
         title=title,
         version=version,
         description=description,
+        # Where the docs are, and to whom, is told among the operations.
+        openapi_url=None,
+        docs_url=None,
         redoc_url=None,
-        swagger_ui_oauth2_redirect_url=None,
         separate_input_output_schemas=False,
         generate_unique_id_function=lambda route: route.name,
         # The edge makes the span and counts: FastAPI's own would be the same again.
@@ -221,46 +221,6 @@ def _rules(app: FastAPI) -> dict[tuple[str, str], tuple[frozenset[Role], Whose]]
         for method in route.methods or ():
             table[method, path] = rules[0].roles, rules[0].whose  # type: ignore[union-attr]
     return table
-
-
-def _operations(database: Database, health: Health) -> APIRouter:
-    operations = APIRouter(tags=["operations"])
-
-    @operations.get("/health/live", summary="Whether the process runs; touches nothing else")
-    async def live() -> dict[str, str]:
-        return {"status": "alive"}
-
-    @operations.get("/health/ready", summary="Whether it can do its work, and the truth about what it depends on")
-    async def ready() -> Response:
-        try:
-            await database.ping()
-        except Exception as error:
-            if not is_transient(error):
-                raise
-            health.failing("postgres", repr(error))
-        else:
-            health.working("postgres")
-        components = dict(health.components)
-        # Without Kafka requests are still answered and writes are kept: degraded, not away.
-        able = components["postgres"].state is State.WORKING
-        fine = all(component.state is State.WORKING for component in components.values())
-        return JSONResponse(
-            {
-                "status": "ready" if fine else "degraded" if able else "unavailable",
-                "dependencies": {
-                    name: {"status": c.state.value, "detail": c.detail, "since": c.since.isoformat()}
-                    for name, c in sorted(components.items())
-                },
-            },
-            200 if able else 503,
-            headers={} if able else {"Retry-After": "2"},
-        )
-
-    @operations.get("/metrics", summary="Prometheus metrics", response_class=Response)
-    async def metrics() -> Response:
-        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
-
-    return operations
 
 
 def _all(dependant: Dependant) -> Iterator[Dependant]:

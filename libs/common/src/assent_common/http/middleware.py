@@ -19,7 +19,7 @@ from assent_common.http import problems
 from assent_common.http.request_log import RequestLog
 
 MAX_BODY_BYTES = 1_000_000
-#: What a browser may make of an answer: nothing but show it. The page of the docs has scripts of its own.
+#: What a browser may make of an answer: nothing but show it. The page of the docs says which scripts it has.
 GUARDS = [
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
@@ -125,10 +125,9 @@ class Refusal:
 
 
 def _guards(scope: Scope, given: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    if scope["path"] == "/docs":
-        return GUARDS
-    # What says itself how long it may be kept is believed.
-    return [*GUARDS, LOCKED] if any(name == b"cache-control" for name, _ in given) else [*GUARDS, LOCKED, UNKEPT]
+    # What says itself how long it may be kept, or what it needs to be shown, is believed.
+    said = {name for name, _ in given}
+    return [*GUARDS, *(guard for guard in (LOCKED, UNKEPT) if guard[0] not in said)]
 
 
 def _headers(scope: Scope, correlation: str) -> list[tuple[bytes, bytes]]:

@@ -44,10 +44,10 @@ class RequestLog:
         }
         if who is not None:
             said |= {"issuer": who.issuer, "subject": who.subject}
-        if who is not None and status not in REFUSED:
-            telemetry.logger().info("request", **said)
-        elif scope["path"] in QUIET and status not in REFUSED:
+        if scope["path"] in QUIET and status not in REFUSED:
             telemetry.logger().debug("request", **said)
+        elif who is not None and status not in REFUSED:
+            telemetry.logger().info("request", **said)
         else:
             why = _why(state.get("problem")) if status in REFUSED else {}
             # By what is verified alone: of what a token only claims a stranger could make up as much as he likes.

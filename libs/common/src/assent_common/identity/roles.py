@@ -72,6 +72,21 @@ def allow(*roles: Role, whose: Whose = Whose.ANYBODYS) -> Any:
     `whose` only tells what the route sees to by itself, where it has the thing before it.
     """
     allowed = frozenset(roles)
+    admit = admitting(allowed)
+
+    async def principal(
+        request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
+    ) -> Principal:
+        return await admit(request, credentials.credentials if credentials is not None else None)
+
+    principal.roles = allowed  # type: ignore[attr-defined]
+    principal.whose = whose  # type: ignore[attr-defined]
+    principal.admit = admit  # type: ignore[attr-defined]
+    return Depends(principal)
+
+
+def admitting(allowed: frozenset[Role]) -> Admit:
+    """Lets in who has one of these roles."""
 
     async def admit(request: Request, token: str | None) -> Principal:
         if token is None:
@@ -83,15 +98,7 @@ def allow(*roles: Role, whose: Whose = Whose.ANYBODYS) -> Any:
         request.state.standing = request.app.state.rates.take(who)
         return who
 
-    async def principal(
-        request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
-    ) -> Principal:
-        return await admit(request, credentials.credentials if credentials is not None else None)
-
-    principal.roles = allowed  # type: ignore[attr-defined]
-    principal.whose = whose  # type: ignore[attr-defined]
-    principal.admit = admit  # type: ignore[attr-defined]
-    return Depends(principal)
+    return admit
 
 
 def bearer(authorization: str | None) -> str | None:
