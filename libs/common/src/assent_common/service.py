@@ -15,6 +15,7 @@ from fastapi import APIRouter
 
 from assent_common import http_client, migrations, telemetry
 from assent_common.audit.checkpoints import Checkpoints
+from assent_common.certificate import Certificate
 from assent_common.clock import Clock, SystemClock
 from assent_common.database import Database
 from assent_common.health import Health
@@ -80,7 +81,7 @@ def runtime(name: str, settings: Settings, clock: Clock | None = None) -> Runtim
     )
     key = settings.signing_key.get_secret_value() if settings.signing_key else None
     signer = Signer(key, besides=settings.published_keys) if key else None
-    return Runtime(name, settings, clock, database, Health(clock), http_client.create(), signer)
+    return Runtime(name, settings, clock, database, Health(clock), http_client.create(settings.outgoing_cafile), signer)
 
 
 def start(serving: Coroutine[Any, Any, None]) -> None:
@@ -115,11 +116,14 @@ async def run(made: Runtime, parts: Parts, *, port: int) -> None:
         made.database.settled.clear()
         if not await _unless(stopping, standing.settle()):
             return
-        server = _server(made, parts, port, stopping, standing)
+        certificate = _certificate(made.settings)
+        server = _server(made, parts, port, stopping, standing, certificate)
         relay = Relay(made.settings, made.database, made.health, topics=parts.publishes)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(_stop_server(server, stopping))
             duties = {"restored": standing.run, "relay": relay.run, **_witness(made), **parts.duties}
+            if certificate is not None:
+                duties["certificate"] = certificate.run
             for name, duty in duties.items():
                 tasks.create_task(supervise(name, duty, stopping, made.health), name=name)
             await server.serve()
@@ -163,7 +167,18 @@ def _witness(made: Runtime) -> Mapping[str, Duty]:
     return {"audit-checkpoints": Checkpoints(made.settings, made.database, made.signer).run}
 
 
-def _server(made: Runtime, parts: Parts, port: int, stopping: asyncio.Event, standing: Standing) -> uvicorn.Server:
+def _certificate(settings: Settings) -> Certificate | None:
+    return Certificate(settings.tls_certfile, settings.tls_keyfile) if settings.tls_certfile else None
+
+
+def _server(
+    made: Runtime,
+    parts: Parts,
+    port: int,
+    stopping: asyncio.Event,
+    standing: Standing,
+    certificate: Certificate | None,
+) -> uvicorn.Server:
     settings = made.settings
     keys = (
         Keys(settings.oidc_issuer, settings.oidc_jwks_url, client=made.client, clock=made.clock)
@@ -202,6 +217,7 @@ def _server(made: Runtime, parts: Parts, port: int, stopping: asyncio.Event, sta
         access_log=False,
         timeout_graceful_shutdown=5,
         server_header=False,
+        ssl_context_factory=(lambda *_: certificate.context) if certificate is not None else None,
         lifespan="off",
         http=Door,
     )

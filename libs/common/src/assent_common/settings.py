@@ -8,6 +8,7 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from assent_common import signing
+from assent_common.certificate import Certificate
 
 
 class Settings(BaseSettings):
@@ -118,6 +119,20 @@ class Settings(BaseSettings):
     request_within_s: float = Field(
         default=30.0, gt=0, description="How long a request may take to its answer's first byte before it is given up"
     )
+    tls_keyfile: str | None = Field(
+        default=None, description="The key (PEM) of ASSENT_TLS_CERTFILE, where that file has it not; without passphrase"
+    )
+    tls_certfile: str | None = Field(
+        default=None,
+        description="The certificate (PEM), and those between it and its authority, by which the service serves TLS "
+        "itself; unless set it serves plain HTTP, for a proxy to end TLS before it. Read anew when it changes",
+    )
+    outgoing_cafile: str | None = Field(
+        default=None,
+        description="CA certificates (PEM) that what is asked and sent to is held against, besides the public ones: "
+        "the issuer, services of ours; of the workflow receivers of webhooks, external checks and the mail server, too",
+    )
+
     docs: Literal["everybody", "signed-in", "nobody"] | None = Field(
         default=None,
         description="Whom `/docs` and `/openapi.json` are for: everybody, who sends a token of a role, or nobody; "
@@ -152,7 +167,17 @@ class Settings(BaseSettings):
             signing.public_keys(document)
         return document
 
-    @field_validator("kafka_ssl_cafile")
+    @field_validator("tls_certfile")
+    @classmethod
+    def _shown(cls, file: str | None, told: ValidationInfo) -> str | None:
+        if file is not None:
+            try:
+                Certificate(file, told.data.get("tls_keyfile"))
+            except OSError as error:
+                raise ValueError(f"cannot be shown with its key: {error!r}") from error
+        return file
+
+    @field_validator("kafka_ssl_cafile", "outgoing_cafile")
     @classmethod
     def _authorities(cls, file: str | None) -> str | None:
         if file is not None:

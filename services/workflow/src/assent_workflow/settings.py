@@ -23,9 +23,6 @@ class Settings(settings.Settings):
         description="Networks that are not public and that webhooks may reach all the same, CIDR,…; there http "
         "and every port are allowed, too",
     )
-    outgoing_cafile: str | None = Field(
-        default=None, description="CA certificates (PEM) that what is sent to trusts in, besides the public ones"
-    )
     public_url: str | None = Field(
         default=None,
         description="Where people reach the workflow, e.g. https://assent.example.com/workflow, for links in what they "

@@ -75,7 +75,7 @@ async def _findings(patient: Patient) -> AsyncIterator[Finding]:
     yield finding
     given = settings.service_token if settings else None
     token = given.get_secret_value() if given else None
-    async with http_client.create() as http:
+    async with http_client.create(settings.outgoing_cafile if settings else None) as http:
         for service, url in patient.urls.items():
             async for each in services.look(http, service, url, token):
                 yield each

@@ -25,6 +25,8 @@ GUARDS = [
     (b"referrer-policy", b"no-referrer"),
 ]
 LOCKED = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'")
+#: Of a service that serves TLS itself.
+HTTPS = (b"strict-transport-security", b"max-age=31536000")
 UNKEPT = (b"cache-control", b"no-store")
 _ID = re.compile(r"[A-Za-z0-9._-]{1,100}")
 _HOLE = "correlation-id-here"
@@ -127,7 +129,8 @@ class Refusal:
 def _guards(scope: Scope, given: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
     # What says itself how long it may be kept, or what it needs to be shown, is believed.
     said = {name for name, _ in given}
-    return [*GUARDS, *(guard for guard in (LOCKED, UNKEPT) if guard[0] not in said)]
+    kept = [HTTPS] if scope.get("scheme") == "https" else []
+    return [*GUARDS, *kept, *(guard for guard in (LOCKED, UNKEPT) if guard[0] not in said)]
 
 
 def _headers(scope: Scope, correlation: str) -> list[tuple[bytes, bytes]]:
