@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 from assent_common import migrations
-from assent_common.clock import FrozenClock
+from assent_common.clock import FrozenClock, SystemClock
 from assent_common.database import Database
 from assent_common.http import app as http_app
 from assent_common.identity.roles import Role
+from assent_common.identity.sign_in import Demands
 from fastapi import FastAPI
 
 from tests.contract import services
@@ -215,6 +216,33 @@ async def test_every_route_lets_in_whom_the_table_says_and_nobody_else(service: 
                 assert answer.status_code < 500, f"{role}: {route}: {answer.text}"
                 tried += 1
     assert tried == len(ALLOWED[name]) * len(Role)
+
+
+async def test_who_changes_something_must_have_signed_in_as_is_demanded_and_who_reads_or_asks_need_not(
+    service: tuple[str, FastAPI], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, app = service
+    monkeypatch.setattr(app.state, "demands", Demands(SystemClock(), ("mfa",)))
+    asked = set()
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service") as http:
+        for route, allowed in ALLOWED[name].items():
+            method, path = route.split(" ")
+            for part in ("{id}", "{urn}", "{key}", "{name}"):
+                path = path.replace(part, UNKNOWN)
+            if method == "GET":
+                continue
+            for role in allowed - {Role.SERVICE}:
+                answer = await http.request(method, path, json={}, headers={"Authorization": f"Bearer {role}"})
+                if answer.status_code == 401:
+                    assert answer.json()["type"].endswith("/sign-in-again")
+                    assert 'acr_values="mfa"' in answer.headers["www-authenticate"]
+                    asked.add(route)
+            if Role.SERVICE in allowed:
+                answer = await http.request(method, path, json={}, headers={"Authorization": "Bearer service"})
+                assert answer.status_code != 401, route
+    changing = {route for route, allowed in ALLOWED[name].items() if not route.startswith("GET ") and allowed != ALL}
+    assert asked == changing
+    assert len(asked) >= 3
 
 
 async def test_nothing_but_health_metrics_and_the_docs_is_open(service: tuple[str, FastAPI]) -> None:

@@ -23,6 +23,7 @@ from assent_common.http import app as http_app
 from assent_common.http.door import Door
 from assent_common.http.operations import Telling
 from assent_common.identity.keys import Keys
+from assent_common.identity.sign_in import Demands
 from assent_common.identity.tokens import Verifier
 from assent_common.kafka.topics import Topic
 from assent_common.outbox.relay import Relay
@@ -207,6 +208,7 @@ def _server(
         requests_at_once=settings.requests_at_once,
         request_within_s=settings.request_within_s,
         telling=Telling.of(settings),
+        demands=Demands.of(settings, made.clock),
     )
     app.state.stopping = stopping
     config = uvicorn.Config(

@@ -84,6 +84,22 @@ class Settings(BaseSettings):
     oidc_groups_claim: str = Field(
         default="groups", description="The claim that lists the company's groups, of which policies may ask approvals"
     )
+    oidc_acr_values: str = Field(
+        default="",
+        pattern=r"^[!#-\[\]-~]*$",
+        description="One of these, …,…, must be the `acr` of a person's token, as of one who showed a second factor; "
+        "unless set it is not looked at",
+    )
+    oidc_max_age_s: int | None = Field(
+        default=None,
+        ge=1,
+        description="How long ago a person may have signed in at most, by `auth_time`; unless set it is not looked at",
+    )
+    oidc_demands_for: Literal["changes", "everything"] = Field(
+        default="changes",
+        description="What the two before are demanded for: what changes something and is not for every role, or "
+        "everything; never of who has the role `service` alone",
+    )
     service_tokens: dict[str, str] = Field(
         default_factory=dict,
         description="For machines without OIDC: name → SHA-256 (hex) of the token; the role is `service`",

@@ -8,8 +8,9 @@ from datetime import timedelta
 
 import pytest
 from assent_common import metrics
-from assent_common.http.problems import Unauthenticated
+from assent_common.http.problems import SignInAgain, Unauthenticated
 from assent_common.identity.roles import Role
+from assent_common.identity.sign_in import Demands
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from libs.common.tests.identity.issuer import URL, Issuer, b64
@@ -135,6 +136,63 @@ async def test_it_is_refused(issuer: Issuer, what: str) -> None:
         await issuer.verifier.authenticate(forge(issuer))
     assert metrics.TOKENS_REFUSED.labels(reason)._value.get() == before + 1
     assert not any("evil" in url for url in issuer.asked)
+
+
+WEAK: dict[str, Forge] = {
+    "no acr": lambda i: i.token(auth_time=i.at(minutes=-1)),
+    "another acr": lambda i: i.token(acr="password", auth_time=i.at(minutes=-1)),
+    "another acr's case": lambda i: i.token(acr="MFA", auth_time=i.at(minutes=-1)),
+    "several acr in one": lambda i: i.token(acr="mfa phr", auth_time=i.at(minutes=-1)),
+    "a list of acr": lambda i: i.token(acr=["mfa"], auth_time=i.at(minutes=-1)),
+    "an acr of null": lambda i: i.token(acr=None, auth_time=i.at(minutes=-1)),
+    "an acr in the header": lambda i: i.token(header={"acr": "mfa"}, auth_time=i.at(minutes=-1)),
+    "amr in place of acr": lambda i: i.token(amr=["mfa"], auth_time=i.at(minutes=-1)),
+    "no auth_time": lambda i: i.token(acr="mfa"),
+    "iat in place of auth_time": lambda i: i.token(acr="mfa", iat=i.at(minutes=-1)),
+    "signed in too long ago": lambda i: i.token(acr="mfa", auth_time=i.at(seconds=-631)),
+    "signed in tomorrow": lambda i: i.token(acr="mfa", auth_time=i.at(hours=24)),
+    "signed in at the beginning": lambda i: i.token(acr="mfa", auth_time=0),
+    "an auth_time in words": lambda i: i.token(acr="mfa", auth_time=str(i.at(minutes=-1))),
+    "an auth_time that is true": lambda i: i.token(acr="mfa", auth_time=True),
+    "an auth_time of null": lambda i: i.token(acr="mfa", auth_time=None),
+    "an auth_time without end": lambda i: i.token(
+        body=json.dumps(i.claims(acr="mfa", auth_time=0))[:-2].encode() + b"1e999}"
+    ),
+    "a service that is a viewer, too": lambda i: i.token(realm={"roles": ["service", "viewer"]}),
+    "no role at all but another's": lambda i: i.token(realm={"roles": ["legal"]}),
+}
+
+
+@pytest.mark.parametrize("what", WEAK)
+async def test_who_signed_in_otherwise_than_is_demanded_is_asked_to_do_it_again(issuer: Issuer, what: str) -> None:
+    demands = Demands(issuer.clock, ("mfa", "phr"), 600, of_readers=True)
+    who = await issuer.verifier.authenticate(WEAK[what](issuer))
+    with pytest.raises(SignInAgain) as refused:
+        demands.check(who, changes=False)
+    challenge = refused.value.headers["WWW-Authenticate"]
+    assert 'error="insufficient_user_authentication", acr_values="mfa phr", max_age="600"' in challenge
+    # Where nothing is demanded nobody is asked, and of readers not unless that is said.
+    Demands(issuer.clock).check(who, changes=True)
+    Demands(issuer.clock, ("mfa", "phr"), 600).check(who, changes=False)
+
+
+@pytest.mark.parametrize("changes", [True, False])
+async def test_who_signed_in_as_is_demanded_may_go_on_until_that_is_too_long_ago(issuer: Issuer, changes: bool) -> None:
+    demands = Demands(issuer.clock, ("mfa", "phr"), 600, of_readers=not changes)
+    token = issuer.token(acr="phr", auth_time=issuer.at(seconds=-500), exp=issuer.at(hours=1))
+    demands.check(await issuer.verifier.authenticate(token), changes=changes)
+    issuer.clock.advance(timedelta(seconds=131))
+    # The token is good, and remembered; he who signed in is not.
+    who = await issuer.verifier.authenticate(token)
+    with pytest.raises(SignInAgain):
+        demands.check(who, changes=changes)
+
+
+async def test_a_machine_is_not_asked_to_sign_in(issuer: Issuer) -> None:
+    demands = Demands(issuer.clock, ("mfa",), 600, of_readers=True)
+    demands.check(await issuer.verifier.authenticate("swordfish"), changes=True)
+    machine = issuer.token(realm={"roles": ["service"]})
+    demands.check(await issuer.verifier.authenticate(machine), changes=True)
 
 
 @pytest.mark.parametrize(

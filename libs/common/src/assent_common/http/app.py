@@ -23,6 +23,7 @@ from assent_common.http.middleware import Edge
 from assent_common.http.operations import OPEN, Telling
 from assent_common.http.rates import Rates
 from assent_common.identity.roles import Principal, Role, Whose
+from assent_common.identity.sign_in import Demands
 from assent_common.outbox.feed import Feed
 
 Authenticate = Callable[[str], Awaitable[Principal]]
@@ -106,10 +107,12 @@ def build(
     requests_at_once: int = AT_ONCE,
     request_within_s: float = WITHIN_S,
     telling: Telling | None = None,
+    demands: Demands | None = None,
 ) -> FastAPI:
     """The app of one service. Raises TypeError for a route that says not who may call it."""
     app = _app(title=title, version=version, description=description)
     app.state.authenticate = authenticate
+    app.state.demands = demands
     app.state.database = database
     #: A service's life puts its own here.
     app.state.stopping = asyncio.Event()

@@ -72,6 +72,20 @@ class Unauthenticated(Problem):
         self.claimed = dict(claimed or {})
 
 
+class SignInAgain(Unauthenticated):
+    """Sign in again at your issuer, as surely and as lately as `WWW-Authenticate` says."""
+
+    type = "sign-in-again"
+
+    def __init__(self, detail: str, acr_values: Sequence[str], max_age_s: int | None) -> None:
+        challenge = 'Bearer realm="assent", error="insufficient_user_authentication"'
+        if acr_values:
+            challenge += f', acr_values="{" ".join(acr_values)}"'
+        if max_age_s is not None:
+            challenge += f', max_age="{max_age_s}"'
+        super().__init__(detail, reason="sign_in_again", headers={"WWW-Authenticate": challenge})
+
+
 class Forbidden(Problem):
     """Your roles do not allow this."""
 
@@ -227,7 +241,7 @@ def answer(problem: Problem, correlation: str | None = None) -> Response:
         document["errors"] = [error.model_dump() for error in problem.errors]
     headers = dict(problem.headers)
     if kind.status == 401:
-        headers["WWW-Authenticate"] = 'Bearer realm="assent"'
+        headers.setdefault("WWW-Authenticate", 'Bearer realm="assent"')
     return Response(_json(document | problem.members), kind.status, headers, MEDIA_TYPE)
 
 

@@ -64,6 +64,9 @@ class Principal:
     name: str | None = None
     #: Of the company, as the token tells them: who may decide what a policy asks of a group.
     groups: frozenset[str] = frozenset()
+    #: How and when he signed in, in seconds since 1970, as far as the token tells.
+    acr: str | None = None
+    signed_in_at: float | None = None
 
 
 def allow(*roles: Role, whose: Whose = Whose.ANYBODYS) -> Any:
@@ -95,6 +98,9 @@ def admitting(allowed: frozenset[Role]) -> Admit:
         request.state.who = who
         if not who.roles & allowed:
             raise Forbidden(f"this needs one of the roles {', '.join(sorted(allowed))}")
+        if (demands := request.app.state.demands) is not None:
+            # What everybody may do is to read and to ask, by whichever method.
+            demands.check(who, changes=request.method not in ("GET", "HEAD") and allowed != EVERYBODY)
         request.state.standing = request.app.state.rates.take(who)
         return who
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import math
 from collections import OrderedDict
 from collections.abc import Mapping
 from functools import lru_cache
@@ -129,7 +130,8 @@ class Verifier:
         now = self._clock.now().timestamp()
         self._check(header, claims, int(now))
         roles, groups = _roles(claims, self._roles_claim), _groups(claims, self._groups_claim)
-        who = Principal(self._issuer, claims["sub"], roles, _text(claims.get("name")), groups)
+        name, acr = _text(claims.get("name")), _text(claims.get("acr"))
+        who = Principal(self._issuer, claims["sub"], roles, name, groups, acr, _seconds(claims.get("auth_time")))
         self._verified[digest] = _Verified(who, header.get("kid"), keys, now, claims["exp"] + LEEWAY_S)
         if len(self._verified) > MOST_REMEMBERED:
             self._verified.popitem(last=False)
@@ -197,6 +199,10 @@ def _listed(claims: Mapping[str, Any], path: list[str]) -> list[Any]:
     for step in path:
         value = value.get(step) if isinstance(value, Mapping) else None
     return value if isinstance(value, list) else []
+
+
+def _seconds(value: object) -> float | None:
+    return float(value) if type(value) in (int, float) and math.isfinite(value) else None  # type: ignore[arg-type]
 
 
 def _text(value: object) -> str | None:
