@@ -4,6 +4,10 @@ import re
 from pathlib import Path
 
 import pytest
+from assent_catalog.settings import Settings as CatalogSettings
+from assent_common.settings import Settings
+from assent_sagemaker.settings import Settings as ConnectorSettings
+from assent_workflow.settings import Settings as WorkflowSettings
 
 from tests.docs.snippets import REPOSITORY
 
@@ -45,6 +49,39 @@ def test_what_is_not_met_is_said_in_the_threat_model_too() -> None:
     for each in ("Spoofing", "Tampering", "Repudiation", "Information disclosure", "Denial of service", "Elevation"):
         assert f"\n## {each}" in text
     assert len(re.findall(r"^\d+\. ", text.split("## Not defended")[1], re.MULTILINE)) >= 8
+
+
+def test_every_secret_among_the_settings_is_in_the_inventory() -> None:
+    inventory = (PAGE.parent / "keys.md").read_text()
+    models = [Settings, CatalogSettings, ConnectorSettings, WorkflowSettings]
+    fields = {name: field for model in models for name, field in model.model_fields.items()}
+    secret = {name for name, field in fields.items() if "SecretStr" in str(field.annotation)}
+    secret |= {name for name in fields if name.endswith(("_tokens", "_sha256", "_keyfile"))}
+    assert len(secret) >= 10
+    # What service tokens are asked with is one of them.
+    named = {f"ASSENT_{name.upper()}" for name in secret - {"service_token"}}
+    assert {name for name in named if f"`{name}`" not in inventory} == set()
+
+
+def test_every_level_of_protection_says_all_that_is_asked_of_it() -> None:
+    page = (PAGE.parent / "data.md").read_text()
+    levels = re.findall(r"^\| \*\*(\w+)\*\* \|", page, re.MULTILINE)
+    assert levels == ["secret", "confidential", "personal", "internal"]
+    table = page[page.index(f"| | {' | '.join(levels)} |") :]
+    asked = {
+        cells[0]: cells[1:] for cells in re.findall(r"^\| ([^|]+) \|" + r" ([^|]+) \|" * 4 + "$", table, re.MULTILINE)
+    }
+    for each in ("read by", "changed by", "on the way", "at rest", "in events", "in the log", "kept for", "integrity"):
+        assert all(asked[each]), each
+
+
+def test_a_time_is_promised_for_every_severity() -> None:
+    page = (REPOSITORY / "SECURITY.md").read_text()
+    for severity in ("critical", "high", "medium", "low"):
+        assert re.search(rf"^\| {severity}[^|]*\| \d+ days \| ", page, re.MULTILINE), severity
+    links = re.findall(r"\]\(([^):]+)\)", page)
+    assert len(links) == 4
+    assert [link for link in links if not (REPOSITORY / link).exists()] == []
 
 
 def test_settings_that_the_pages_name_are_settings() -> None:

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from assent_common.http.problems import Unauthenticated, Unavailable
 from assent_common.identity.keys import MAX_BYTES, Keys, KeysUnavailable
-from joserfc.jwk import ECKey
+from joserfc.jwk import ECKey, RSAKey
 
 from libs.common.tests.identity.issuer import URL, Issuer, public
 from tests.support.wait import until
@@ -104,6 +104,15 @@ async def test_a_key_of_an_unknown_kind_takes_none_of_the_others_away(issuer: Is
     document = json.loads(issuer.document)
     document["keys"].insert(0, {"kty": "AKP", "alg": "ML-DSA-44", "kid": "pq", "pub": "AAAA"})
     issuer.document = json.dumps(document).encode()
+    assert (await issuer.verifier.authenticate(issuer.token())).subject == "ada"
+
+
+@pytest.mark.filterwarnings("ignore:Key size should be")
+async def test_an_rsa_key_that_is_too_short_is_not_used(issuer: Issuer) -> None:
+    short = RSAKey.generate_key(1024, {"kid": "short", "use": "sig"})
+    issuer.document = public(issuer.es, short)
+    with pytest.raises(Unauthenticated):
+        await issuer.verifier.authenticate(issuer.token(key=short))
     assert (await issuer.verifier.authenticate(issuer.token())).subject == "ada"
 
 

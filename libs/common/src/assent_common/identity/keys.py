@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import httpx
 import orjson
 from joserfc.errors import JoseError
-from joserfc.jwk import JWKRegistry, Key, KeySet
+from joserfc.jwk import JWKRegistry, Key, KeySet, RSAKey
 
 from assent_common import telemetry
 from assent_common.clock import Clock
@@ -20,6 +20,8 @@ REFETCH_S = 30
 REFRESH_S = 600
 STALE_S = 24 * 3600
 MAX_BYTES = 64 * 1024
+LEAST_RSA_BITS = 2048
+"""joserfc takes shorter ones, too, with a warning."""
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
@@ -110,7 +112,10 @@ def _usable(document: Any) -> KeySet:
         except (JoseError, ValueError, TypeError, KeyError) as error:
             telemetry.logger().info("issuer_key_not_usable", reason=repr(error))
         else:
-            keys.append(key)
+            if isinstance(key, RSAKey) and key.raw_value.key_size < LEAST_RSA_BITS:
+                telemetry.logger().warning("issuer_key_not_usable", reason=f"RSA of {key.raw_value.key_size} bits")
+            else:
+                keys.append(key)
     if not keys:
         raise ValueError("no key for signatures among the issuer's")
     return KeySet(keys)
