@@ -7,14 +7,14 @@ READY := .venv/.ready
 UV_VERSION := $(shell sed -n '/^name = "uv"$$/{n;s/version = "\(.*\)"/\1/p;}' uv.lock)
 PROJECTS := pyproject.toml $(wildcard libs/*/pyproject.toml services/*/pyproject.toml deploy/*/pyproject.toml)
 SERVICES := $(wildcard services/*)
-BENCHES := sync catalog gate overload growth
+BENCHES := sync catalog gate overload growth timers
 
 # The first that can make an environment. From 3.15 on, two libraries have no wheels yet.
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys, ensurepip, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null \
 	&& echo $$python && break; done)
 
-.PHONY: help setup test prove prove-long soak demo bench bench-sync bench-catalog bench-gate bench-overload bench-growth docs lint style types layers audit sbom format clean
+.PHONY: help setup test prove prove-long soak demo bench bench-sync bench-catalog bench-gate bench-overload bench-growth bench-timers docs lint style types layers audit sbom format clean
 
 help:  ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 15
@@ -61,13 +61,19 @@ bench-gate: $(READY)  ## Measure the gate beside a bare route, and write docs/pe
 bench-overload: $(READY)  ## Ask three times as much as can be done, and write docs/performance.md
 	$(BIN)/python -m tests.bench.overload --write docs/performance.md
 
-bench-growth: $(READY)  ## Ask the same beside ten times as much, and write docs/performance.md
+bench-growth: $(READY)  ## Measure beside ten times as much data, sources and consumers, and write docs/performance.md
 	$(BIN)/python -m tests.bench.growth --write docs/performance.md
 
-# One after the other, so that none measures another; one that fails does not keep the rest from being measured.
+bench-timers: $(READY)  ## Fire timers beside a million that wait, and write docs/performance.md
+	$(BIN)/python -m tests.bench.timers --write docs/performance.md
+
+# One after the other, so that none measures another; one that fails leaves its table as it was, and does not keep the
+# rest from being measured.
 bench: $(READY)  ## Run every bench, one after the other, and write docs/performance.md
 	@failed=; for each in $(BENCHES); do \
-		echo "--- $$each"; $(BIN)/python -m tests.bench.$$each --write docs/performance.md || failed="$$failed $$each"; \
+		echo "--- $$each"; began=$$(date +%s); \
+		$(BIN)/python -m tests.bench.$$each --write docs/performance.md || failed="$$failed $$each"; \
+		echo "--- $$each took $$(( $$(date +%s) - began )) s"; \
 	done; test -z "$$failed" || { echo "failed:$$failed" >&2; exit 1; }
 
 docs: $(READY)  ## Write the reference pages, the event schemas and the dashboards anew, from the code

@@ -26,7 +26,7 @@ from assent_local.postgres import Postgres, embedded
 from tests.bench import http
 from tests.bench.applying import NAMES, applied, broker
 from tests.bench.mlflow import beside_mlflow
-from tests.bench.report import Row, Table
+from tests.bench.report import Row, Table, written_whole
 from tests.support.wait import until
 
 ROLE = "viewer"
@@ -232,6 +232,7 @@ def main() -> None:
     parser.add_argument("--parts", nargs="*", choices=PARTS, default=PARTS)
     parser.add_argument("--mlflow", default=None, help="The `mlflow` command; by default what is on the path, if any")
     given = parser.parse_args()
+    written_whole(parser, given, PARTS)
     asyncio.run(bench(given.versions, given.seconds, given.parts, given.folder, given.mlflow, given.write))
 
 

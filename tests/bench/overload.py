@@ -24,7 +24,7 @@ from tests.bench.catalog import Catalog
 from tests.bench.gate import filled, listens, process
 from tests.bench.http import ask
 from tests.bench.open_loop import in_turn, opened, when_due
-from tests.bench.report import Row, Table
+from tests.bench.report import Row, Table, written_whole
 from tests.support.wait import until
 
 PARTS = ("refusal", "catalogue", "gate")
@@ -243,6 +243,7 @@ def main() -> None:
     parser.add_argument("--parts", nargs="*", choices=PARTS, default=PARTS)
     parser.add_argument("--write", type=Path, default=None, help="The Markdown page that keeps the table")
     given = parser.parse_args()
+    written_whole(parser, given, PARTS)
     uvloop.run(run(given.versions, given.seconds, given.repeat, given.parts, given.write))
 
 

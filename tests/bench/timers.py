@@ -1,4 +1,4 @@
-"""`python -m tests.bench.timers`: timers due at once, fired by three processes of which one is killed, beside many that
+"""`make bench-timers`: timers due at once, fired by three processes of which one is killed, beside many that
 wait; and what it costs to look for what is due while those wait."""
 
 import argparse
@@ -14,6 +14,7 @@ from assent_local.ports import free_port
 from assent_local.postgres import Postgres
 from assent_workflow.timers.fire import fire
 
+from tests.bench.report import Row, Table
 from tests.workflow import many_timers
 from tests.workflow.world import a_use_case, a_version, a_world
 
@@ -23,7 +24,7 @@ update timers set due_at = now(), fire_at = now() where id in (select id from ti
 """
 
 
-async def main(count: int, waiting: int) -> None:
+async def run(count: int, waiting: int, write_to: Path | None) -> None:
     with tempfile.TemporaryDirectory() as folder:
         postgres = Postgres(Path(folder) / "postgres", free_port())
         await postgres.start()
@@ -46,27 +47,43 @@ async def main(count: int, waiting: int) -> None:
         finally:
             await postgres.stop()
     assert told == {"told": count, "timers": count}, told
-    print(  # noqa: T201 - a bench
-        f"{count:,} timers fired once each in {took_s:.1f} s, {count / took_s:,.0f} a second, beside {waiting:,} more",
-        f"to look for what is due: {beside_none:.1f} ms beside none, {beside_all:.1f} ms beside {count + waiting:,}",
-        sep="\n",
+    table = Table("bench-timers", "Timers")
+    fired = f"{count:,} due at once, fired once each by three processes of which one is killed"
+    table.add(Row(fired, f"{took_s:.1f} s, {count / took_s:,.0f} a second", f"beside {waiting:,} that wait"))
+    table.add(
+        Row(
+            "to look for what is due, and find nothing",
+            f"{_spread(beside_all)} beside {count + waiting:,}",
+            f"{_spread(beside_none)} beside none",
+        )
     )
+    if write_to is not None:
+        table.write(write_to)
 
 
-async def looked(database: Database) -> float:
-    """How many milliseconds it takes to find nothing due: the median of a hundred times."""
+async def looked(database: Database) -> list[float]:
+    """How many milliseconds it takes to find nothing due, a hundred times."""
     took = []
     for _ in range(100):
         began = time.perf_counter()
         async with database.transaction() as uow:
             assert await fire(uow) == 0
-        took.append(time.perf_counter() - began)
-    return median(took) * 1000
+        took.append((time.perf_counter() - began) * 1000)
+    return took
 
 
-if __name__ == "__main__":
+def _spread(took_ms: list[float]) -> str:
+    return f"{median(took_ms):.1f} ms ({min(took_ms):.1f}-{max(took_ms):.1f})"
+
+
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=100_000, help="due at once")
     parser.add_argument("--waiting", type=int, default=1_000_000, help="due tomorrow")
+    parser.add_argument("--write", type=Path, default=None, help="The Markdown page that keeps the table")
     given = parser.parse_args()
-    asyncio.run(main(given.count, given.waiting))
+    asyncio.run(run(given.count, given.waiting, given.write))
+
+
+if __name__ == "__main__":
+    main()
