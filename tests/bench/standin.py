@@ -1,7 +1,8 @@
-"""SageMaker, S3 and SQS for a stopwatch: `python -m tests.bench.standin --versions 5000 --latency-ms 20 --rate 50`.
+"""SageMaker, S3, SQS and STS for a stopwatch: `python -m tests.bench.standin --versions 500 --latency-ms 20 --rate 50`.
 
-It knows nothing that the simulator checks, and so costs next to nothing: an answer is a template filled in. Each comes
-after a set time; of SageMaker's calls, those beyond the rate are throttled as AWS does it, with HTTP 400.
+Each account that a role is assumed in has so many versions in each region; whoever comes by AWS's own settings is in
+one account. It knows nothing that the simulator checks, and so costs next to nothing: an answer is a template filled
+in. Each comes after a set time; of SageMaker's calls, those beyond the rate are throttled as AWS does it, with 400.
 """
 
 import argparse
@@ -11,7 +12,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
@@ -22,6 +23,7 @@ from assent_common.clock import SystemClock
 ACCOUNT = "123456789012"
 REGION = "eu-central-1"
 BUCKET = "reports"
+KEY = "ASIA"
 QUEUE = "changes"
 OF_A_GROUP = 50
 PAGE = 100
@@ -48,10 +50,11 @@ _VERSION = """\
 
 
 class Registry:
-    """`versions` of them, and what was changed since."""
+    """`versions` of them in one account and region, and what was changed since."""
 
-    def __init__(self, versions: int) -> None:
+    def __init__(self, versions: int, account: str = ACCOUNT, region: str = REGION) -> None:
         self.versions = versions
+        self._sagemaker = f"arn:aws:sagemaker:{region}:{account}"
         self._changed: dict[int, float] = {}
 
     def change(self, number: int) -> str:
@@ -96,7 +99,7 @@ class Registry:
                 name = _group(number)
                 yield {
                     "ModelPackageGroupName": name,
-                    "ModelPackageGroupArn": f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:model-package-group/{name}",
+                    "ModelPackageGroupArn": f"{self._sagemaker}:model-package-group/{name}",
                     "ModelPackageGroupStatus": "Completed",
                     "CreationTime": BEGAN_AT + number,
                 }
@@ -106,12 +109,13 @@ class Registry:
         return int(group.rpartition("-")[2]) * OF_A_GROUP + int(version) - 1
 
     def _arn(self, number: int) -> str:
-        return f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:model-package/{_group(number)}/{number % OF_A_GROUP + 1}"
+        return f"{self._sagemaker}:model-package/{_group(number)}/{number % OF_A_GROUP + 1}"
 
 
 class StandIn:
-    def __init__(self, registry: Registry, *, latency_s: float, rate: float | None) -> None:
-        self._registry = registry
+    def __init__(self, versions: int, *, latency_s: float, rate: float | None) -> None:
+        self._versions = versions
+        self._registries: dict[tuple[str, str], Registry] = {}
         self._latency_s = latency_s
         self._rate = rate
         self._tokens = rate or 0.0
@@ -150,7 +154,8 @@ class StandIn:
         return web.Response(status=204)
 
     async def _change(self, request: web.Request) -> web.Response:
-        arn = self._registry.change(int(request.match_info["number"]))
+        where = request.query.get("account", ACCOUNT), request.query.get("region", REGION)
+        arn = self._registry(*where).change(int(request.match_info["number"]))
         if request.query.get("told"):
             event = {
                 "version": "0",
@@ -170,6 +175,8 @@ class StandIn:
 
     async def _api(self, request: web.Request) -> web.Response:
         service, _, operation = request.headers.get("X-Amz-Target", "").partition(".")
+        if not service:
+            return _role(await request.post())
         asked = orjson.loads(await request.read() or b"{}")
         if service == "AmazonSQS":
             return await self._queue(operation, asked)
@@ -178,7 +185,7 @@ class StandIn:
             self._throttled += 1
             return _json({"__type": "ThrottlingException", "message": "Rate exceeded"}, status=400)
         answer = OPERATIONS.get(operation)
-        return _json(answer(self._registry, asked) if answer else {})
+        return _json(answer(self._registry(*_asker(request)), asked) if answer else {})
 
     async def _report(self, request: web.Request) -> web.Response:
         await self._come_in("GetObject")
@@ -217,6 +224,12 @@ class StandIn:
         if operation == "GetQueueAttributes":
             return _json({"Attributes": {"ApproximateNumberOfMessages": str(len(self._messages))}})
         return _json({})
+
+    def _registry(self, account: str, region: str) -> Registry:
+        where = account, region
+        if where not in self._registries:
+            self._registries[where] = Registry(self._versions, *where)
+        return self._registries[where]
 
     async def _come_in(self, operation: str) -> None:
         now = time.time()
@@ -302,6 +315,24 @@ def _group(number: int) -> str:
     return f"bench-{number // OF_A_GROUP:06}"
 
 
+def _role(asked: Mapping[str, Any]) -> web.Response:
+    """Of STS: the key says in which account it is good."""
+    account = str(asked["RoleArn"]).split(":")[4]
+    expires = SystemClock().now() + timedelta(hours=1)
+    return web.Response(
+        text=f"""<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleResult><Credentials>\
+<AccessKeyId>{KEY}{account}</AccessKeyId><SecretAccessKey>bench</SecretAccessKey><SessionToken>bench</SessionToken>\
+<Expiration>{expires:%Y-%m-%dT%H:%M:%SZ}</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>""",
+        content_type="text/xml",
+    )
+
+
+def _asker(request: web.Request) -> tuple[str, str]:
+    """Account and region, as the request is signed: `Credential=KEY/20260101/REGION/…`."""
+    key, _, region, *_ = request.headers["Authorization"].partition("Credential=")[2].split("/")
+    return (key.removeprefix(KEY), region) if key.startswith(KEY) else (ACCOUNT, region)
+
+
 def _message(receipt: str, body: str) -> dict[str, Any]:
     digest = hashlib.md5(body.encode(), usedforsecurity=False).hexdigest()
     return {"MessageId": receipt, "ReceiptHandle": receipt, "Body": body, "MD5OfBody": digest}
@@ -328,7 +359,7 @@ def main() -> None:
     parser.add_argument("--latency-ms", type=float, default=20)
     parser.add_argument("--rate", type=float, default=None, help="SageMaker's calls a second; unlimited by default")
     given = parser.parse_args()
-    uvloop.run(serve(StandIn(Registry(given.versions), latency_s=given.latency_ms / 1000, rate=given.rate)))
+    uvloop.run(serve(StandIn(given.versions, latency_s=given.latency_ms / 1000, rate=given.rate)))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import secrets
 import sys
 import tempfile
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -23,14 +23,17 @@ from typing import Any
 
 import asyncpg
 import httpx
+import psutil
 from aiokafka import AIOKafkaConsumer
-from assent_common import http_client
+from assent_common import http_client, migrations
+from assent_common.clock import SystemClock
+from assent_common.database import Database
 from assent_local.ports import free_port
 from assent_local.postgres import Databases, Postgres
 
 from tests.bench import report
 from tests.bench.report import Row, Table
-from tests.bench.standin import QUEUE, REGION
+from tests.bench.standin import ACCOUNT, QUEUE, REGION
 from tests.support.kafka.server import Kafka
 from tests.support.wait import until
 
@@ -54,9 +57,10 @@ class StandIn:
     async def reset(self) -> None:
         await self.client.post(f"{self.url}/_bench/reset")
 
-    async def change(self, number: int, *, told: bool) -> tuple[str, float]:
-        """The ARN of what was changed, and when."""
-        done = (await self.client.post(f"{self.url}/_bench/change/{number}?told={'1' if told else ''}")).json()
+    async def change(self, number: int, *, told: bool, **where: str) -> tuple[str, float]:
+        """The ARN of what was changed, and when. `where`: its account and region."""
+        asked = where | ({"told": "1"} if told else {})
+        done = (await self.client.post(f"{self.url}/_bench/change/{number}", params=asked)).json()
         return done["arn"], done["at"]
 
 
@@ -87,6 +91,7 @@ class Bench:
     process: Process
     database: asyncpg.Connection
     versions: int
+    port: int
 
     async def read_whole(self) -> float:
         """Seconds from the first call to the event of the last version with its metrics."""
@@ -142,15 +147,27 @@ class House:
 
     @asynccontextmanager
     async def connector(self, versions: int, rate: float | None, **source: Any) -> AsyncIterator[Bench]:
+        async with self.connected(versions, rate, [source]) as bench:
+            yield bench
+
+    @asynccontextmanager
+    async def connected(
+        self, versions: int, rate: float | None, sources: Sequence[Mapping[str, Any]], *, schema: str = ""
+    ) -> AsyncIterator[Bench]:
+        """So many versions in each source. `schema`: SQL for a database that was migrated before."""
         name = f"bench_{secrets.token_hex(4)}"
         await self._postgres.create_database(name)
-        prefix = f"{name}."
+        if schema:
+            await self._prepare(name, schema)
+        prefix, port = f"{name}.", free_port()
         async with self.stand_in(versions, rate) as stand_in:
-            described = {"name": "bench", "region": REGION, "reconcile_interval": "6h", **source}
-            if described.get("events_queue_url"):
-                described["events_queue_url"] = f"{stand_in.url}/123456789012/{QUEUE}"
+            described = [
+                {"name": "bench", "region": REGION, "reconcile_interval": "6h", **source}
+                | ({"events_queue_url": f"{stand_in.url}/{ACCOUNT}/{QUEUE}"} if "events_queue_url" in source else {})
+                for source in sources
+            ]
             file = self._folder / f"{name}.yaml"
-            file.write_text(json.dumps({"sources": [described]}))
+            file.write_text(json.dumps({"sources": described}))
             environment = {
                 **os.environ,
                 **{f"AWS_ENDPOINT_URL_{service}": stand_in.url for service in ("SAGEMAKER", "S3", "SQS", "STS")},
@@ -161,7 +178,7 @@ class House:
                 "ASSENT_KAFKA_BOOTSTRAP_SERVERS": self._kafka.bootstrap_servers,
                 "ASSENT_KAFKA_TOPIC_PREFIX": prefix,
                 "ASSENT_KAFKA_PARTITIONS": "6",
-                "ASSENT_PORT": str(free_port()),
+                "ASSENT_PORT": str(port),
                 "ASSENT_LOG_LEVEL": "WARNING",
                 "ASSENT_SERVICE_TOKENS": json.dumps({"bench": sha256(TOKEN.encode()).hexdigest()}),
             }
@@ -179,7 +196,7 @@ class House:
             following = asyncio.create_task(topic.follow(consumer))
             database = await asyncpg.connect(self._postgres.plain_url(name))
             try:
-                yield Bench(stand_in, topic, process, database, versions)
+                yield Bench(stand_in, topic, process, database, versions * len(sources), port)
             finally:
                 process.terminate()
                 await process.wait()
@@ -188,6 +205,25 @@ class House:
                 await consumer.stop()
                 await database.close()
                 await self._postgres.drop_database(name)
+
+    def connections(self, process: psutil.Process, stand_in: StandIn) -> dict[str, int]:
+        """That the process holds at the moment."""
+        ports = {
+            "Postgres": self._postgres.port,
+            "Kafka": int(self._kafka.bootstrap_servers.rpartition(":")[2]),
+            "AWS": int(stand_in.url.rpartition(":")[2]),
+        }
+        held = [each.raddr.port for each in process.net_connections("tcp") if each.raddr]
+        return {name: held.count(port) for name, port in ports.items()}
+
+    async def _prepare(self, name: str, schema: str) -> None:
+        database = Database(self._postgres.url(name), service="sagemaker-connector", clock=SystemClock())
+        try:
+            await migrations.upgrade(database, "assent_sagemaker")
+            async with database.connection() as connection:
+                await connection.execute(schema)
+        finally:
+            await database.close()
 
     async def floor(self, how: str, versions: int, rate: float | None) -> tuple[float, dict[str, Any]]:
         async with self.stand_in(versions, rate) as stand_in:
