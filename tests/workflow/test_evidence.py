@@ -1,7 +1,9 @@
 """What a review keeps of what its checks saw."""
 
+from assent_common.events.catalog import Link, LinkKind
+
 from tests.workflow.test_at_once import governed_by
-from tests.workflow.world import URN, World, a_version
+from tests.workflow.world import URN, World, a_use_case, a_version
 
 
 async def test_a_check_keeps_what_it_saw_and_a_challenger_is_held_against_its_champion(world: World) -> None:
@@ -31,3 +33,22 @@ stages: [{name: one, approvals: [{role: legal, due_in: P1D}]}]
     }
     [*_, told] = await world.told("assent.governance.review.requested.v1")
     assert told.data["checks"][0]["seen"] == check["seen"]
+
+
+async def test_a_version_waits_for_a_document_of_its_use_case_and_no_longer(world: World) -> None:
+    checks = """
+checks:
+  - name: documents
+    description: An assessment is linked, with its digest.
+    expression: use_case.links.exists(l, l.kind == "document" && l.ref.endsWith("dpia.pdf") && has(l.digest))
+stages: [{name: one, approvals: [{role: legal, due_in: P1D}]}]
+"""
+    await governed_by(world, checks)
+    candidacy = await world.put_forward()
+    assert (await world.decide((await world.tasks(candidacy["id"]))["legal"])).status_code == 200
+    waits = await world.candidacy(candidacy["id"])
+    assert waits["status"] == "under_review"
+    assert waits["blocked_by"] == ["documents: not so: An assessment is linked, with its digest."]
+    linked = Link(kind=LinkKind.DOCUMENT, ref="s3://governance/dpia.pdf", digest="sha256:" + "ab" * 32)
+    await world.hears(a_use_case(links=[linked]))
+    assert (await world.candidacy(candidacy["id"]))["status"] == "accepted"

@@ -118,9 +118,10 @@ def facts(subject: Subject | StepSubject, at: datetime | None = None) -> dict[st
 
     `version.findings` are those that are open, each with `kind`, `severity`, `summary` and `ended_by_acceptance`: one
     that only an acceptance puts right is no reason against it. `use_case.missing` names what keeps it from being fully
-    described, as `facet.field` or as a whole `facet`. `champion` is empty where nothing is accepted for the use case.
+    described, as `facet.field` or as a whole `facet`; `use_case.links` are documents and whatever else belongs to
+    it, each with `kind` and `ref`. `champion` is empty where nothing is accepted for the use case.
     Ages are known where it is told what time it is. Of a step there is no version: there are `step.from`, `step.to`,
-    `step.again` (it was accepted before), `step.serving` (what to switch off) and `use_case.links`.
+    `step.again` (it was accepted before) and `step.serving` (what to switch off).
     """
     use_case = subject.use_case
     missing = [gap for facet in FACETS for gap in _gaps(use_case, facet)]
@@ -131,10 +132,11 @@ def facts(subject: Subject | StepSubject, at: datetime | None = None) -> dict[st
         "stage": use_case.stage,
         "missing": missing,
         "missing_text": ", ".join(missing),
+        "links": list(use_case.links),
     }
     if isinstance(subject, StepSubject):
         step = {"from": use_case.stage, "to": subject.to, "again": subject.again, "serving": list(subject.serving)}
-        return {"use_case": {**described, "links": list(use_case.links)}, "step": step}
+        return {"use_case": described, "step": step}
     version = subject.version
     record = version.record
     champion = subject.champion
