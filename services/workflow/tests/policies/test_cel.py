@@ -146,6 +146,16 @@ def test_what_is_not_let_in_is_named(expression: str, reason: str) -> None:
     assert not cel.evaluate(expression, FACTS).is_true
 
 
+def test_what_is_wrong_has_its_place_in_the_expression() -> None:
+    with pytest.raises(cel.ExpressionInvalid) as refused:
+        cel.check("version.metrics.f1 > 0.9 &&\n  versoin.name == 'x'")
+    said = "undeclared reference to 'versoin.name'; there are use_case, model, version, champion, and step"
+    assert said in str(refused.value)
+    assert str(refused.value).endswith(" (line 2, character 10)")
+    with pytest.raises(cel.ExpressionInvalid, match=r"overload .* \(character 3\)$"):
+        cel.check("1 + 'a' == 2")
+
+
 def test_a_fact_of_any_depth_or_spelling_harms_nobody() -> None:
     deep: dict[str, Any] = {}
     for _ in range(100_000):

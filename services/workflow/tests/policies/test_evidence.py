@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+import pytest
 from assent_common.events.governance import Seen
 from assent_workflow.policies import frameworks
 from assent_workflow.policies.evidence import seen
@@ -14,6 +15,7 @@ FACTS = {
         "reports": [{"role": "model_quality", "uri": "s3://reports/quality.json", "digest": "sha256:q"}],
     },
     "champion": {"metrics": {"f1": 0.75}},
+    "step": {"from": "development", "to": "archived", "serving": ["arn:aws:sagemaker:eu-central-1:1:endpoint/live"]},
 }
 
 
@@ -38,6 +40,30 @@ def test_quoted_names_are_read_and_what_is_not_known_is_left_out() -> None:
     expression = 'version.metrics["equal-odds"] < 0.2 && version.metrics.recall > 0.5 && has(use_case.legal.risk_class)'
     found = {each.name: each.threshold for each in seen(expression, FACTS)}
     assert found == {"version.metrics.equal-odds": "< 0.2", "use_case.legal.risk_class": None}
+
+
+@pytest.mark.parametrize(
+    ("expression", "threshold"),
+    [
+        ("0.75 <= version.metrics.f1", ">= 0.75"),
+        ("0.9 > version.metrics.f1 && true", "< 0.9"),
+        ("has(version.urn) || -1.5 != version.metrics.f1", "!= -1.5"),
+        ("0.5 + 0.25 <= version.metrics.f1", None),
+        ("0.75 <= version.metrics.f1 - 0.1", None),
+        ("version.metrics.f1 * 2.0 >= 1.5", None),
+    ],
+)
+def test_a_threshold_may_stand_on_either_side(expression: str, threshold: str | None) -> None:
+    [found] = [each for each in seen(expression, FACTS) if each.name == "version.metrics.f1"]
+    assert found.threshold == threshold
+
+
+def test_what_a_check_of_a_step_looks_at_is_kept_and_no_text_is_taken_for_it() -> None:
+    expression = 'step.to != "step.from" || size(step.serving) == 0'
+    assert {each.name: each.value for each in seen(expression, FACTS)} == {
+        "step.to": "archived",
+        "step.serving": "['arn:aws:sagemaker:eu-central-1:1:endpoint/live']",
+    }
 
 
 def test_a_framework_is_looked_after_until_its_day_and_one_not_in_the_table_is_not_known() -> None:

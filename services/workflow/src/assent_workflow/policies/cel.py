@@ -15,9 +15,10 @@ MAX_MAPS = 2
 _MAP_MACRO = re.compile(r"\bmap\b")
 _MISSING = re.compile(r'Key not found in map : "(.*)"', re.DOTALL)
 _VALUE = cel.Type.Map(cel.Type.STRING, cel.Type.DYN)
-_ENVIRONMENT = cel.NewEnv(
-    variables=dict.fromkeys(("use_case", "model", "version", "champion", "candidacy", "step"), _VALUE)
-)
+_KNOWN = ("use_case", "model", "version", "champion", "candidacy", "step")
+_NAMES = "use_case, model, version, champion, and step where it is about one"
+_ENVIRONMENT = cel.NewEnv(variables=dict.fromkeys(_KNOWN, _VALUE))
+_PLACE = re.compile(r"^(?:[A-Z_]+: )?(?:ERROR: <input>:(?P<line>\d+):(?P<column>\d+): )?")
 _INT64 = 2**63
 
 
@@ -76,10 +77,15 @@ def _shown(expression: str) -> str:
 
 
 def _said(message: str) -> str:
-    """The library's first line, without its status codes and its drawing of the place."""
+    """The library's first line, without its status codes and its drawing of the place, which is told in words."""
     message = message.partition("\n")[0]
-    message = re.sub(r"^(?:[A-Z_]+: )?(?:ERROR: <input>:\d+:(\d+): )?", r"", message)
-    return re.sub(r" \[[A-Z_]+\]$", "", message)[:500]
+    place = _PLACE.match(message)
+    message = _PLACE.sub("", message)
+    message = re.sub(r" \[[A-Z_]+\]$", "", message).replace(" (in container '')", f"; there are {_NAMES}")[:500]
+    if place is None or place["line"] is None:
+        return message
+    line = f"line {place['line']}, " if place["line"] != "1" else ""
+    return f"{message} ({line}character {place['column']})"
 
 
 def _plain(value: Any) -> Any:

@@ -10,9 +10,14 @@ MAX_SEEN = 20
 MAX_TEXT = 200
 _ABSENT = object()
 _STEP = r"""(?:\.\w+|\[\s*(?:"[^"]*"|'[^']*')\s*\])"""
-_NAME = re.compile(rf"\b(?:use_case|model|version|champion){_STEP}+(?!\w|\()")
+_NAME = re.compile(rf"(?<![\w.\"'])(?:use_case|model|version|champion|step){_STEP}+(?!\w|\()")
 _STEPS = re.compile(r"""\.(\w+)|\[\s*["']([^"']*)["']\s*\]""")
-_THRESHOLD = re.compile(r"\s*(>=|<=|==|!=|>|<)\s*(-?\d+(?:\.\d+)?(?:[eE]-?\d+)?)\b(?!\s*[-+*/%])")
+_NUMBER = r"-?\d+(?:\.\d+)?(?:[eE]-?\d+)?"
+_THRESHOLD = re.compile(rf"\s*(>=|<=|==|!=|>|<)\s*({_NUMBER})\b(?!\s*[-+*/%])")
+# `0.8 <= version.metrics.accuracy` says the same. What comes before the number, or after the name, may make it another.
+_TURNED = re.compile(rf"(?:^|[(,?:{{\[]|&&|\|\|)\s*({_NUMBER})\s*(>=|<=|==|!=|>|<)\s*$")
+_GOES_ON = re.compile(r"\s*[-+*/%]")
+_TURN = {">=": "<=", "<=": ">=", ">": "<", "<": ">"}
 
 
 def seen(expression: str, facts: Mapping[str, Any]) -> tuple[Seen, ...]:
@@ -25,16 +30,24 @@ def seen(expression: str, facts: Mapping[str, Any]) -> tuple[Seen, ...]:
         name = ".".join([root, *steps])
         if value is _ABSENT or name in found:
             continue
-        against = _THRESHOLD.match(expression, match.end())
         report, digest = _report(facts.get(root), steps)
         found[name] = Seen(
             name=name,
             value=_short(value),
-            threshold=f"{against[1]} {against[2]}" if against else None,
+            threshold=_threshold(expression, match),
             report=report,
             digest=digest,
         )
     return tuple(found.values())[:MAX_SEEN]
+
+
+def _threshold(expression: str, name: re.Match[str]) -> str | None:
+    if (after := _THRESHOLD.match(expression, name.end())) is not None:
+        return f"{after[1]} {after[2]}"
+    before = _TURNED.search(expression[: name.start()])
+    if before is None or _GOES_ON.match(expression, name.end()):
+        return None
+    return f"{_TURN.get(before[2], before[2])} {before[1]}"
 
 
 def _at(value: Any, steps: list[str]) -> Any:
