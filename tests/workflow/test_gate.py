@@ -75,6 +75,16 @@ async def test_an_artifact_that_nobody_registered_is_unknown(world: World) -> No
         assert "Register it" in verdict["what_to_do"][0]
 
 
+async def test_a_use_case_that_is_misspelled_is_said_to_be_unknown(world: World) -> None:
+    await accepted(world)
+    verdict = await world.ask_gate(model_version=URN, use_case="retenton")
+    assert (verdict["allow"], verdict["reasons"][0]) == (False, "the use case retenton is not known")
+    assert verdict["what_to_do"][0].startswith("Look at the key")
+    await world.hears(a_use_case("marketing"))
+    verdict = await world.ask_gate(model_version=URN, use_case="marketing")
+    assert verdict["reasons"] == ["nobody has put this model version forward for the use case marketing"]
+
+
 async def test_the_same_bytes_under_another_name_are_the_same_bytes(world: World) -> None:
     await accepted(world)
     await world.hears(a_packed_version(OTHER, version=8))
@@ -109,6 +119,9 @@ async def test_a_no_says_what_to_do_in_every_state(world: World) -> None:
     assert f"/v1/candidacies/{candidacy['id']}/submit" in await what_to_do()
     await world.ask("POST", f"/v1/candidacies/{candidacy['id']}/submit", by="ada", role="data_scientist")
     assert "waits for" in await what_to_do()
+    await world.decide((await world.tasks(candidacy["id"]))["legal"], "request_changes")
+    assert "Somebody asked for changes" in await what_to_do()
+    await world.ask("POST", f"/v1/candidacies/{candidacy['id']}/submit", by="ada", role="data_scientist")
     tasks = await world.tasks(candidacy["id"])
     await world.decide(tasks["legal"], "reject")
     assert "Read why" in await what_to_do()

@@ -9,6 +9,10 @@ UNKNOWN = (
     "Register it in a registry that Assent reads, or wait for the next reading (`assent sync SOURCE` does it now). "
     "If it is registered, look at what you named."
 )
+NO_SUCH_USE_CASE = (
+    "Look at the key that you named; GET /v1/use-cases of the catalogue has them all. What was only just written there "
+    "is known here in a moment."
+)
 WAIT = "Ask again in a moment. If it stays so, /health/ready of the workflow says what it waits for."
 NAME_THE_VERSION = "Name the model version, too: its ARN or its id (`model_version`)."
 DEPLOY_WHAT_WAS_JUDGED = (
@@ -42,6 +46,11 @@ def steps(question: Question, row: Row, reasons: Sequence[str]) -> list[str]:
 
 
 def _submit(row: Row) -> str:
+    if row["review"] is not None:
+        return (
+            f"Somebody asked for changes: read for which (GET /v1/reviews/{row['review']}), make them, then a data "
+            f"scientist submits it again: POST /v1/candidacies/{row['id']}/submit."
+        )
     return f"A data scientist submits it: POST /v1/candidacies/{row['id']}/submit."
 
 

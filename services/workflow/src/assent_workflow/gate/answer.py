@@ -1,4 +1,4 @@
-"""May it be deployed? One statement on the primary, no cache; whatever is not known is no."""
+"""May it be deployed? Decided by one statement on the primary, no cache; whatever is not known is no."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -47,6 +47,9 @@ BY_IMAGE = _ASK.format(
         order by urn limit 21)"""
 )
 
+# Index: the unique key.
+KNOWS_USE_CASE = "select exists (select from use_cases where key = $1)"
+
 
 class Answer(NamedTuple):
     allow: bool
@@ -68,8 +71,16 @@ async def answer(connection: asyncpg.Connection, question: Question) -> Answer:
         return Answer(False, [reason], [advice.UNKNOWN], None, None, None)
     asked_at: datetime = rows[0]["asked_at"]
     if question.model_version is None and question.artifact_digest is None:
-        return _by_image_alone(question, rows, asked_at)
-    return _best(question, rows, asked_at)
+        answered = _by_image_alone(question, rows, asked_at)
+    else:
+        answered = _best(question, rows, asked_at)
+    if answered.allow or answered.candidacy is not None or question.use_case is None:
+        return answered
+    if await connection.fetchval(KNOWS_USE_CASE, question.use_case):
+        return answered
+    # It was a no, and is one for a better reason.
+    reason = f"the use case {question.use_case} is not known"
+    return answered._replace(reasons=[reason, *answered.reasons], what_to_do=[advice.NO_SUCH_USE_CASE])
 
 
 def nobody_knows(why: str) -> Answer:

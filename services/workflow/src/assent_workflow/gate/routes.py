@@ -58,7 +58,7 @@ class QuestionIn(BaseModel):
         str | None, Field(min_length=1, max_length=1024, description="By digest (`…@sha256:…`), or as registered")
     ] = None
     use_case: Annotated[str | None, Field(max_length=200, description="Key; without it any use case will do")] = None
-    environment: Annotated[str | None, Field(max_length=200, description="Where to; kept, and shown")] = None
+    environment: Annotated[str | None, Field(max_length=200, description="Where to, as the policy names it")] = None
 
     @model_validator(mode="after")
     def _names_something(self) -> "QuestionIn":
