@@ -237,3 +237,36 @@ async def test_what_is_asked_of_a_group_only_its_members_decide(world: World) ->
     assert (await world.candidacy(candidacy["id"]))["status"] == "accepted"
     told = await world.told("assent.governance.task.changed.v1")
     assert {event.data["group"] for event in told} == {"credit-board"}
+
+
+async def test_the_inbox_has_what_its_reader_can_decide_by_the_policy_and_nothing_else(world: World) -> None:
+    maker = "arn:aws:sts::123456789012:assumed-role/pipelines/run"
+    await world.hears(a_version(created_by=maker))
+    told = {"name": maker, "subject": "martin"}
+    assert (await world.ask("PUT", "/v1/identities", role="admin", json=told)).status_code == 200
+    apart = {"maker_decides_nothing": True}
+    # The use case names Bea as its business owner, and an admin says who that is.
+    assert (await world.ask("PUT", "/v1/identities", role="admin", json={"name": "Bea", "subject": "b1"})).is_success
+    owner = {"role": "business_owner", "due_in": "P5D", "accountable": True}
+    await rules(world, owner, {**RISK, "people": 2}, separation_of_duties=apart)
+    candidacy = await world.put_forward(by="ada")
+
+    async def has(of: str, holding: str) -> int:
+        page = await inbox(world, of=of, holding=holding, mine="true", counts="true")
+        assert len(page["items"]) == page["counts"]["total"]
+        return len(page["items"])
+
+    assert (await has("b1", "business_owner"), await has("b2", "business_owner")) == (1, 0)
+    assert (await has("rosa", "risk"), await has("martin", "risk"), await has("ada", "risk")) == (2, 0, 0)
+    assert (await world.decide((await world.tasks(candidacy["id"]))["risk"], by="rosa")).status_code == 200
+    assert (await has("rosa", "risk"), await has("rita", "risk")) == (0, 1)
+
+
+async def test_the_inbox_of_who_may_decide_what_he_put_forward_has_it(world: World) -> None:
+    apart = {"proposer_decides_nothing": False, "one_person_one_task": False}
+    await rules(world, {**LEGAL, "people": 2}, SECURITY, separation_of_duties=apart)
+    candidacy = await world.put_forward(by="ada")
+    assert len((await inbox(world, of="ada", holding="legal", mine="true"))["items"]) == 2
+    assert (await world.decide((await world.tasks(candidacy["id"]))["legal"], by="ada")).status_code == 200
+    assert len((await inbox(world, of="ada", holding="legal", mine="true"))["items"]) == 0, "two of a role are two"
+    assert len((await inbox(world, of="ada", holding="security", mine="true"))["items"]) == 1

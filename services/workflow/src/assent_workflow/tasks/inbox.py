@@ -12,6 +12,7 @@ from assent_common.events.governance import TaskStatus
 from assent_common.identity.roles import Principal
 
 from assent_workflow.policies.model import About
+from assent_workflow.tasks.kept_apart import KeptApart
 from assent_workflow.tasks.schemas import TaskCounts
 from assent_workflow.tasks.standing_in import Delegated
 
@@ -42,15 +43,39 @@ CONDITIONS: Mapping[str, str] = {
     " union all select urn from model_versions where record ->> 'name' = {0}::text)",
     "due_before": "t.due_at < {}::timestamptz",
 }
-# What a person can decide now: of his roles and groups, or in the place of another; and neither put forward by either
-# nor asked for by himself.
+# What a person can decide now: of his roles and groups, or in the place of another; and by what the review's policy
+# says, neither put forward by either nor asked for by himself, nor made by him, and the only one of its review that he
+# decides. What nobody can decide until it is told who a maker is stays: somebody has to see that.
+# Index: tasks_review, and the primary keys.
 MINE = """
 t.status = 'open' and {of_role} and (t.asked_group is null or t.asked_group = any({0}::text[]))
-and (c.put_forward_by, c.put_forward_by_issuer) <> ({1}::text, {2}::text)
-and not exists (select from reviews r
-                 where r.id = t.review and r.requested_by = {1}::text and r.requested_by <> c.put_forward_by)
+and exists (
+  select from reviews r
+   where r.id = t.review
+     and (r.policy = any({3}::text[])
+          or (c.put_forward_by, c.put_forward_by_issuer) <> ({1}::text, {2}::text)
+             and (r.requested_by <> {1}::text or r.requested_by = c.put_forward_by))
+     and not exists (
+         select from tasks d
+          where d.review = t.review and d.status <> 'cancelled'
+            and ((d.decided_by, d.decided_by_issuer) = ({1}::text, {2}::text)
+                 or (d.on_behalf_of, d.on_behalf_of_issuer) = ({1}::text, {2}::text))
+            and (r.policy <> all({4}::text[]) or (d.stage, d.role) = (t.stage, t.role)))
+     and (r.policy <> all({5}::text[])
+          or not exists (
+             select from model_versions v
+               left join other_entities m on m.urn = v.record ->> 'model' and m.kind = 'model'
+              where v.urn = c.model_version
+                and (v.record ->> 'created_by' = any({6}::text[]) or v.record ->> 'modified_by' = any({6}::text[])
+                     or m.created_by = any({6}::text[])))))
 """
-OF_ROLE = "t.role = any({}::text[])"
+# Where only whom the use case names decides, one who holds the role is not asked unless that is he.
+OF_ROLE = """
+t.role = any({0}::text[])
+and (not exists (select from reviews r
+                  where r.id = t.review and r.policy || '/' || t.stage || '/' || t.role = any({1}::text[]))
+     or (select u.facets -> 'accountability' ->> t.role from use_cases u where u.id = c.use_case_id) = any({2}::text[]))
+"""
 IN_PLACE_OF = """exists (
   select from reviews r
     join unnest({}::text[], {}::text[], {}::text[], {}::text[], {}::boolean[])
@@ -83,6 +108,7 @@ union all (select 'model', coalesce(v.record ->> 'model', v.record ->> 'name'), 
             where bits = 62 and coalesce(v.record ->> 'model', v.record ->> 'name') is not null
             group by 2 order by 3 desc, 2 limit 100)
 """
+NOTHING_APART = KeptApart([], [], [], [], [])
 _ALONE = frozenset({"total", "overdue", "unassigned"})
 
 
@@ -107,6 +133,8 @@ class Selection:
     mine: Principal | None = None
     #: And what is his to decide for others.
     delegated: tuple[Delegated, ...] = ()
+    #: And what keeps him from the rest.
+    apart: KeptApart = NOTHING_APART
 
     @property
     def key(self) -> list[Any]:
@@ -128,11 +156,13 @@ class Selection:
                 values.extend(more)
                 return [f"${number}" for number in range(len(values) - len(more) + 1, len(values) + 1)]
 
-            of_role = OF_ROLE.format(*given([role.value for role in self.mine.roles]))
+            apart = self.apart
+            of_role = OF_ROLE.format(*given([role.value for role in self.mine.roles], apart.by_name, apart.names))
             if self.delegated:
                 columns = map(list, zip(*self.delegated, strict=True))
-                of_role = f"({of_role} or {IN_PLACE_OF.format(*given(*columns))})"
+                of_role = f"(({of_role}) or {IN_PLACE_OF.format(*given(*columns))})"
             who = given(list(self.mine.groups), self.mine.subject, self.mine.issuer)
+            who += given(apart.lets_proposers, apart.lets_one_do_more, apart.keeps_makers, apart.names)
             said.append(MINE.format(*who, of_role=of_role))
         return " and ".join(said), values
 
