@@ -178,6 +178,26 @@ async def test_a_suspension_and_a_roll_out_at_once_are_seen_by_whoever_is_second
     assert await kinds(world) == ["unaccepted_deployment"]
 
 
+async def test_what_nobody_put_forward_is_of_whoever_made_it_or_owns_another_version_of_its_model(world: World) -> None:
+    model = "arn:aws:sagemaker:eu-central-1:123456789012:model-package-group/customer-churn"
+    maker = "arn:aws:sts::123456789012:assumed-role/pipelines/mia"
+
+    async def owner() -> Any:
+        [finding] = await findings(world, status="open", model_version=OTHER)
+        return finding["owner"]
+
+    await world.hears(a_version(model=model), a_version(OTHER, version=8, model=model, created_by=maker))
+    await world.hears(a_deployment(model_version=OTHER))
+    assert await owner() is None
+    told = {"name": maker, "subject": "mia@example.com"}
+    assert (await world.ask("PUT", "/v1/identities", role="admin", json=told)).status_code == 200
+    await world.hears(a_deployment(model_version=OTHER, weight=0.5))
+    assert await owner() == "mia@example.com"
+    await world.put_forward(submit=False)
+    await world.hears(a_deployment(model_version=OTHER))
+    assert await owner() == "Bea"
+
+
 async def test_a_risk_is_accepted_until_a_date_and_not_by_who_put_it_forward(world: World) -> None:
     await world.put_forward(by="ada", submit=False)
     await world.hears(a_deployment())
@@ -187,6 +207,10 @@ async def test_a_risk_is_accepted_until_a_date_and_not_by_who_put_it_forward(wor
     assert (await world.ask("POST", f"{path}/accept-risk", by="ada", role="risk", json=risk)).status_code == 403
     naive = {**risk, "until": "2027-01-01T00:00:00"}
     assert (await world.ask("POST", f"{path}/accept-risk", by="rita", role="risk", json=naive)).status_code == 422
+    for until, why in ((world.clock.now(), "that is over"), (world.clock.now() + timedelta(days=400), "366 days")):
+        no_day = {**risk, "until": until.isoformat()}
+        fault = await world.ask("POST", f"{path}/accept-risk", by="rita", role="risk", json=no_day)
+        assert (fault.status_code, fault.json()["errors"][0]["pointer"], why in fault.text) == (422, "/until", True)
     answer = await world.ask("POST", f"{path}/accept-risk", by="rita", role="risk", json=risk)
     assert answer.status_code == 200, answer.text
     assert answer.json()["status"] == "risk_accepted"

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from tests.support.wait import until
 from tests.workflow.notified import Notified, settings_for
 from tests.workflow.outgoing_process import a_process
-from tests.workflow.world import World
+from tests.workflow.world import World, a_deployment
 
 HOSTILE = "<script>alert(1)</script>\r\nBcc: all@example.com\u202e <!channel> *&amp;* {secret}"
 
@@ -46,6 +46,20 @@ async def test_who_is_asked_and_who_proposed_are_told_once_each_with_a_link(noti
         ("candidacy.accepted", "delivered", candidacy["id"])
     ]
     assert len(await notified.log(about=task["id"], status="delivered", channel="mail")) == 2
+
+
+async def test_what_serves_and_is_of_nobody_is_told_to_those_who_answer_for_risk(notified: Notified) -> None:
+    await notified.reach("risk", "risk@example.com", kind="role")
+    await notified.reach("Bea", "bea@example.com")
+    await notified.world.hears(a_deployment())
+    await notified.told()
+    assert notified.mailbox.recipients == ["risk@example.com"]
+    assert "nobody put forward" in str(notified.mailbox.got[0])
+    await notified.world.put_forward(submit=False)
+    await notified.told()
+    [finding] = (await notified.world.ask("GET", "/v1/findings")).json()["items"]
+    assert finding["owner"] == "Bea"
+    assert notified.mailbox.recipients[1:] == ["bea@example.com"], "it is hers now"
 
 
 async def test_nobody_is_told_where_nothing_is_set_nor_later_of_what_happened_then(

@@ -7,6 +7,7 @@ import pytest
 from assent_workflow.findings.model import (
     Finding,
     FindingStatus,
+    NoSuchDay,
     NotSo,
     accept_risk,
     resolve,
@@ -147,7 +148,7 @@ def test_what_lasts_is_not_closed_by_hand_but_its_risk_can_be_borne_for_a_time()
     with pytest.raises(NotSo, match="still so"):
         resolve(finding, reason="fine", by="rita", at=NOW)
     for until in (NOW, NOW + timedelta(days=400)):
-        with pytest.raises(NotSo):
+        with pytest.raises(NoSuchDay):
             accept_risk(finding, until=until, reason="fine", by="rita", at=NOW)
     borne = accept_risk(finding, until=NOW + timedelta(days=5), reason="replaced soon", by="rita", at=NOW)
     assert list(settle([borne], [seen], at=NOW)) == []

@@ -33,6 +33,10 @@ class NotSo(Exception):
     """The finding's state does not allow this."""
 
 
+class NoSuchDay(ValueError):
+    """A risk is not accepted until then."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Finding:
     id: UUID
@@ -78,11 +82,14 @@ def settle(known: Iterable[Finding], found: Iterable[Found], *, at: datetime) ->
 
 
 def accept_risk(finding: Finding, *, until: datetime, reason: str, by: str, at: datetime) -> Finding:
-    """Raises NotSo."""
+    """Raises NotSo, NoSuchDay."""
     if finding.status is FindingStatus.RESOLVED:
         raise NotSo("the finding is resolved: there is no risk to accept")
-    if not at < until <= at + LONGEST_RISK:
-        raise NotSo(f"a risk is accepted until a day within the next {LONGEST_RISK.days}")
+    if until <= at:
+        raise NoSuchDay("that is over: a risk is accepted until a time to come")
+    if until > at + LONGEST_RISK:
+        last = at + LONGEST_RISK
+        raise NoSuchDay(f"a risk is accepted for {LONGEST_RISK.days} days at the most, until {last:%Y-%m-%d}")
     return replace(
         finding,
         status=FindingStatus.RISK_ACCEPTED,

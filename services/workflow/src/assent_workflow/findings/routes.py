@@ -11,14 +11,14 @@ from assent_common.http.app import router
 from assent_common.http.etags import IfMatch, etag, require_match
 from assent_common.http.idempotency import IdempotencyKey, once
 from assent_common.http.pages import CursorText, Limit, Page, paged, read_cursor
-from assent_common.http.problems import Conflict, Forbidden, NotFound, Stale, documented
+from assent_common.http.problems import Conflict, FieldError, Forbidden, Invalid, NotFound, Stale, documented
 from assent_common.identity.roles import Principal, Reader, Role, Whose, allow
 from assent_common.uow import UnitOfWork
 from fastapi import Query, Request, Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from assent_workflow.findings import store
-from assent_workflow.findings.model import Finding, FindingStatus, NotSo, accept_risk, resolve
+from assent_workflow.findings.model import Finding, FindingStatus, NoSuchDay, NotSo, accept_risk, resolve
 from assent_workflow.findings.rules import Kind, Severity
 
 routes = router(tags=["findings"])
@@ -132,7 +132,7 @@ async def get_finding(id: UUID, request: Request, response: Response, _: Reader)
     "/findings/{id}/accept-risk",
     summary="Accept a finding's risk until a date",
     response_model=FindingOut,
-    responses=documented(Forbidden, NotFound, Conflict, Stale),
+    responses=documented(Forbidden, Invalid, NotFound, Conflict, Stale),
 )
 async def accept_finding(
     id: UUID,
@@ -210,5 +210,8 @@ async def _changed(
         after = step(finding)
     except NotSo as error:
         raise Conflict(str(error)) from error
+    except NoSuchDay as error:
+        fault = FieldError(pointer="/until", code="no_such_day", detail=str(error))
+        raise Invalid(str(error), errors=[fault]) from error
     await store.save(uow, [after])
     return after

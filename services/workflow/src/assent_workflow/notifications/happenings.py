@@ -120,6 +120,10 @@ class Happening:
     facts: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def is_of_finding(self) -> bool:
+        return self.kind.startswith("finding.")
+
+    @property
     def role(self) -> str | None:
         return self.facts.get("role")
 

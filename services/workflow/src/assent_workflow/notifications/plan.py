@@ -11,6 +11,9 @@ from assent_workflow.notifications import words
 from assent_workflow.notifications.happenings import Happening
 from assent_workflow.notifications.rules import MAIL, Rule, Rules, When
 
+#: Who is told of a finding where nobody owns it, or who does cannot be reached: they can accept its risk.
+ANSWERS_FOR_THE_REST = "risk"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Notice:
@@ -83,6 +86,8 @@ def names(happening: Happening, rules: Rules) -> Names:
     people |= {each.substitute for each in happening.stand_ins}
     role, group = happening.role, happening.group
     found = Names(people, {role} if role else set(), {group} if group else set())
+    if happening.is_of_finding:
+        found.roles.add(ANSWERS_FOR_THE_REST)
     of_kind = {ContactKind.PERSON: found.people, ContactKind.ROLE: found.roles, ContactKind.GROUP: found.groups}
     for rule in rules.that_fit(happening):
         for recipient in rule.to:
@@ -154,10 +159,21 @@ def _recipients(happening: Happening, recipient: str, book: Book) -> Sequence[_T
         return [_To(each) for each in book.role(name)]
     if kind == ContactKind.GROUP:
         return [_To(each) for each in book.group(name)]
+    if kind == "owner" and happening.is_of_finding:
+        return [*_owners(happening, book)]
     of_it = {"proposer": happening.proposer, "owner": happening.owner, "substitute": happening.substitute}
     named = of_it.get(kind, name)
     found = book.person(named) if named else None
     return [_To(found)] if found is not None else []
+
+
+def _owners(happening: Happening, book: Book) -> Iterator[_To]:
+    """By name, or else a role: what serves unaccepted is often of nobody, and is no less a finding for it."""
+    person = book.person(happening.owner) if happening.owner else None
+    if person is not None and (person.emails or person.muted):
+        yield _To(person)
+    else:
+        yield from map(_To, book.role(ANSWERS_FOR_THE_REST))
 
 
 def _asked(happening: Happening, book: Book) -> Iterator[_To]:

@@ -74,8 +74,8 @@ class Rule(_Part):
     of: Annotated[tuple[Annotated[Pattern, AfterValidator(_kinds)], ...], Field(min_length=1)]
     only: Only = Only()
     #: `asked`: who is to decide, by name and else by role and group, and who stands in for them; `substitute`: who is
-    #: given a delegation; `proposer`: who put it forward; `owner`: who answers for the finding or the use case. A
-    #: channel of a chat needs none.
+    #: given a delegation; `proposer`: who put it forward; `owner`: who answers for the finding (`risk`, where nobody
+    #: does) or the use case. A channel of a chat needs none.
     to: tuple[Recipient, ...] = ()
     #: `mail`, or a channel of a chat that the settings name.
     by: Annotated[str, Field(pattern=r"^(mail|slack:[a-z0-9][a-z0-9_-]{0,62})$")] = MAIL
