@@ -218,6 +218,37 @@ async def test_resubmitted_it_keeps_the_approvals_that_the_change_does_not_touch
     assert set(await world.tasks(candidacy["id"])) == {"risk", "security"}
 
 
+async def test_suspended_for_its_content_alone_it_keeps_the_approvals_that_the_change_does_not_touch(
+    world: World,
+) -> None:
+    approvals = ({**LEGAL, "judges": ["description"]}, {**RISK, "judges": ["metrics"]})
+    await rules(world, *approvals, keeps_approvals=True)
+    candidacy = await world.put_forward()
+    for role in ("legal", "risk"):
+        await approve(world, candidacy, role)
+    path = f"/v1/candidacies/{candidacy['id']}"
+
+    async def asked_again() -> set[str]:
+        assert await status(world, candidacy) == "suspended"
+        answer = await world.ask("POST", f"{path}/submit", by="ada", role="data_scientist")
+        assert answer.status_code == 200, answer.text
+        return set(await world.tasks(candidacy["id"]))
+
+    await world.hears(a_version(accuracy=0.92))
+    assert await asked_again() == {"risk"}
+    await approve(world, candidacy, "risk")
+    assert await status(world, candidacy) == "accepted"
+    # By hand it is to be looked at anew, whatever changes meanwhile, and so it is long after.
+    assert (await world.ask("POST", f"{path}/suspend", role="security")).status_code == 200
+    await world.hears(a_version(accuracy=0.93))
+    assert await asked_again() == {"legal", "risk"}
+    for role in ("legal", "risk"):
+        await approve(world, candidacy, role)
+    await world.hears(a_version(accuracy=0.94))
+    world.clock.advance(timedelta(days=366))
+    assert await asked_again() == {"legal", "risk"}
+
+
 async def test_an_override_is_for_whom_the_policy_says_for_a_while_and_a_finding(world: World) -> None:
     await rules(world, LEGAL, SECURITY, override={"by": ["risk"], "valid_for": "P3D"})
     candidacy = await world.put_forward()
@@ -225,7 +256,9 @@ async def test_an_override_is_for_whom_the_policy_says_for_a_while_and_a_finding
     reason = {"reason": "the old model fails customers tonight"}
     assert (await world.ask("POST", path, by="lucia", role="legal", json=reason)).status_code == 403
     assert (await world.ask("POST", path, by="ada", role="data_scientist", json=reason)).status_code == 403
-    assert (await world.ask("POST", path, by="rosa", role="risk", json={})).status_code == 422
+    for empty in ({}, {"reason": "  "}):
+        refused = await world.ask("POST", path, by="rosa", role="risk", json=empty)
+        assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/reason")
     assert await status(world, candidacy) == "under_review"
 
     done = await world.ask("POST", path, by="rosa", role="risk", json=reason)

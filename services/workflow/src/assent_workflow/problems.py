@@ -21,5 +21,5 @@ def spoken() -> Iterator[None]:
     except TooLate as error:
         raise Conflict(str(error)) from error
     except CommentRefused as error:
-        fault = FieldError(pointer="/comment", code="comment_refused", detail=str(error))
+        fault = FieldError(pointer=f"/{error.field}", code=f"{error.field}_refused", detail=str(error))
         raise Invalid(str(error), errors=[fault]) from error

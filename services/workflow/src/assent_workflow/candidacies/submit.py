@@ -13,6 +13,7 @@ from assent_common.uow import UnitOfWork
 from assent_workflow import subjects
 from assent_workflow.candidacies import store
 from assent_workflow.candidacies.model import Matter, Step
+from assent_workflow.findings.model import ASSENT
 from assent_workflow.policies import store as policies
 from assent_workflow.policies.model import Policy
 from assent_workflow.policies.select import NoOnePolicy, NoPolicy
@@ -20,6 +21,9 @@ from assent_workflow.policies.subject import StepSubject, Subject
 from assent_workflow.reviews.model import Change as RoundChange
 from assent_workflow.reviews.model import ReviewStatus, Round, open_review
 from assent_workflow.steps.accepted import accepted
+
+# Index: the primary key of timers.
+EXPIRED = "select exists (select from timers where subject = $1 and kind = 'expiry' and fired_at is not null)"
 
 
 async def submit(uow: UnitOfWork, id_: UUID, *, by: str) -> None:
@@ -47,7 +51,14 @@ async def submit_locked(
     last = await _last(connection, candidacy)
     changes = because_of
     # Suspended by hand or after its time, an acceptance is to be looked at anew, and so is what was rejected.
-    if last is not None and changes is None and last.review.status is ReviewStatus.CHANGES_REQUESTED:
+    if (
+        last is not None
+        and changes is None
+        and (
+            last.review.status is ReviewStatus.CHANGES_REQUESTED
+            or await _suspended_for_its_content(connection, candidacy, last, policy, now)
+        )
+    ):
         changes = diff(await store.judged(connection, last.review.id), subject.content)
     assessment = await subjects.assessed(connection, policy, subject, now, review=None)
     opened = open_review(
@@ -83,6 +94,16 @@ async def _policy(
         if isinstance(error, NoPolicy) and isinstance(candidacy, Step) and candidacy.policy is not None:
             return await policies.pinned(connection, candidacy.policy)
         raise Conflict(str(error)) from error
+
+
+async def _suspended_for_its_content(
+    connection: asyncpg.Connection, candidacy: Matter, last: Round, policy: Policy, at: datetime
+) -> bool:
+    """And for nothing else, within the time for which what was approved was to hold."""
+    ended = last.review.ended_at
+    if candidacy.status is not CandidacyStatus.SUSPENDED or candidacy.changed_by != ASSENT or ended is None:
+        return False
+    return ended + policy.valid_for > at and not await connection.fetchval(EXPIRED, candidacy.id)
 
 
 async def _last(connection: asyncpg.Connection, candidacy: Matter) -> Round | None:

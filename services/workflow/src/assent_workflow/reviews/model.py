@@ -19,7 +19,7 @@ from assent_workflow.identities.model import Person
 from assent_workflow.policies.model import Assessment, ContentPart
 from assent_workflow.reviews.asking import advance, as_of, asked_again, kept
 from assent_workflow.reviews.duties import acts_for, is_open, is_pinned, keeps_apart, still_stands
-from assent_workflow.reviews.refusals import CommentRefused, NotOverridable
+from assent_workflow.reviews.refusals import CommentRefused, NotOverridable, ReasonRefused
 from assent_workflow.reviews.round import Approver as Approver
 from assent_workflow.reviews.round import Change as Change
 from assent_workflow.reviews.round import Review as Review
@@ -158,7 +158,13 @@ def override(round_: Round, assessment: Assessment, reason: str, *, by: Approver
     for check in assessment.checks:
         if not check.passed and check.name not in overridable:
             raise NotOverridable(f"{check.name} cannot be overridden: {check.reason}")
-    why = f"{assessment.policy.ref} overridden by {by.subject}: {worded(reason, what='an override')}"
+    try:
+        said = worded(reason)
+    except CommentRefused as error:
+        raise ReasonRefused(str(error).replace("the comment", "the reason")) from error
+    if said is None:
+        raise ReasonRefused("say why: an override needs a reason")
+    why = f"{assessment.policy.ref} overridden by {by.subject}: {said}"
     until, where = at + allowed.valid_for, assessment.policy.environments
     overridden = _end(round_, ReviewStatus.OVERRIDDEN, Trigger.OVERRIDE, by.subject, at, why, until, where)
     checks = as_of(assessment.checks, round_.review.checks, at)

@@ -11,6 +11,7 @@ Refused
 │   ├── ReviewEnded
 │   └── ContentMoved
 └── CommentRefused      (422)
+    └── ReasonRefused
 """
 
 from uuid import UUID
@@ -119,3 +120,12 @@ class ContentMoved(TooLate):
 
 class CommentRefused(Refused):
     """The comment is at fault."""
+
+    #: What the caller calls it.
+    field = "comment"
+
+
+class ReasonRefused(CommentRefused):
+    """The reason of an override is at fault."""
+
+    field = "reason"
