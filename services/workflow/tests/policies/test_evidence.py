@@ -74,3 +74,20 @@ def test_a_framework_is_looked_after_until_its_day_and_one_not_in_the_table_is_n
         "framework_supported": False,
     }
     assert frameworks.support("pytorch", "99", after) == {}
+    assert frameworks.support("pytorch", None, after) == {}
+    assert frameworks.support("spark", "3.5", after) == {}
+
+
+@pytest.mark.parametrize(
+    ("framework", "version", "ends"),
+    [
+        ("XGBOOST", "3.0-5", "2026-11-17"),
+        ("scikit-learn", "1.4-2-py312", "2026-10-30"),
+        ("tensorflow", "2.20.0", "2027-08-20"),
+        ("pytorch", "2.14", "2027-09-28"),
+        ("mxnet", "1.9.1", "2023-09-30"),
+        ("mxnet", None, "2023-09-30"),
+    ],
+)
+def test_versions_are_known_however_an_image_writes_them(framework: str, version: str | None, ends: str) -> None:
+    assert frameworks.support(framework, version, datetime(2026, 11, 26, tzinfo=UTC))["framework_end_of_life"] == ends

@@ -1,5 +1,6 @@
 """Until when a framework is looked after by who ships it."""
 
+import re
 from collections.abc import Mapping
 from datetime import date, datetime
 from functools import cache
@@ -8,12 +9,15 @@ from typing import Any
 
 import yaml
 
+_MINOR = re.compile(r"\d+\.\d+")
+
 
 def support(framework: str | None, version: str | None, at: datetime) -> dict[str, Any]:
     """`framework_end_of_life` and `framework_supported`; empty for what is not in the table: that is not known."""
-    if not framework or not version:
-        return {}
-    ends = _table().get(framework.lower(), {}).get(".".join(version.split(".")[:2]))
+    versions = _table().get((framework or "").lower(), {})
+    # `3.0-5` is 3.0 in the fifth image of it.
+    minor = _MINOR.match(version or "")
+    ends = versions.get(minor[0] if minor else "", versions.get("any"))
     if ends is None:
         return {}
     return {"framework_end_of_life": ends.isoformat(), "framework_supported": at.date() <= ends}
