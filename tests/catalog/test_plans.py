@@ -8,6 +8,7 @@ import pytest
 from assent_catalog.datasets import history as datasets
 from assent_catalog.model_versions import listing, store
 from assent_catalog.model_versions.filters import MetricFilter
+from assent_catalog.model_versions.kept import Kept
 from assent_catalog.model_versions.store import Selection, Sort
 from assent_catalog.monitors import history as monitors
 from assent_catalog.search import Searcher
@@ -136,10 +137,12 @@ async def a_page_of_frequent_words_is_found_among_the_newest(many: World) -> Non
         sought = await Searcher().sought(connection, "model w7", 0)
         assert sought is not None
         assert sought.newest is not None
-        page = await listing.newest_page(connection, Selection(q="model w7"), None, 20, sought)
-        whole = await listing.list_page(connection, Selection(q="model w7"), Sort.NEWEST, None, 20, sought=sought)
+        page = await listing.newest_page(connection, Kept(), Selection(q="model w7"), None, 20, sought)
+        whole = await listing.list_page(
+            connection, Kept(), Selection(q="model w7"), Sort.NEWEST, None, 20, sought=sought
+        )
         statement, values = listing.page_statement(
-            Selection(q="model w7"), Sort.NEWEST, None, 20, sought=sought, among=sought.newest.marks()
+            Selection(q="model w7"), Sort.NEWEST, None, 20, sought=sought, among=sought.newest.marks(), states=True
         )
         plan = "\n".join(row["QUERY PLAN"] for row in await connection.fetch(f"explain {statement}", *values))
     assert len(page) == 20
@@ -170,9 +173,12 @@ def a_key(sort: Sort) -> list[Any]:
 
 
 async def explained(world: World, selection: Selection, sort: Sort, after: list[Any] | None = None) -> str:
-    statement, values = listing.page_statement(selection, sort, after, 50)
+    """Of the page's states, and of its items; of their order both say the same."""
+    plans = []
     async with world.database.connection() as connection:
-        rows = await connection.fetch(f"explain {statement}", *values)
-    plan = "\n".join(row["QUERY PLAN"] for row in rows)
-    assert "Index" in plan, plan
-    return plan
+        for states in (True, False):
+            statement, values = listing.page_statement(selection, sort, after, 50, states=states)
+            rows = await connection.fetch(f"explain {statement}", *values)
+            plans.append("\n".join(row["QUERY PLAN"] for row in rows))
+    assert "Index" in plans[0], plans
+    return "\n".join(plans)

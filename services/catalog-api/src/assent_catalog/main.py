@@ -16,6 +16,7 @@ from assent_catalog.examples import shown
 from assent_catalog.exports.routes import routes as exports
 from assent_catalog.finding.routes import routes as finding
 from assent_catalog.lineage.routes import routes as lineage
+from assent_catalog.model_versions.kept import Kept
 from assent_catalog.model_versions.ranking import routes as ranking
 from assent_catalog.model_versions.remembered import Remembered
 from assent_catalog.model_versions.routes import routes as model_versions
@@ -68,7 +69,7 @@ def parts(made: Runtime, custom_fields: CustomFields) -> Parts:
 
 def state(custom_fields: CustomFields) -> dict[str, Any]:
     """What the routes ask of the app."""
-    return {"custom_fields": custom_fields, "counts": Remembered(), "searcher": Searcher()}
+    return {"custom_fields": custom_fields, "counts": Remembered(), "searcher": Searcher(), "kept": Kept()}
 
 
 def described() -> dict[str, Any]:

@@ -20,6 +20,7 @@ from assent_catalog.counts import Count
 from assent_catalog.model_versions import listing, store, written
 from assent_catalog.model_versions.asked import Asked, AsOf
 from assent_catalog.model_versions.compare import Comparison, compare
+from assent_catalog.model_versions.kept import Kept
 from assent_catalog.model_versions.remembered import Counted, Remembered
 from assent_catalog.model_versions.schemas import HistoryEntry, VersionOut, VersionSummary
 from assent_catalog.model_versions.store import Facet, Selection, Sort
@@ -64,15 +65,18 @@ async def list_model_versions(
         )
     database: Database = request.app.state.database
     searcher: Searcher = request.app.state.searcher
+    kept: Kept = request.app.state.kept
     async with database.connection() as connection:
         sought = await searcher.sought(connection, selection.q, database.changes)
         items: list[str] = []
         if sought is not None and sought.newest is not None and sort is Sort.NEWEST:
-            items = await listing.newest_page(connection, selection, after, limit + 1, sought)
+            items = await listing.newest_page(connection, kept, selection, after, limit + 1, sought)
             if len(items) <= limit and after is None and selection == Selection(q=selection.q):
                 searcher.was_short(sought)
         if len(items) <= limit:
-            items = await listing.list_page(connection, selection, sort, after, limit + 1, as_of=as_of, sought=sought)
+            items = await listing.list_page(
+                connection, kept, selection, sort, after, limit + 1, as_of=as_of, sought=sought
+            )
     counted = await _counted(request, selection, wanted, sought) if wanted else None
     shown, next_cursor = page(items, limit, key=lambda item: store.key_of(sort, item), of=of)
     return written.page(
