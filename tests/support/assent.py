@@ -101,8 +101,10 @@ class Assent:
         return found[0]
 
     def kill(self, service: str) -> None:
-        """kill -9; the runner starts it again."""
-        self.process_of(service).send_signal(signal.SIGKILL)
+        """kill -9; the runner starts it again. It is gone when this returns: who looks finds the next one, or none."""
+        process = self.process_of(service)
+        process.send_signal(signal.SIGKILL)
+        process.wait(timeout=30)
 
     async def cli(self, *arguments: str) -> tuple[int, str]:
         """The command line: its exit code, and what it said."""
