@@ -19,7 +19,7 @@ from assent_common.events.governance import (
 )
 from assent_workflow.restored import reconcile
 
-from tests.workflow.test_policy_language import LEGAL, rules
+from tests.workflow.test_policy_language import LEGAL, RISK, rules
 from tests.workflow.test_use_case_steps import POLICY as STEPS
 from tests.workflow.test_use_case_steps import accepted as step_accepted
 from tests.workflow.test_use_case_steps import findings, only
@@ -43,6 +43,24 @@ async def test_no_acceptance_comes_alive_again_that_was_taken_away(world: World)
     assert "a backup was restored" in candidacy["reason"]
     assert "rita left it suspended" in candidacy["reason"]
     assert "complaints from customers" in candidacy["reason"]
+
+
+async def test_what_was_taken_away_is_judged_anew_by_everybody_whatever_a_policy_lets_an_approval_outlive(
+    world: World,
+) -> None:
+    await rules(world, LEGAL, RISK, keeps_approvals=True)
+    candidacy = await world.put_forward()
+    for role in ("legal", "risk"):
+        assert (await world.decide((await world.tasks(candidacy["id"]))[role])).status_code == 200
+    taken = candidacy["id"]
+    said = await _last_told(world, taken)
+    suspended = {"status": CandidacyStatus.SUSPENDED, "changed_by": "rita", "reason": "complaints from customers"}
+    await _reconciled(world, _event(CHANGED, said.model_copy(update=suspended), 9))
+    submitted = await world.ask("POST", f"/v1/candidacies/{taken}/submit", by="ada", role="data_scientist")
+    assert submitted.status_code == 200, submitted.text
+    assert (await world.candidacy(taken))["status"] == "under_review"
+    assert set(await world.tasks(taken)) == {"legal", "risk"}
+    assert (await world.gate())["allow"] is False
 
 
 async def test_what_was_accepted_anew_after_the_backup_was_accepted_in_vain(world: World) -> None:

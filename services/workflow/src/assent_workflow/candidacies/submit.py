@@ -12,8 +12,7 @@ from assent_common.uow import UnitOfWork
 
 from assent_workflow import subjects
 from assent_workflow.candidacies import store
-from assent_workflow.candidacies.model import Matter, Step
-from assent_workflow.findings.model import ASSENT
+from assent_workflow.candidacies.model import Matter, Step, Trigger
 from assent_workflow.policies import store as policies
 from assent_workflow.policies.model import Policy
 from assent_workflow.policies.select import NoOnePolicy, NoPolicy
@@ -22,8 +21,9 @@ from assent_workflow.reviews.model import Change as RoundChange
 from assent_workflow.reviews.model import ReviewStatus, Round, open_review
 from assent_workflow.steps.accepted import accepted
 
-# Index: the primary key of timers.
-EXPIRED = "select exists (select from timers where subject = $1 and kind = 'expiry' and fired_at is not null)"
+# What the last suspension followed from: who did it does not tell, for Assent itself suspends what expired, and what a
+# backup brought back. Index: audit_subject.
+SUSPENDED_BY = "select details ->> 'trigger' from audit where subject = $1 and action = $2 order by id desc limit 1"
 
 
 async def submit(uow: UnitOfWork, id_: UUID, *, by: str) -> None:
@@ -101,9 +101,10 @@ async def _suspended_for_its_content(
 ) -> bool:
     """And for nothing else, within the time for which what was approved was to hold."""
     ended = last.review.ended_at
-    if candidacy.status is not CandidacyStatus.SUSPENDED or candidacy.changed_by != ASSENT or ended is None:
+    if candidacy.status is not CandidacyStatus.SUSPENDED or ended is None or ended + policy.valid_for <= at:
         return False
-    return ended + policy.valid_for > at and not await connection.fetchval(EXPIRED, candidacy.id)
+    trigger = await connection.fetchval(SUSPENDED_BY, str(candidacy.id), f"{candidacy.noun}.{candidacy.status}")
+    return bool(trigger == Trigger.CONTENT_CHANGED)
 
 
 async def _last(connection: asyncpg.Connection, candidacy: Matter) -> Round | None:
