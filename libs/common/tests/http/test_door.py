@@ -103,8 +103,9 @@ class Line:
 async def house() -> AsyncIterator[House]:
     house = House()
     serving = asyncio.create_task(house.server._serve())
-    while not house.server.started:
-        await asyncio.sleep(0)
+    async with asyncio.timeout(30):
+        while not house.server.started:
+            await asyncio.sleep(0)
     yield house
     house.go.set()
     house.go_second.set()

@@ -8,15 +8,14 @@ from contextlib import asynccontextmanager
 
 import httpx
 import pytest
-from assent_common.clock import SystemClock
-from assent_common.database import Database
-from assent_common.health import Health
 from assent_common.http import app as http_app
 from assent_common.http.operations import Telling, To
 from assent_common.http.problems import Unauthenticated, Unavailable
 from assent_common.identity.roles import Principal, Reader, Role
 from assent_common.settings import Settings
 from pydantic import SecretStr, ValidationError
+
+from libs.common.tests.http.served import bearing, served
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 
@@ -39,22 +38,8 @@ async def a_service(telling: Telling) -> AsyncIterator[httpx.AsyncClient]:
     async def things(who: Reader) -> list[str]:
         return []
 
-    app = http_app.build(
-        title="Tests",
-        version="1",
-        description="",
-        routers=[router],
-        database=Database("postgresql+asyncpg://nobody@127.0.0.1:1/nothing", service="tests", clock=SystemClock()),
-        health=Health(SystemClock()),
-        authenticate=authenticate,
-        telling=telling,
-    )
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://tests") as client:
+    async with served(router, authenticate, telling=telling) as client:
         yield client
-
-
-def bearing(token: str | None) -> dict[str, str]:
-    return {"Authorization": f"Bearer {token}"} if token is not None else {}
 
 
 @pytest.mark.parametrize("token", [None, "", "stranger", DIGEST])

@@ -10,15 +10,13 @@ from typing import Annotated, Any
 import httpx
 import pytest
 from assent_common import metrics, telemetry
-from assent_common.clock import SystemClock
-from assent_common.database import Database
-from assent_common.health import Health
 from assent_common.http import app as http_app
 from assent_common.http.problems import Forbidden
 from assent_common.http.request_log import A_MINUTE, MOST, RequestLog
 from assent_common.identity.roles import Principal, Reader, Role, allow
 from fastapi import Request, Response
 
+from libs.common.tests.http.served import bearing, served
 from libs.common.tests.identity.issuer import URL, Issuer
 
 pytestmark = [
@@ -64,22 +62,8 @@ async def a_service(issuer: Issuer, requests_a_minute: int = 30_000) -> AsyncIte
     async def decide(word: str, who: Reader) -> None:
         raise Forbidden("who put it forward decides nothing")
 
-    app = http_app.build(
-        title="Tests",
-        version="1",
-        description="",
-        routers=[router],
-        database=Database("postgresql+asyncpg://nobody@127.0.0.1:1/nothing", service="tests", clock=SystemClock()),
-        health=Health(SystemClock()),
-        authenticate=issuer.verifier.authenticate,
-        requests_a_minute=requests_a_minute,
-    )
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://tests") as client:
+    async with served(router, issuer.verifier.authenticate, requests_a_minute=requests_a_minute) as client:
         yield client
-
-
-def bearing(token: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {token}"}
 
 
 async def test_a_line_says_who_asked_for_what(issuer: Issuer, lines: Lines) -> None:

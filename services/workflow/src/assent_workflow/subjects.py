@@ -52,8 +52,8 @@ select from use_cases
  where id = (select use_case_id from candidacies where id = $1 and step_to is not null) for update
 """
 # Nobody can be kept off a row that is not there. Who brings one brings it alone, and before he holds anything: two who
-# brought the same held other rows meanwhile, and a third who had seen it come held them in the right order. What is not
-# new waits for nobody here. Index: the primary keys.
+# brought the same held other rows meanwhile, and a third who had seen it come held them in the right order. Who brings
+# nothing new waits for nobody here. Index: the primary keys.
 NEW_THINGS = """
 select pg_advisory_xact_lock(hashtextextended('new things', 0))
  where exists (select from unnest($1::uuid[]) as t(id) where not exists (select from use_cases u where u.id = t.id))

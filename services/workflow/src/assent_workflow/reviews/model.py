@@ -158,12 +158,7 @@ def override(round_: Round, assessment: Assessment, reason: str, *, by: Approver
     for check in assessment.checks:
         if not check.passed and check.name not in overridable:
             raise NotOverridable(f"{check.name} cannot be overridden: {check.reason}")
-    try:
-        said = worded(reason)
-    except CommentRefused as error:
-        raise ReasonRefused(str(error).replace("the comment", "the reason")) from error
-    if said is None:
-        raise ReasonRefused("say why: an override needs a reason")
+    said = worded(reason, what="an override", refused=ReasonRefused)
     why = f"{assessment.policy.ref} overridden by {by.subject}: {said}"
     until, where = at + allowed.valid_for, assessment.policy.environments
     overridden = _end(round_, ReviewStatus.OVERRIDDEN, Trigger.OVERRIDE, by.subject, at, why, until, where)
@@ -190,15 +185,17 @@ _DECIDED = {
 }
 
 
-def worded(comment: str | None, *, what: str | None = None) -> str | None:
-    """A comment as it is kept. Raises CommentRefused; also for none, where `what` says what needs one."""
+def worded(
+    comment: str | None, *, what: str | None = None, refused: type[CommentRefused] = CommentRefused
+) -> str | None:
+    """A comment as it is kept. Raises `refused`; also for none, where `what` says what needs one."""
     comment = (comment or "").strip() or None
     if comment is None and what is not None:
-        raise CommentRefused(f"say why: {what} needs a comment")
+        raise refused(f"say why: {what} needs a {refused.field}")
     if comment is not None and len(comment) > MAX_COMMENT_LENGTH:
-        raise CommentRefused(f"the comment has {len(comment)} characters; {MAX_COMMENT_LENGTH} are the most")
+        raise refused(f"the {refused.field} has {len(comment)} characters; {MAX_COMMENT_LENGTH} are the most")
     if comment is not None and "\x00" in comment:
-        raise CommentRefused("the comment holds a NUL character, which is not text")
+        raise refused(f"the {refused.field} holds a NUL character, which is not text")
     return comment
 
 

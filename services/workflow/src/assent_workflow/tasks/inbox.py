@@ -12,7 +12,7 @@ from assent_common.events.governance import TaskStatus
 from assent_common.identity.roles import Principal
 
 from assent_workflow.policies.model import About
-from assent_workflow.tasks.kept_apart import KeptApart
+from assent_workflow.tasks.duties import Duties
 from assent_workflow.tasks.schemas import TaskCounts
 from assent_workflow.tasks.standing_in import Delegated
 
@@ -108,7 +108,7 @@ union all (select 'model', coalesce(v.record ->> 'model', v.record ->> 'name'), 
             where bits = 62 and coalesce(v.record ->> 'model', v.record ->> 'name') is not null
             group by 2 order by 3 desc, 2 limit 100)
 """
-NOTHING_APART = KeptApart([], [], [], [], [])
+NO_DUTIES = Duties([], [], [], [], [])
 _ALONE = frozenset({"total", "overdue", "unassigned"})
 
 
@@ -134,7 +134,7 @@ class Selection:
     #: And what is his to decide for others.
     delegated: tuple[Delegated, ...] = ()
     #: And what keeps him from the rest.
-    apart: KeptApart = NOTHING_APART
+    duties: Duties = NO_DUTIES
 
     @property
     def key(self) -> list[Any]:
@@ -156,13 +156,13 @@ class Selection:
                 values.extend(more)
                 return [f"${number}" for number in range(len(values) - len(more) + 1, len(values) + 1)]
 
-            apart = self.apart
-            of_role = OF_ROLE.format(*given([role.value for role in self.mine.roles], apart.by_name, apart.names))
+            duties = self.duties
+            of_role = OF_ROLE.format(*given([role.value for role in self.mine.roles], duties.by_name, duties.names))
             if self.delegated:
                 columns = map(list, zip(*self.delegated, strict=True))
                 of_role = f"(({of_role}) or {IN_PLACE_OF.format(*given(*columns))})"
             who = given(list(self.mine.groups), self.mine.subject, self.mine.issuer)
-            who += given(apart.lets_proposers, apart.lets_one_do_more, apart.keeps_makers, apart.names)
+            who += given(duties.lets_proposers, duties.lets_one_do_more, duties.keeps_makers, duties.names)
             said.append(MINE.format(*who, of_role=of_role))
         return " and ".join(said), values
 

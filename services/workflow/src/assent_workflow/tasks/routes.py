@@ -25,7 +25,7 @@ from assent_workflow.problems import spoken
 from assent_workflow.reviews.decide import decide
 from assent_workflow.tasks import inbox
 from assent_workflow.tasks.assign import assign, claim, release
-from assent_workflow.tasks.kept_apart import kept_apart
+from assent_workflow.tasks.duties import duties_of
 from assent_workflow.tasks.schemas import Assignment, Decision, TaskOut, TaskPage
 from assent_workflow.tasks.standing_in import delegated_to
 
@@ -86,7 +86,7 @@ async def list_tasks(
             due_before=due_before,
             mine=await with_groups(connection, who) if mine else None,
             delegated=await delegated_to(connection, who, database.clock.now()) if mine else (),
-            apart=await kept_apart(connection, who) if mine else inbox.NOTHING_APART,
+            duties=await duties_of(connection, who) if mine else inbox.NO_DUTIES,
         )
         after = read_cursor(cursor, of=selection.key, shape=[datetime.fromisoformat, UUID])
         rows = await inbox.page(connection, selection, after=(after[0], after[1]) if after else None, limit=limit + 1)

@@ -14,7 +14,7 @@ select name from identities where issuer = $1 and subject = $2
 """
 
 
-class KeptApart(NamedTuple):
+class Duties(NamedTuple):
     """Policies by `name@version`."""
 
     #: As what the registry and use cases know him.
@@ -29,15 +29,15 @@ class KeptApart(NamedTuple):
     by_name: list[str]
 
 
-async def kept_apart(connection: asyncpg.Connection, who: Principal) -> KeptApart:
-    found = KeptApart([row["name"] for row in await connection.fetch(NAMES, who.issuer, who.subject)], [], [], [], [])
+async def duties_of(connection: asyncpg.Connection, who: Principal) -> Duties:
+    found = Duties([row["name"] for row in await connection.fetch(NAMES, who.issuer, who.subject)], [], [], [], [])
     for policy in await policies.everything(connection):
-        duties = policy.separation_of_duties
-        if not duties.proposer_decides_nothing:
+        apart = policy.separation_of_duties
+        if not apart.proposer_decides_nothing:
             found.lets_proposers.append(policy.ref)
-        if not duties.one_person_one_task:
+        if not apart.one_person_one_task:
             found.lets_one_do_more.append(policy.ref)
-        if duties.maker_decides_nothing:
+        if apart.maker_decides_nothing:
             found.keeps_makers.append(policy.ref)
         asked = ((stage, approval) for stage in policy.stages for approval in stage.approvals)
         found.by_name.extend(f"{policy.ref}/{stage.name}/{each.role}" for stage, each in asked if each.accountable)
