@@ -3,7 +3,7 @@
 import logging
 import os
 import sys
-from collections.abc import Iterator, MutableMapping, Sequence
+from collections.abc import Iterable, Iterator, MutableMapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, NamedTuple
@@ -19,6 +19,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from assent_common import ids
 from assent_common.events.envelope import CloudEvent
+from assent_common.masking import Mask
 
 _correlation_id: ContextVar[str | None] = ContextVar("correlation_id", default=None)
 _w3c = TraceContextTextMapPropagator()
@@ -31,9 +32,10 @@ _exports = False
 _log: structlog.typing.FilteringBoundLogger | None = None
 
 
-def configure(service: str, level: str = "INFO") -> None:
+def configure(service: str, level: str = "INFO", *, secrets: Iterable[str] = ()) -> None:
     """Once per process: JSON lines on stderr; spans go to `OTEL_EXPORTER_OTLP_ENDPOINT` where that is set.
 
+    The secrets are in no line, nor what looks like one, whatever text it stands in.
     Without it spans are still made, so that every event and log line carries its trace.
     """
     structlog.configure(
@@ -45,6 +47,7 @@ def configure(service: str, level: str = "INFO") -> None:
             _redact,
             structlog.processors.format_exc_info,
             structlog.processors.JSONRenderer(serializer=_to_json),
+            _masked(Mask(secrets)),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
@@ -184,6 +187,13 @@ def _redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[
 
 def _to_json(event: Any, **_: Any) -> str:
     return orjson.dumps(event, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+
+
+def _masked(mask: Mask) -> structlog.typing.Processor:
+    def masked(_: Any, __: str, line: Any) -> str:
+        return mask.over(line)
+
+    return masked
 
 
 class _ToStructlog(logging.Handler):
