@@ -103,7 +103,7 @@ async def _ask(way: str, url: str, token: str, folder: Path) -> tuple[int, str]:
     script = folder / "gate.sh"
     arguments: Sequence[str]
     if way == "curl":
-        script.write_text(snippets.one(page, "bash", "curl"))
+        script.write_text(snippets.one(page, "bash", "# gate.sh"))
         arguments = [VERSION, "customer-retention"]
     else:
         script.write_text(snippets.one(page, "bash", "--use-case customer-retention"))

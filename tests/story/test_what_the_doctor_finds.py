@@ -25,6 +25,7 @@ from assent_local.doctor.finding import Finding, Is
 from pydantic import SecretStr
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from libs.common.tests.identity.token_endpoint import TokenEndpoint
 from tests.support.plugin import OwnPostgres, SecuredKafka
 
 WORKFLOW = "workflow"
@@ -228,6 +229,19 @@ async def test_one_that_tells_a_stranger_nothing_tells_who_has_a_token(store: Da
     assert found[0].says == "is degraded, and tells a stranger no more"
     assert "ASSENT_SERVICE_TOKEN" in found[0].do
     assert [each.runbook for each in told if each.how is Is.WRONG] == ["AssentEventsNotPublished"]
+
+
+async def test_an_issuer_that_gives_this_client_no_token() -> None:
+    async with TokenEndpoint("assent", "swordfish").listening() as issuer, httpx.AsyncClient() as http:
+        told = {"database_url": "postgresql://unused", "oidc_issuer": issuer.url, "service_client_id": "assent"}
+        settings = Settings.model_validate(told | {"service_client_secret": "swordfish"})
+        token, found = await services.client(http, settings)
+        assert (token is not None, found.how) == (True, Is.FINE)
+        issuer.secret = "another"
+        token, found = await services.client(http, settings)
+    assert (token, found.how, found.of) == (None, Is.WRONG, "assent")
+    assert found.says == "the issuer answered 401 (invalid_client)"
+    assert "swordfish" not in f"{found}"
 
 
 @pytest.mark.parametrize(("hours", "how"), [(0, Is.FINE), (1, Is.WRONG), (-1, Is.WRONG)])

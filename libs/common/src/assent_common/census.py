@@ -15,6 +15,7 @@ import httpx
 from assent_common import telemetry
 from assent_common.database import Database, is_transient
 from assent_common.events.registry import SyncCompleted
+from assent_common.identity.service_token import NoToken, ServiceToken
 from assent_common.supervise import pause
 
 TABLE_V1 = """
@@ -84,7 +85,7 @@ class Watch:
         *,
         held: str,
         connector_url: str,
-        token: str,
+        token: ServiceToken,
         look_every_s: float = LOOK_EVERY_S,
     ) -> None:
         """`held` is a statement that answers with source, kind, live, sequences of what this service holds."""
@@ -119,12 +120,15 @@ class Watch:
             return
         self._asked_at[source] = now
         try:
+            token = await self._token.shown()
             answer = await self._client.post(
                 f"{self._connector_url}/v1/sources/{quote(source, safe='')}/replay",
-                headers={"Authorization": f"Bearer {self._token}"},
+                headers={"Authorization": f"Bearer {token}"},
             )
             telemetry.logger().warning("asked_for_replay", source=source, status=answer.status_code)
-        except httpx.HTTPError as error:
+            if answer.status_code == httpx.codes.UNAUTHORIZED:
+                self._token.refused(token)
+        except (httpx.HTTPError, NoToken) as error:
             telemetry.logger().warning("replay_not_asked_for", source=source, reason=repr(error))
 
 

@@ -14,7 +14,8 @@ def duties(
 ) -> dict[str, Duty]:
     """`held` is a statement that answers with source, kind, live, sequences of what the service holds.
 
-    Without `ASSENT_SERVICE_TOKEN` the connector cannot be asked for what is lacking, and nobody watches.
+    Without `ASSENT_SERVICE_CLIENT_ID` or `ASSENT_SERVICE_TOKEN` the connector cannot be asked for what is lacking, and
+    nobody watches.
     """
     settings = made.settings
     consumer = Consumer(
@@ -27,8 +28,7 @@ def duties(
         service_version=VERSION,
         lanes=lanes,
     )
-    if settings.service_token is None:
+    if made.service_token is None:
         return {"consumer": consumer.run}
-    token = settings.service_token.get_secret_value()
-    watch = Watch(made.database, made.client, held=held, connector_url=settings.connector_url, token=token)
+    watch = Watch(made.database, made.client, held=held, connector_url=settings.connector_url, token=made.service_token)
     return {"consumer": consumer.run, "census": watch.run}

@@ -22,10 +22,13 @@ from assent_common.health import Health
 from assent_common.http import app as http_app
 from assent_common.http.door import Door
 from assent_common.http.operations import Telling
+from assent_common.identity import service_token
 from assent_common.identity.keys import Keys
+from assent_common.identity.service_token import Fetched, Fixed
 from assent_common.identity.sign_in import Demands
 from assent_common.identity.tokens import Verifier
 from assent_common.kafka.topics import Topic
+from assent_common.masking import secrets_of
 from assent_common.outbox.relay import Relay
 from assent_common.restored import Reconcile, Standing, nothing_to_reconcile
 from assent_common.settings import Settings
@@ -47,6 +50,8 @@ class Runtime:
     client: httpx.AsyncClient
     #: None without a key: then nothing is signed.
     signer: Signer | None = None
+    #: What it shows where it asks another service; None where nothing says how to come by it.
+    service_token: Fixed | Fetched | None = None
 
 
 @dataclass
@@ -70,7 +75,7 @@ COLLECT_EVERY = 50_000
 
 
 def runtime(name: str, settings: Settings, clock: Clock | None = None) -> Runtime:
-    telemetry.configure(name, settings.log_level)
+    telemetry.configure(name, settings.log_level, secrets=secrets_of(settings))
     clock = clock or SystemClock()
     database = Database(
         settings.database_url.get_secret_value(),
@@ -82,7 +87,9 @@ def runtime(name: str, settings: Settings, clock: Clock | None = None) -> Runtim
     )
     key = settings.signing_key.get_secret_value() if settings.signing_key else None
     signer = Signer(key, besides=settings.published_keys) if key else None
-    return Runtime(name, settings, clock, database, Health(clock), http_client.create(settings.outgoing_cafile), signer)
+    health, client = Health(clock), http_client.create(settings.outgoing_cafile)
+    token = service_token.of(settings, client, health=health, clock=clock)
+    return Runtime(name, settings, clock, database, health, client, signer, token)
 
 
 def start(serving: Coroutine[Any, Any, None]) -> None:
@@ -125,6 +132,8 @@ async def run(made: Runtime, parts: Parts, *, port: int) -> None:
             duties = {"restored": standing.run, "relay": relay.run, **_witness(made), **parts.duties}
             if certificate is not None:
                 duties["certificate"] = certificate.run
+            if isinstance(made.service_token, Fetched):
+                duties["token-renewal"] = made.service_token.run
             for name, duty in duties.items():
                 tasks.create_task(supervise(name, duty, stopping, made.health), name=name)
             await server.serve()
@@ -182,7 +191,13 @@ def _server(
 ) -> uvicorn.Server:
     settings = made.settings
     keys = (
-        Keys(settings.oidc_issuer, settings.oidc_jwks_url, client=made.client, clock=made.clock)
+        Keys(
+            settings.oidc_issuer,
+            settings.oidc_jwks_url,
+            client=made.client,
+            clock=made.clock,
+            least_rsa_bits=settings.oidc_least_rsa_bits,
+        )
         if settings.oidc_issuer
         else None
     )

@@ -9,6 +9,10 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from assent_common import signing
 from assent_common.certificate import Certificate
+from assent_common.identity import documents
+from assent_common.identity.client_files import secret_in, signing_key
+
+_PROOFS = ("service_client_secret", "service_client_secret_file", "service_client_keyfile")
 
 
 class Settings(BaseSettings):
@@ -80,6 +84,11 @@ class Settings(BaseSettings):
     oidc_jwks_url: str | None = Field(
         default=None, description="Where the keys are, if not where the issuer's discovery says"
     )
+    oidc_least_rsa_bits: int = Field(
+        default=2048,
+        ge=2048,
+        description="How long an RSA key of the issuer must be to be believed; 3072 has the strength of the other keys",
+    )
     oidc_roles_claim: str = Field(default="roles", description="The claim that lists roles; dots descend into objects")
     oidc_groups_claim: str = Field(
         default="groups", description="The claim that lists the company's groups, of which policies may ask approvals"
@@ -109,7 +118,33 @@ class Settings(BaseSettings):
         default="http://127.0.0.1:8083",
         description="The sagemaker-connector, to ask it for a replay of what is lacking",
     )
-    service_token: SecretStr | None = Field(default=None, description="The token by which this service asks others")
+    service_token: SecretStr | None = Field(
+        default=None,
+        description="The token by which this service asks others, where there is no ASSENT_SERVICE_CLIENT_ID",
+    )
+    service_token_url: str | None = Field(
+        default=None, description="Where the issuer gives tokens, if not where its discovery says"
+    )
+    service_token_scope: str = Field(default="", description="`scope` that a token is asked for with, as issuers want")
+    service_token_audience: str = Field(default="", description="`audience` that a token is asked for with, likewise")
+    service_client_secret: SecretStr | None = Field(
+        default=None, description="The secret by which ASSENT_SERVICE_CLIENT_ID proves itself"
+    )
+    service_client_secret_file: str | None = Field(
+        default=None, description="A file with that secret instead, read anew for each token"
+    )
+    service_client_keyfile: str | None = Field(
+        default=None,
+        description="A private key of P-256 or Ed25519 (PEM or JWK) by which it proves itself instead, as RFC 7523 has "
+        "it; read anew for each token",
+    )
+    service_client_id: str | None = Field(
+        default=None,
+        validate_default=True,
+        pattern=r"^[\x20-\x7e]+$",
+        description="The client of the issuer as which this service fetches the token by which it asks others, and "
+        "another before that ends (RFC 6749, 4.4)",
+    )
 
     signing_key: SecretStr | None = Field(
         default=None,
@@ -124,7 +159,10 @@ class Settings(BaseSettings):
     )
 
     requests_a_minute: int = Field(
-        default=30_000, ge=1, description="How many requests one principal may make in a minute, of each process"
+        default=30_000,
+        ge=1,
+        description="How many requests one principal may make in a minute, of each process; what goes through whole "
+        "tables, as an export, counts as 300",
     )
     requests_at_once: int = Field(
         default=200,
@@ -193,6 +231,37 @@ class Settings(BaseSettings):
                 raise ValueError(f"cannot be shown with its key: {error!r}") from error
         return file
 
+    @field_validator("service_token_url")
+    @classmethod
+    def _by_https(cls, url: str | None) -> str | None:
+        if url is not None and "@" in url:
+            raise ValueError("must hold no credentials")
+        if url is not None:
+            documents.must_be_private(url)
+        return url
+
+    @field_validator("service_client_secret_file", "service_client_keyfile")
+    @classmethod
+    def _proves(cls, file: str | None, told: ValidationInfo) -> str | None:
+        if file is not None:
+            try:
+                (signing_key if told.field_name == "service_client_keyfile" else secret_in)(file)
+            except OSError as error:
+                raise ValueError(f"cannot be read: {error!r}") from error
+        return file
+
+    @field_validator("service_client_id")
+    @classmethod
+    def _client(cls, client: str | None, told: ValidationInfo) -> str | None:
+        proofs = [name for name in _PROOFS if told.data.get(name) is not None]
+        if client is None and proofs:
+            raise ValueError(f"must be set with {_told(*proofs)}")
+        if client is not None and len(proofs) != 1:
+            raise ValueError(f"needs one of {_told(*_PROOFS)}, and no other of them")
+        if client is not None and told.data.get("oidc_issuer") is None and told.data.get("service_token_url") is None:
+            raise ValueError("needs ASSENT_OIDC_ISSUER or ASSENT_SERVICE_TOKEN_URL")
+        return client
+
     @field_validator("kafka_ssl_cafile", "outgoing_cafile")
     @classmethod
     def _authorities(cls, file: str | None) -> str | None:
@@ -221,3 +290,7 @@ class Settings(BaseSettings):
         if scheme not in {"postgres", "postgresql", "postgresql+asyncpg"} or not separator:
             raise ValueError("must be a postgresql:// URL")
         return SecretStr(f"postgresql+asyncpg://{rest}")
+
+
+def _told(*names: str) -> str:
+    return ", ".join(f"ASSENT_{name.upper()}" for name in names)

@@ -1,15 +1,13 @@
 """The log says who asked for what, and why he was refused; and nobody fills the disk with it."""
 
-import io
 import json
-import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Annotated, Any
+from typing import Annotated
 
 import httpx
 import pytest
-from assent_common import metrics, telemetry
+from assent_common import metrics
 from assent_common.http import app as http_app
 from assent_common.http.problems import Forbidden
 from assent_common.http.request_log import A_MINUTE, MOST, RequestLog
@@ -18,32 +16,12 @@ from fastapi import Request, Response
 
 from libs.common.tests.http.served import bearing, served
 from libs.common.tests.identity.issuer import URL, Issuer
+from libs.common.tests.lines import Lines
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore:EdDSA is deprecated"),
 ]
-
-Lines = Callable[[], list[dict[str, Any]]]
-
-
-@pytest.fixture
-def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[Lines]:
-    """What was written since it was asked last, as a service writes it."""
-    written = io.StringIO()
-    with monkeypatch.context() as patched:
-        patched.setattr(sys, "stderr", written)
-        telemetry.configure("tests", "INFO")
-
-    def read() -> list[dict[str, Any]]:
-        told = [json.loads(line) for line in written.getvalue().splitlines()]
-        written.seek(0)
-        written.truncate()
-        return told
-
-    read()
-    yield read
-    telemetry.configure("tests", "ERROR")
 
 
 @asynccontextmanager

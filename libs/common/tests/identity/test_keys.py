@@ -8,7 +8,8 @@ from datetime import timedelta
 import httpx
 import pytest
 from assent_common.http.problems import Unauthenticated, Unavailable
-from assent_common.identity.keys import MAX_BYTES, Keys, KeysUnavailable
+from assent_common.identity.documents import MAX_BYTES
+from assent_common.identity.keys import Keys, KeysUnavailable
 from joserfc.jwk import ECKey, RSAKey
 
 from libs.common.tests.identity.issuer import URL, Issuer, public
@@ -114,6 +115,20 @@ async def test_an_rsa_key_that_is_too_short_is_not_used(issuer: Issuer) -> None:
     with pytest.raises(Unauthenticated):
         await issuer.verifier.authenticate(issuer.token(key=short))
     assert (await issuer.verifier.authenticate(issuer.token())).subject == "ada"
+
+
+async def test_how_long_an_rsa_key_must_be_is_the_companys_to_say(issuer: Issuer) -> None:
+    """3072 bits are the strength of P-256: 128 bits."""
+    long = RSAKey.generate_key(3072, {"kid": "long", "use": "sig"})
+    issuer.document = public(issuer.es, issuer.rs, long)
+
+    async def kids(**told: int) -> set[str | None]:
+        http = httpx.AsyncClient(transport=httpx.MockTransport(issuer._answer))
+        keys = Keys(URL, None, client=http, clock=issuer.clock, **told)
+        return {key.kid for key in await keys.find(None)}
+
+    assert await kids() == {"es", "rs", "long"}
+    assert await kids(least_rsa_bits=3072) == {"es", "long"}
 
 
 async def test_http_is_for_this_machine_only(issuer: Issuer) -> None:

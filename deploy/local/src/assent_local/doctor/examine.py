@@ -73,9 +73,13 @@ async def examine(out: Console, patient: Patient, *, as_json: bool, all_: bool) 
 async def _findings(patient: Patient) -> AsyncIterator[Finding]:
     settings, finding = _settings(patient)
     yield finding
-    given = settings.service_token if settings else None
-    token = given.get_secret_value() if given else None
     async with http_client.create(settings.outgoing_cafile if settings else None) as http:
+        token = None
+        if settings and settings.service_client_id:
+            token, finding = await services.client(http, settings)
+            yield finding
+        elif settings and settings.service_token:
+            token = settings.service_token.get_secret_value()
         for service, url in patient.urls.items():
             async for each in services.look(http, service, url, token):
                 yield each

@@ -6,7 +6,9 @@ from email.utils import parsedate_to_datetime
 
 import httpx
 from assent_common.clock import SystemClock
+from assent_common.identity.client import Client, NotGiven
 from assent_common.identity.keys import Keys, KeysUnavailable
+from assent_common.settings import Settings
 
 from assent_local.doctor.databases import SKEW
 from assent_local.doctor.finding import Finding, fine, noted, unknown, wrong
@@ -26,7 +28,10 @@ async def look(http: httpx.AsyncClient, service: str, url: str, token: str | Non
         yield wrong("service", service, f"{url} does not answer as one of ours: {error!r}", do, "AssentServiceDown")
         return
     if dependencies is None:
-        do = "Set ASSENT_SERVICE_TOKEN to a token that it knows: what it depends on is told to who is signed in."
+        do = (
+            "Set ASSENT_SERVICE_CLIENT_ID, or ASSENT_SERVICE_TOKEN to a token that it knows: what it depends on is "
+            "told to who is signed in."
+        )
         says = f"is {status}, and tells a stranger no more"
         yield noted("service", service, says, do) if status == "ready" else wrong("service", service, says, do)
         yield _clock(service, answer)
@@ -52,6 +57,17 @@ async def issuer(http: httpx.AsyncClient, url: str, jwks_url: str | None) -> Fin
         do = "See that ASSENT_OIDC_ISSUER is exactly the issuer's `iss`, and that it is reached by https from here."
         return wrong("issuer", url, f"{error}", do, "AssentTokensRefused")
     return fine("issuer", url, f"publishes {len(keys.keys)} keys that can be used")
+
+
+async def client(http: httpx.AsyncClient, settings: Settings) -> tuple[str | None, Finding]:
+    """A token as the services fetch it, and how that went."""
+    name = settings.service_client_id or ""
+    try:
+        given = await Client(settings, http, SystemClock()).fetch()
+    except NotGiven as error:
+        do = "See ASSENT_SERVICE_CLIENT_ID and the settings beside it, and what the issuer has of this client."
+        return None, wrong("service-token", name, str(error), do, "AssentComponentFails")
+    return given.token, fine("service-token", name, f"is given a token for {given.for_s:.0f} s")
 
 
 def _clock(service: str, answer: httpx.Response) -> Finding:
