@@ -60,10 +60,12 @@ def parts(made: Runtime, settings: Settings) -> Parts:
     )
     sealer = Sealer(settings.webhook_key.get_secret_value()) if settings.webhook_key else None
     if sealer is not None:
-        duties["webhooks"] = Deliveries(made.database, sealer, settings.networks, cafile=settings.outgoing_cafile).run
+        duties["webhooks"] = Deliveries(
+            made.database, sealer, settings.networks, hosts=settings.hosts, cafile=settings.outgoing_cafile
+        ).run
     secrets = Secrets(settings.webhook_key.get_secret_value()) if settings.webhook_key else None
     if secrets is not None:
-        caller = Caller(secrets, settings.networks, cafile=settings.outgoing_cafile)
+        caller = Caller(secrets, settings.networks, hosts=settings.hosts, cafile=settings.outgoing_cafile)
         duties["external-checks"] = ExternalChecks(made.database, caller).run
     duties |= notifications(made.database, settings)
     return Parts(
@@ -79,7 +81,7 @@ def parts(made: Runtime, settings: Settings) -> Parts:
             "facts": Dashboard(made.database).run,
         },
         reconcile=restored.reconcile,
-        state={"webhook_sealer": sealer, "external_secrets": secrets},
+        state={"webhook_sealer": sealer, "external_secrets": secrets, "outgoing_hosts": settings.hosts},
     )
 
 

@@ -4,12 +4,13 @@ import ipaddress
 import re
 
 from assent_common import settings
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from assent_workflow.notifications.mail import Server
 from assent_workflow.notifications.reach import Reach
 from assent_workflow.notifications.rules import MAIL
 from assent_workflow.outgoing.addresses import Refused, parsed
+from assent_workflow.outgoing.hosts import Hosts
 
 
 class Settings(settings.Settings):
@@ -22,6 +23,11 @@ class Settings(settings.Settings):
         default="",
         description="Networks that are not public and that webhooks may reach all the same, CIDR,…; there http "
         "and every port are allowed, too",
+    )
+    outgoing_hosts: str = Field(
+        default="",
+        description="The only hosts that webhooks, external checks, chats and mail may be sent to, host,*.suffix,…, or "
+        "`none`; unless set any, as far as their addresses are public",
     )
     public_url: str | None = Field(
         default=None,
@@ -64,9 +70,11 @@ class Settings(settings.Settings):
 
     @field_validator("smtp_url")
     @classmethod
-    def _smtp(cls, url: SecretStr | None) -> SecretStr | None:
+    def _smtp(cls, url: SecretStr | None, told: ValidationInfo) -> SecretStr | None:
         if url is not None:
-            Server.of(url.get_secret_value(), None)
+            server = Server.of(url.get_secret_value(), None)
+            if not Hosts.of(told.data.get("outgoing_hosts", "")).allow(server.host):
+                raise ValueError(f"{server.host} is none of ASSENT_OUTGOING_HOSTS")
         return url
 
     @field_validator("public_url")
@@ -78,15 +86,26 @@ class Settings(settings.Settings):
 
     @field_validator("slack_channels")
     @classmethod
-    def _channels(cls, channels: dict[str, SecretStr]) -> dict[str, SecretStr]:
+    def _channels(cls, channels: dict[str, SecretStr], told: ValidationInfo) -> dict[str, SecretStr]:
+        hosts = Hosts.of(told.data.get("outgoing_hosts", ""))
         for name, url in channels.items():
             if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,62}", name):
                 raise ValueError("a channel's name is of small letters, digits, - and _")
             try:
-                parsed(url.get_secret_value())
+                parsed(url.get_secret_value(), hosts)
             except Refused as error:
                 raise ValueError(f"the URL of {name}: {error}") from error
         return channels
+
+    @property
+    def hosts(self) -> Hosts:
+        return Hosts.of(self.outgoing_hosts)
+
+    @field_validator("outgoing_hosts")
+    @classmethod
+    def _hosts(cls, listed: str) -> str:
+        Hosts.of(listed)
+        return listed
 
     @property
     def networks(self) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:

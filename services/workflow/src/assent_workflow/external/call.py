@@ -16,6 +16,7 @@ from assent_workflow.external.model import Answer
 from assent_workflow.external.secrets import Secrets
 from assent_workflow.outgoing import addresses
 from assent_workflow.outgoing.addresses import Network, Refused, Resolve
+from assent_workflow.outgoing.hosts import ANY, Hosts
 from assent_workflow.outgoing.post import tls
 from assent_workflow.webhooks.sign import signatures
 
@@ -49,11 +50,13 @@ class Caller:
         secrets: Secrets,
         allowed: Sequence[Network] = (),
         *,
+        hosts: Hosts = ANY,
         resolve: Resolve = addresses.resolve,
         cafile: str | None = None,
     ) -> None:
         self._secrets = secrets
         self._allowed = allowed
+        self._hosts = hosts
         self._resolve = resolve
         self._client = httpx.AsyncClient(
             follow_redirects=False,
@@ -75,7 +78,7 @@ class Caller:
         }
         try:
             async with asyncio.timeout(timeout_s):
-                target = await addresses.look(url, self._allowed, resolve=self._resolve)
+                target = await addresses.look(url, self._allowed, hosts=self._hosts, resolve=self._resolve)
                 sent = self._client.stream(
                     "POST",
                     target.url,

@@ -33,6 +33,6 @@ def mails(database: Database, settings: Settings) -> Worker:
 
 
 def chats(database: Database, settings: Settings) -> Worker:
-    poster = Poster(settings.networks, cafile=settings.outgoing_cafile)
+    poster = Poster(settings.networks, hosts=settings.hosts, cafile=settings.outgoing_cafile)
     chat = Chat(settings.slack_channels, poster)
     return Worker(database, store.SLACK, chat.send, channel="slack", at_once=CHATS_AT_ONCE)

@@ -1,4 +1,5 @@
-"""Where what goes out may lead: to what is public, and to what the operator allows; looked at before every request.
+"""Where what goes out may lead: to the hosts that the operator lists, where he does, and of these to what is public or
+in networks that he allows; looked at before every request.
 
 The name is resolved once, every address must be allowed, and the connection goes to one of those addresses: a name that
 means something else a moment later leads nowhere else.
@@ -11,6 +12,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 import httpx
+
+from assent_workflow.outgoing.hosts import ANY, Hosts
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -39,8 +42,8 @@ async def resolve(host: str, port: int) -> Sequence[str]:
     return [str(each[4][0]) for each in found]
 
 
-def parsed(text: str) -> httpx.URL:
-    """Raises Refused for what is no address of a web server."""
+def parsed(text: str, hosts: Hosts = ANY) -> httpx.URL:
+    """Raises Refused for what is no address of a web server, or of one that nothing may be sent to."""
     try:
         url = httpx.URL(text)
     except (httpx.InvalidURL, ValueError) as error:
@@ -49,12 +52,14 @@ def parsed(text: str) -> httpx.URL:
         raise Refused("it must begin with https://")
     if url.userinfo or url.fragment:
         raise Refused("it must hold neither credentials nor a fragment")
+    if not hosts.allow(url.raw_host.decode("ascii")):
+        raise Refused(f"{url.host} is none of the hosts that may be sent to (ASSENT_OUTGOING_HOSTS)")
     return url
 
 
-async def look(text: str, allowed: Sequence[Network] = (), *, resolve: Resolve = resolve) -> Target:
+async def look(text: str, allowed: Sequence[Network] = (), *, hosts: Hosts = ANY, resolve: Resolve = resolve) -> Target:
     """The checked place. Raises Refused where any of its addresses is one that it must not lead to."""
-    url = parsed(text)
+    url = parsed(text, hosts)
     port = url.port or (443 if url.scheme == "https" else 80)
     try:
         names = await resolve(url.host, port)

@@ -9,6 +9,7 @@ import httpx
 
 from assent_workflow.outgoing import addresses
 from assent_workflow.outgoing.addresses import Network, Refused, Resolve
+from assent_workflow.outgoing.hosts import ANY, Hosts
 from assent_workflow.outgoing.outcome import Outcome, of_answer
 
 DEADLINE_S = 15.0
@@ -20,9 +21,15 @@ class Poster:
     """Follows no redirect, shows nobody what was answered, and asks no proxy of the environment where to go."""
 
     def __init__(
-        self, allowed: Sequence[Network] = (), *, resolve: Resolve = addresses.resolve, cafile: str | None = None
+        self,
+        allowed: Sequence[Network] = (),
+        *,
+        hosts: Hosts = ANY,
+        resolve: Resolve = addresses.resolve,
+        cafile: str | None = None,
     ) -> None:
         self._allowed = allowed
+        self._hosts = hosts
         self._resolve = resolve
         # No connection is kept: it would serve another name.
         self._client = httpx.AsyncClient(
@@ -37,7 +44,7 @@ class Poster:
         """Within fifteen seconds. The certificate must be of the name, though the connection goes to an address."""
         try:
             async with asyncio.timeout(DEADLINE_S):
-                target = await addresses.look(url, self._allowed, resolve=self._resolve)
+                target = await addresses.look(url, self._allowed, hosts=self._hosts, resolve=self._resolve)
                 sent = self._client.stream(
                     "POST",
                     target.url,

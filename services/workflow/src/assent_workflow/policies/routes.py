@@ -16,6 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from assent_workflow import subjects
 from assent_workflow.findings.model import ASSENT
+from assent_workflow.outgoing.addresses import Refused, parsed
+from assent_workflow.outgoing.hosts import ANY, Hosts
 from assent_workflow.policies import store
 from assent_workflow.policies.model import About, Assessment, Policy
 from assent_workflow.policies.parse import PolicyInvalid, parse
@@ -107,6 +109,7 @@ async def create_policy(given: PolicyIn, request: Request, response: Response, w
     asks = any(check.external is not None for check in policy.checks)
     if asks and getattr(request.app.state, "external_secrets", None) is None:
         raise Conflict("external checks are signed, and this service has no key for it (ASSENT_WEBHOOK_KEY)")
+    _look(policy, getattr(request.app.state, "outgoing_hosts", ANY))
     database: Database = request.app.state.database
     async with database.transaction() as uow:
         expected = await store.next_version(await uow.sql(), policy.name)
@@ -207,6 +210,20 @@ def _parsed(text: str) -> Policy:
     except PolicyInvalid as error:
         faults = [FieldError(pointer="/text", code="policy_invalid", detail=str(fault)) for fault in error.faults]
         raise Invalid(str(error), errors=faults) from error
+
+
+def _look(policy: Policy, hosts: Hosts) -> None:
+    """Whether its external checks may be asked at all. Where they lead is looked at whenever one is."""
+    faults = []
+    for number, check in enumerate(policy.checks):
+        try:
+            if check.external is not None:
+                parsed(check.external.url, hosts)
+        except Refused as error:
+            detail = f"checks.{number}.external.url: {error}"
+            faults.append(FieldError(pointer="/text", code="url_refused", detail=detail))
+    if faults:
+        raise Invalid(faults[0].detail, errors=faults)
 
 
 def _out(policy: Policy, text: str, **members: Any) -> PolicyOut:

@@ -12,6 +12,7 @@ from cryptography.exceptions import InvalidTag
 
 from assent_workflow.outgoing import addresses
 from assent_workflow.outgoing.addresses import Network, Resolve
+from assent_workflow.outgoing.hosts import ANY, Hosts
 from assent_workflow.outgoing.outcome import Outcome
 from assent_workflow.outgoing.post import Poster
 from assent_workflow.outgoing.queue import Ended, Row, now_of
@@ -32,12 +33,13 @@ class Deliveries:
         sealer: Sealer,
         allowed: Sequence[Network] = (),
         *,
+        hosts: Hosts = ANY,
         resolve: Resolve = addresses.resolve,
         cafile: str | None = None,
     ) -> None:
         self._database = database
         self._sealer = sealer
-        self._poster = Poster(allowed, resolve=resolve, cafile=cafile)
+        self._poster = Poster(allowed, hosts=hosts, resolve=resolve, cafile=cafile)
         self._worker = Worker(
             *(database, store.QUEUE, self._send), channel="webhook", prepare=store.fan_out, after=self._after
         )

@@ -26,6 +26,7 @@ from fastapi import Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from assent_workflow.outgoing.addresses import Refused, parsed
+from assent_workflow.outgoing.hosts import ANY
 from assent_workflow.webhooks import store
 from assent_workflow.webhooks.disable import seen_to
 from assent_workflow.webhooks.sign import Sealer, new_secret
@@ -131,7 +132,7 @@ async def list_webhooks(request: Request, _: Admin, limit: Limit = 50, cursor: C
 async def create_webhook(given: WebhookIn, request: Request, response: Response, who: Admin) -> WebhookWithSecret:
     """It is told of what happens from now on. Its secret is in this answer and in no other."""
     sealer = _sealer(request)
-    _look(given.url)
+    _look(given.url, request)
     id_, secret = ids.new(), new_secret()
     database: Database = request.app.state.database
     async with database.transaction() as uow:
@@ -164,7 +165,7 @@ async def change_webhook(
     id: UUID, given: WebhookIn, request: Request, response: Response, who: Admin, if_match: IfMatch = None
 ) -> WebhookOut:
     """Also to enable one again that was disabled."""
-    _look(given.url)
+    _look(given.url, request)
     database: Database = request.app.state.database
     async with database.transaction() as uow:
         connection = await uow.sql()
@@ -259,10 +260,10 @@ def _sealer(request: Request) -> Sealer:
     return sealer
 
 
-def _look(url: str) -> None:
+def _look(url: str, request: Request) -> None:
     """As far as the text tells; where it leads is looked at whenever something is sent."""
     try:
-        parsed(url)
+        parsed(url, getattr(request.app.state, "outgoing_hosts", ANY))
     except Refused as error:
         raise Invalid(str(error), errors=[FieldError(pointer="/url", code="url_refused", detail=str(error))]) from error
 
