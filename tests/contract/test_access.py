@@ -9,7 +9,8 @@ from assent_common import migrations
 from assent_common.clock import FrozenClock, SystemClock
 from assent_common.database import Database
 from assent_common.http import app as http_app
-from assent_common.identity.roles import Role
+from assent_common.http.rates import Rates
+from assent_common.identity.roles import COSTLY, Role
 from assent_common.identity.sign_in import Demands
 from fastapi import FastAPI
 
@@ -25,6 +26,11 @@ APPROVERS = {
 }
 OPERATORS = {Role.ADMIN, Role.SERVICE}
 
+EXPENSIVE = {
+    "catalog-api": {"GET /v1/exports/model-versions", "GET /v1/exports/use-cases", "GET /v1/audit/export"},
+    "workflow": {"POST /v1/policies/simulate", "GET /v1/audit/export"},
+    "sagemaker-connector": {"GET /v1/audit/export"},
+}
 ALLOWED: dict[str, dict[str, frozenset[Role] | set[Role]]] = {
     "catalog-api": {
         "GET /v1/use-cases": ALL,
@@ -243,6 +249,29 @@ async def test_who_changes_something_must_have_signed_in_as_is_demanded_and_who_
     changing = {route for route, allowed in ALLOWED[name].items() if not route.startswith("GET ") and allowed != ALL}
     assert asked == changing
     assert len(asked) >= 3
+
+
+async def test_what_goes_through_whole_tables_takes_much_of_its_callers_quota(service: tuple[str, FastAPI]) -> None:
+    name, app = service
+    costly = []
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url="http://service", headers={"Last-Event-ID": "9"}
+    ) as http:
+        for route, allowed in ALLOWED[name].items():
+            # Whole again for each, and standing still.
+            app.state.rates = Rates(1000, lambda: 0.0)
+            method, path = route.split(" ")
+            path = path.replace("{id}", UNKNOWN)
+            for part in ("{urn}", "{key}", "{name}"):
+                path = path.replace(part, "unknown")
+            body: dict[str, str] | None = {} if method in {"POST", "PATCH", "PUT"} else None
+            headers = {"Authorization": f"Bearer {sorted(allowed)[0]}"}
+            answer = await http.request(method, path, json=body, headers=headers)
+            left = answer.headers["RateLimit"].split(";")[1]
+            assert left in ("r=999", f"r={1000 - COSTLY}"), route
+            if left != "r=999":
+                costly.append(route)
+    assert set(costly) == EXPENSIVE[name]
 
 
 async def test_nothing_but_health_metrics_and_the_docs_is_open(service: tuple[str, FastAPI]) -> None:

@@ -41,6 +41,19 @@ def test_who_asks_too_often_is_told_when_to_go_on() -> None:
     assert rates.take(somebody("ben")).remaining == 5, "one's haste is not another's"
 
 
+def test_what_costs_much_counts_as_much_and_never_more_than_there_is() -> None:
+    time = Time()
+    rates = Rates(600, time)
+    assert rates.take(somebody(), 300).remaining == 300
+    assert rates.take(somebody(), 300).remaining == 0
+    time.now += 10
+    with pytest.raises(TooManyRequests) as refused:
+        rates.take(somebody(), 300)
+    assert refused.value.headers["Retry-After"] == "20"
+    assert rates.take(somebody()).remaining == 99, "what is left is there for what costs less"
+    assert Rates(60, time).take(somebody(), 300).remaining == 0
+
+
 def test_a_quota_fills_to_a_minute_and_no_further() -> None:
     time = Time()
     rates = Rates(60, time)

@@ -15,7 +15,7 @@ from assent_common.events.audit import AuditCheckpoint
 from assent_common.http.app import router
 from assent_common.http.pages import CursorText, Limit, Page, page, read_cursor
 from assent_common.http.problems import Conflict, documented
-from assent_common.identity.roles import Reader
+from assent_common.identity.roles import CostlyReader, Reader
 from assent_common.signing import Signer
 
 routes = router(tags=["audit"])
@@ -105,7 +105,7 @@ async def get_audit_checkpoint(request: Request, _: Reader) -> AuditCheckpoint:
 )
 async def export_audit(
     request: Request,
-    _: Reader,
+    _: CostlyReader,
     up_to: Annotated[int | None, Query(ge=0, le=2**62, description="The last record's `seq`; all by default")] = None,
 ) -> StreamingResponse:
     """One record a line, in order. The SHA-256 of a line is the `previous` of the next: `sha256sum` is all it takes

@@ -1,4 +1,5 @@
-"""How often somebody may ask: so many requests a minute for each principal, in each process.
+"""How often somebody may ask: so many requests a minute for each principal, in each process. One that costs as much as
+hundreds of plain ones, as an export does, counts as hundreds.
 
 Said in every answer as `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers), so that a client can
 slow down before it is refused.
@@ -49,9 +50,10 @@ class Rates:
         self._now = now
         self._buckets: OrderedDict[tuple[str, str], _Bucket] = OrderedDict()
 
-    def take(self, who: Principal) -> Standing:
-        """Count one request. Raises TooManyRequests."""
+    def take(self, who: Principal, costs: int = 1) -> Standing:
+        """Count one request, as so many: a whole quota at the most. Raises TooManyRequests."""
         now = self._now()
+        costs = min(costs, self._quota)
         key = (who.issuer, who.subject)
         bucket = self._buckets.setdefault(key, _Bucket(self._quota, now))
         self._buckets.move_to_end(key)
@@ -60,11 +62,11 @@ class Rates:
         a_second = self._quota / WINDOW_S
         bucket.tokens = min(self._quota, bucket.tokens + (now - bucket.filled_at) * a_second)
         bucket.filled_at = now
-        allowed = bucket.tokens >= 1
+        allowed = bucket.tokens >= costs
         if allowed:
-            bucket.tokens -= 1
+            bucket.tokens -= costs
         standing = Standing(self._quota, int(bucket.tokens), math.ceil((self._quota - bucket.tokens) / a_second))
         if not allowed:
-            retry_after = {"Retry-After": str(math.ceil((1 - bucket.tokens) / a_second))}
+            retry_after = {"Retry-After": str(math.ceil((costs - bucket.tokens) / a_second))}
             raise TooManyRequests("more requests than allowed", headers=standing.headers | retry_after)
         return standing

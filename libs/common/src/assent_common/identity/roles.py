@@ -69,13 +69,18 @@ class Principal:
     signed_in_at: float | None = None
 
 
-def allow(*roles: Role, whose: Whose = Whose.ANYBODYS) -> Any:
+COSTLY = 300
+"""As many plain reads a request that goes through whole tables, or makes a service work for minutes, counts as."""
+
+
+def allow(*roles: Role, whose: Whose = Whose.ANYBODYS, costs: int = 1) -> Any:
     """The dependency of a route that these roles may call. Every route has one: `http.app.build` refuses others.
 
-    `whose` only tells what the route sees to by itself, where it has the thing before it.
+    `whose` only tells what the route sees to by itself, where it has the thing before it; `costs` is what a request
+    takes of its caller's quota.
     """
     allowed = frozenset(roles)
-    admit = admitting(allowed)
+    admit = admitting(allowed, costs)
 
     async def principal(
         request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
@@ -84,11 +89,12 @@ def allow(*roles: Role, whose: Whose = Whose.ANYBODYS) -> Any:
 
     principal.roles = allowed  # type: ignore[attr-defined]
     principal.whose = whose  # type: ignore[attr-defined]
+    principal.costs = costs  # type: ignore[attr-defined]
     principal.admit = admit  # type: ignore[attr-defined]
     return Depends(principal)
 
 
-def admitting(allowed: frozenset[Role]) -> Admit:
+def admitting(allowed: frozenset[Role], costs: int = 1) -> Admit:
     """Lets in who has one of these roles."""
 
     async def admit(request: Request, token: str | None) -> Principal:
@@ -101,7 +107,7 @@ def admitting(allowed: frozenset[Role]) -> Admit:
         if (demands := request.app.state.demands) is not None:
             # What everybody may do is to read and to ask, by whichever method.
             demands.check(who, changes=request.method not in ("GET", "HEAD") and allowed != EVERYBODY)
-        request.state.standing = request.app.state.rates.take(who)
+        request.state.standing = request.app.state.rates.take(who, costs)
         return who
 
     return admit
@@ -115,3 +121,6 @@ def bearer(authorization: str | None) -> str | None:
 
 Reader = Annotated[Principal, allow(*EVERYBODY)]
 """Anybody with a valid token and at least one role."""
+
+CostlyReader = Annotated[Principal, allow(*EVERYBODY, costs=COSTLY)]
+"""The same, of what costs much."""

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from assent_common.database import Database
 from assent_common.http.app import router
-from assent_common.identity.roles import Reader
+from assent_common.identity.roles import CostlyReader
 from fastapi import Query, Request
 from fastapi.responses import StreamingResponse
 
@@ -65,7 +65,7 @@ _STREAM = {200: {"content": {kind: {"schema": {"type": "string"}} for kind in ("
     responses=_STREAM,  # type: ignore[arg-type]
 )
 async def export_model_versions(
-    request: Request, _: Reader, selection: Asked, form: FormQuery = ExportForm.CSV
+    request: Request, _: CostlyReader, selection: Asked, form: FormQuery = ExportForm.CSV
 ) -> StreamingResponse:
     """All that the filters select, as of one moment, streamed. No cell of the CSV is a formula."""
     where = selection.where()
@@ -79,7 +79,7 @@ async def export_model_versions(
     response_class=StreamingResponse,
     responses=_STREAM,  # type: ignore[arg-type]
 )
-async def export_use_cases(request: Request, _: Reader, form: FormQuery = ExportForm.CSV) -> StreamingResponse:
+async def export_use_cases(request: Request, _: CostlyReader, form: FormQuery = ExportForm.CSV) -> StreamingResponse:
     """All of them with their facets, the oldest first."""
     return await _streamed(request, "use-cases", form, USE_CASES, "from use_cases u order by u.id")
 

@@ -9,7 +9,7 @@ from assent_common.events.model import UtcTime
 from assent_common.http.app import router
 from assent_common.http.pages import CursorText, Limit, Page, paged, read_cursor
 from assent_common.http.problems import FieldError, Invalid, NotFound, documented
-from assent_common.identity.roles import Reader
+from assent_common.identity.roles import CostlyReader, Reader
 from fastapi import Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -113,7 +113,7 @@ class PolicyDiff(BaseModel):
 
 @routes.post("/policies/simulate", summary="Try a policy on the past", responses=documented(Invalid))
 async def simulate_past(
-    trial: PastTrial, request: Request, _: Reader, limit: Limit = 50, cursor: CursorText = None
+    trial: PastTrial, request: Request, _: CostlyReader, limit: Limit = 50, cursor: CursorText = None
 ) -> Page[PastRound]:
     """On every round asked for in that time, the oldest first: by the content and the facts as they then were, and by
     what those said who were asked and whom it does not keep apart. Nothing is kept, nobody is asked."""
