@@ -45,14 +45,21 @@ def another_authority(tmp_path: Path) -> str:
     return str(certificates.authority(tmp_path).file)
 
 
-@pytest.mark.parametrize("at", ["encrypted", "guarded"])
+@pytest.mark.parametrize("at", ["encrypted", "guarded", "mutual"])
 async def test_what_is_told_over_tls_arrives(
     settings: Settings, guarded: Settings, secured_kafka: SecuredKafka, store: Database, at: str
 ) -> None:
     encrypted = guarded.model_copy(
         update={"kafka_bootstrap_servers": secured_kafka.encrypted, "kafka_security_protocol": "SSL"}
     )
-    secure = {"encrypted": encrypted, "guarded": guarded}[at]
+    mutual = encrypted.model_copy(
+        update={
+            "kafka_bootstrap_servers": secured_kafka.mutual,
+            "kafka_ssl_certfile": secured_kafka.certificate,
+            "kafka_ssl_keyfile": secured_kafka.key,
+        }
+    )
+    secure = {"encrypted": encrypted, "guarded": guarded, "mutual": mutual}[at]
     for number in range(20):
         await world.change(store, f"model-{number}")
     health = Health(SystemClock())
@@ -95,6 +102,10 @@ async def test_who_is_not_let_in_says_why_and_loses_nothing(
         "nobody, where one must log in": (
             {"kafka_security_protocol": "SSL"},
             ["does not log in first", f"{SETTINGS}, which is SSL"],
+        ),
+        "nobody, where one must show a certificate": (
+            {"kafka_security_protocol": "SSL", "kafka_bootstrap_servers": secured_kafka.mutual},
+            ["shows no certificate that it takes", "ASSENT_KAFKA_SSL_CERTFILE"],
         ),
         "somebody, where nobody logs in": (
             {"kafka_bootstrap_servers": secured_kafka.encrypted},
@@ -143,6 +154,7 @@ async def test_authorities_that_went_are_named(guarded: Settings, tmp_path: Path
         ({"kafka_sasl_mechanism": "GSSAPI"}, "kafka_sasl_mechanism"),
         ({"kafka_ssl_cafile": "/nowhere/ca.pem"}, "kafka_ssl_cafile"),
         ({"kafka_ssl_cafile": __file__}, "kafka_ssl_cafile"),
+        ({"kafka_ssl_certfile": __file__}, "kafka_ssl_certfile"),
         ({"kafka_security_protocol": "SASL_SSL", "kafka_sasl_password": "swordfish"}, "kafka_sasl_username"),
         ({"kafka_security_protocol": "SASL_SSL", "kafka_sasl_username": "swordfish"}, "kafka_sasl_password"),
     ],

@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -41,14 +41,34 @@ async def front(database_url: str, authority: Authority, tmp_path: Path) -> Asyn
     """The database's URL behind TLS for `localhost`: the embedded Postgres is built without it."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(_certificate(authority, "localhost", tmp_path / "server.pem"))
+    async with _behind(database_url, context, []) as url:
+        yield url
+
+
+@pytest.fixture
+async def demanding(database_url: str, authority: Authority, tmp_path: Path) -> AsyncIterator[tuple[str, list[str]]]:
+    """The same, for whoever shows a certificate of that authority; and the names of who did."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(_certificate(authority, "localhost", tmp_path / "server.pem"))
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(authority.file)
+    came: list[str] = []
+    async with _behind(database_url, context, came) as url:
+        yield url, came
+
+
+@asynccontextmanager
+async def _behind(database_url: str, context: ssl.SSLContext, came: list[str]) -> AsyncIterator[str]:
     behind = urlsplit(database_url)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError, asyncio.IncompleteReadError):
+        with suppress(OSError, asyncio.IncompleteReadError, ssl.SSLError):
             assert await reader.readexactly(8) == ASKS_FOR_TLS
             writer.write(b"S")
             await writer.drain()
             await writer.start_tls(context)
+            if shown := writer.get_extra_info("peercert"):
+                came.append(dict(part for parts in shown["subject"] for part in parts)["commonName"])
             upstream, downstream = await asyncio.open_connection(behind.hostname, behind.port)
             await asyncio.gather(_pipe(reader, downstream), _pipe(upstream, writer))
         writer.close()
@@ -68,6 +88,32 @@ async def test_it_is_spoken_to_once_it_has_shown_who_it_is(front: str, authority
 async def test_a_certificate_of_another_authority_is_none(front: str, another: Authority) -> None:
     refused = await _answers(f"{front}?sslmode=verify-full&sslrootcert={another.file}")
     assert "CERTIFICATE_VERIFY_FAILED" in repr(refused)
+
+
+async def test_a_server_that_asks_for_a_certificate_is_shown_the_one_of_now(
+    demanding: tuple[str, list[str]], authority: Authority, another: Authority, tmp_path: Path
+) -> None:
+    front, came = demanding
+    own = tmp_path / "own.pem"
+    _certificate(authority, "catalog-api", own)
+    for mode in ("verify-full", "verify-ca", "require"):
+        trusting = f"{front}?sslmode={mode}&sslrootcert={authority.file}"
+        assert await _answers(trusting) is not None, "it shows nothing"
+        assert await _answers(f"{trusting}&sslcert={own}&sslkey={own}") is None
+    assert came == ["catalog-api"] * 3
+    database = Database(
+        f"{front}?sslmode=verify-full&sslrootcert={authority.file}&sslcert={own}", service="tests", clock=SystemClock()
+    )
+    await database.ping()
+    _certificate(authority, "after", own)
+    await database.engine.dispose()
+    await database.ping()
+    assert came[3:] == ["catalog-api", "after"]
+    _certificate(another, "a-stranger", own)
+    await database.engine.dispose()
+    with pytest.raises(Exception, match=r"(?i)unknown.ca|closed|reset|lost"):
+        await database.ping()
+    await database.close()
 
 
 async def test_a_certificate_for_another_name_is_none(front: str, authority: Authority) -> None:

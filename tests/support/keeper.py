@@ -127,7 +127,8 @@ async def _postgres(folder: Path) -> AsyncIterator[Address]:
 async def _kafka(folder: Path) -> AsyncIterator[Address]:
     folder.mkdir(parents=True)  # noqa: ASYNC240 - nothing else runs here yet
     authority = certificates.authority(folder)
-    secured = Secured(certificates.of("localhost", authority, folder), *(secrets.token_hex(12) for _ in range(2)))
+    shown, client = (certificates.of(name, authority, folder) for name in ("localhost", "assent-tests"))
+    secured = Secured(shown, authority.file, *(secrets.token_hex(12) for _ in range(2)))
     kafka = Kafka(folder / "kafka", secured=secured)
     await kafka.start()
     try:
@@ -135,6 +136,9 @@ async def _kafka(folder: Path) -> AsyncIterator[Address]:
             "bootstrap_servers": kafka.bootstrap_servers,
             "encrypted": kafka.encrypted,
             "guarded": kafka.guarded,
+            "mutual": kafka.mutual,
+            "certificate": str(client.certificate),
+            "key": str(client.key),
             "authority": str(authority.file),
             "user": secured.user,
             "password": secured.password,

@@ -71,11 +71,14 @@ def kafka(pytestconfig: pytest.Config) -> str:
 
 
 class SecuredKafka(NamedTuple):
-    """The same Kafka, at the addresses where it speaks TLS, and where it lets in by SCRAM-SHA-512 besides."""
+    """The same Kafka, at the addresses where it speaks TLS, and where it lets in by SCRAM-SHA-512 or a certificate."""
 
     bootstrap_servers: str
     encrypted: str
     guarded: str
+    mutual: str
+    certificate: str
+    key: str
     authority: str
     user: str
     password: str

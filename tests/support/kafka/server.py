@@ -30,7 +30,7 @@ node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller_port}
 listeners=BROKER://127.0.0.1:{port},PROXIED://127.0.0.1:{proxied_port},CONTROLLER://127.0.0.1:{controller_port}{more}
 advertised.listeners=BROKER://127.0.0.1:{port},PROXIED://127.0.0.1:{advertised_port}{more}
-listener.security.protocol.map=BROKER:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT,ENCRYPTED:SSL,GUARDED:SASL_SSL
+listener.security.protocol.map=BROKER:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT,ENCRYPTED:SSL,GUARDED:SASL_SSL,MUTUAL:SSL
 inter.broker.listener.name=BROKER
 controller.listener.names=CONTROLLER
 log.dirs={logs}
@@ -49,6 +49,9 @@ SECURED = """
 ssl.keystore.type=PEM
 ssl.keystore.location={keystore}
 sasl.enabled.mechanisms={mechanism}
+listener.name.mutual.ssl.client.auth=required
+listener.name.mutual.ssl.truststore.type=PEM
+listener.name.mutual.ssl.truststore.location={authority}
 listener.name.guarded.scram-sha-512.sasl.jaas.config=\
     org.apache.kafka.common.security.scram.ScramLoginModule required;
 """
@@ -60,9 +63,10 @@ class KafkaFailed(Exception):
 
 @dataclass(frozen=True)
 class Secured:
-    """A certificate for `localhost`, and the one who is let in."""
+    """A certificate for `localhost`, whose authority vouches for clients, too, and the one who is let in."""
 
     certificate: Files
+    authority: Path
     user: str
     password: str
 
@@ -71,7 +75,8 @@ class Kafka:
     """Its address stays the same from one start to the next, and so does what it holds, until it is wiped.
 
     Who comes by `proxied_port` is told to go on by `advertised_port`: there a proxy of the test's own listens. One that
-    is `secured` listens at `encrypted` with TLS, and at `guarded` with TLS to whoever logs in.
+    is `secured` listens at `encrypted` with TLS, at `guarded` with TLS to whoever logs in, and at `mutual` to whoever
+    shows a certificate.
     """
 
     def __init__(self, folder: Path, advertised_port: int | None = None, secured: Secured | None = None) -> None:
@@ -83,7 +88,7 @@ class Kafka:
         self._secured = secured
         self._process: Process | None = None
         self.bootstrap_servers = f"127.0.0.1:{self._port}"
-        self.encrypted, self.guarded = f"localhost:{free_port()}", f"localhost:{free_port()}"
+        self.encrypted, self.guarded, self.mutual = (f"localhost:{free_port()}" for _ in range(3))
 
     async def start(self) -> None:
         """Returns once it serves metadata."""
@@ -151,7 +156,9 @@ class Kafka:
                 controller_port=self._controller_port,
                 logs=self._logs,
                 partitions=PARTITIONS,
-                more=f",ENCRYPTED://{self.encrypted},GUARDED://{self.guarded}" if self._secured else "",
+                more=f",ENCRYPTED://{self.encrypted},GUARDED://{self.guarded},MUTUAL://{self.mutual}"
+                if self._secured
+                else "",
             )
         )
         let_in = self._let_in(self._secured) if self._secured else ()
@@ -171,7 +178,7 @@ class Kafka:
         keystore = self._folder / "keystore.pem"
         keystore.write_text(secured.certificate.key.read_text() + secured.certificate.certificate.read_text())
         with self._properties.open("a") as properties:
-            properties.write(SECURED.format(keystore=keystore, mechanism=MECHANISM))
+            properties.write(SECURED.format(keystore=keystore, mechanism=MECHANISM, authority=secured.authority))
         return "--add-scram", f"{MECHANISM}=[name={secured.user},password={secured.password}]"
 
     async def _until_ready(self, process: Process) -> None:

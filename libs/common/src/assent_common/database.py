@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -53,7 +53,7 @@ class Database:
         self.settled.set()
         self.generation = 0
         """How often it was, when it was settled."""
-        reached, tls = _reached(url)
+        reached, tls, tls_anew = _reached(url)
         self.engine = create_async_engine(
             reached,
             pool_size=pool_size,
@@ -74,6 +74,8 @@ class Database:
                 },
             },
         )
+        if tls_anew is not None:
+            _look_at_certificates(self.engine, tls_anew)
         _ping_what_was_idle(self.engine)
         self._bare = Bare(self.engine)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False, autoflush=False)
@@ -115,18 +117,42 @@ def _limits(statement_s: int, idle_s: int) -> Mapping[str, str]:
     return {name: f"{seconds}s" for name, seconds in limits.items() if seconds}
 
 
-def _reached(url: str) -> tuple[URL, Mapping[str, Any]]:
-    """libpq's `sslmode` and `sslrootcert`, as every other client reads them, for a dialect that does not."""
+_LIBPQS = ("sslmode", "sslrootcert", "sslcert", "sslkey")
+
+
+def _reached(url: str) -> tuple[URL, Mapping[str, Any], Callable[[], ssl.SSLContext] | None]:
+    """libpq's `sslmode` and the files beside it, as every other client reads them, for a dialect that does not."""
     parsed = make_url(url)
-    mode, authority = parsed.query.get("sslmode"), parsed.query.get("sslrootcert")
-    plain = parsed.difference_update_query(["sslmode", "sslrootcert"])
-    if not isinstance(mode, str):
-        return plain, {}
-    if not mode.startswith("verify-"):
-        return plain, {"ssl": mode}
-    context = ssl.create_default_context(cafile=authority if isinstance(authority, str) else None)
-    context.check_hostname = mode == "verify-full"
-    return plain, {"ssl": context}
+    mode, authority, own, key = (_one(parsed.query.get(name)) for name in _LIBPQS)
+    plain = parsed.difference_update_query(_LIBPQS)
+    if mode is None:
+        return plain, {}, None
+    if not mode.startswith("verify-") and (own is None or mode != "require"):
+        return plain, {"ssl": mode}, None
+
+    def context() -> ssl.SSLContext:
+        made = ssl.create_default_context(cafile=authority)
+        made.check_hostname = mode == "verify-full"
+        if not mode.startswith("verify-"):
+            made.verify_mode = ssl.CERT_NONE
+        if own is not None:
+            # A key with a passphrase would have it asked for on the terminal.
+            made.load_cert_chain(own, key, password="")
+        return made
+
+    return plain, {"ssl": context()}, context
+
+
+def _one(value: str | tuple[str, ...] | None) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _look_at_certificates(engine: AsyncEngine, anew: Callable[[], ssl.SSLContext]) -> None:
+    """At each connection that is made, for files are replaced while a service runs."""
+
+    @event.listens_for(engine.sync_engine, "do_connect")
+    def look(_: object, __: object, ___: object, given: dict[str, Any]) -> None:
+        given["ssl"] = anew()
 
 
 def _ping_what_was_idle(engine: AsyncEngine) -> None:

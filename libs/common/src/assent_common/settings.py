@@ -23,6 +23,7 @@ class Settings(BaseSettings):
 
     database_url: SecretStr = Field(
         description="Postgres, e.g. postgresql://user:password@host:5432/catalog?sslmode=verify-full&sslrootcert=/ca.pem"
+        "; with &sslcert=/own.pem&sslkey=/own.key rather than a password where Postgres asks for a certificate"
     )
     database_owner_url: SecretStr | None = Field(
         default=None,
@@ -60,6 +61,13 @@ class Settings(BaseSettings):
     )
     kafka_ssl_cafile: str | None = Field(
         default=None, description="CA certificates (PEM) that the brokers' are held against, instead of the system's"
+    )
+    kafka_ssl_keyfile: str | None = Field(
+        default=None, description="The key (PEM) of ASSENT_KAFKA_SSL_CERTFILE, where that file has it not"
+    )
+    kafka_ssl_certfile: str | None = Field(
+        default=None,
+        description="The certificate (PEM) that is shown to brokers that ask for one, as who this service is",
     )
     kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
         default="PLAIN", description="PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"
@@ -221,12 +229,12 @@ class Settings(BaseSettings):
             signing.public_keys(document)
         return document
 
-    @field_validator("tls_certfile")
+    @field_validator("tls_certfile", "kafka_ssl_certfile")
     @classmethod
     def _shown(cls, file: str | None, told: ValidationInfo) -> str | None:
         if file is not None:
             try:
-                Certificate(file, told.data.get("tls_keyfile"))
+                Certificate(file, told.data.get((told.field_name or "").replace("certfile", "keyfile")))
             except OSError as error:
                 raise ValueError(f"cannot be shown with its key: {error!r}") from error
         return file

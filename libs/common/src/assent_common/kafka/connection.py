@@ -1,7 +1,6 @@
 """How any client of ours reaches the brokers."""
 
 import asyncio
-import ssl
 from collections.abc import Iterable
 from typing import Any
 
@@ -9,6 +8,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import IncompatibleBrokerVersion, KafkaError, TopicAlreadyExistsError
 
 from assent_common import telemetry
+from assent_common.kafka import tls
 from assent_common.kafka.disposal import close_admin, start
 from assent_common.kafka.reasons import why
 from assent_common.kafka.topics import Topic
@@ -27,16 +27,14 @@ class BrokerUnavailable(Exception):
 def options(settings: Settings, client: str) -> dict[str, Any]:
     """Keyword arguments that every aiokafka client takes: no client of ours is made without them.
 
-    The authorities are read anew for each client, so that a file that was replaced holds from the next one on.
+    Certificates are read anew for each client, so that a file that was replaced holds from the next one on.
     """
     user, password = settings.kafka_sasl_username, settings.kafka_sasl_password
     return {
         "bootstrap_servers": settings.kafka_bootstrap_servers,
         "client_id": client,
         "security_protocol": settings.kafka_security_protocol,
-        "ssl_context": ssl.create_default_context(cafile=settings.kafka_ssl_cafile)
-        if "SSL" in settings.kafka_security_protocol
-        else None,
+        "ssl_context": tls.context(settings) if "SSL" in settings.kafka_security_protocol else None,
         "sasl_mechanism": settings.kafka_sasl_mechanism,
         "sasl_plain_username": user.get_secret_value() if user else None,
         "sasl_plain_password": password.get_secret_value() if password else None,
@@ -54,7 +52,7 @@ async def ensure_topics(settings: Settings, topics: Iterable[Topic]) -> None:
     try:
         given = options(settings, "assent-admin")
     except OSError as error:
-        raise BrokerUnavailable(f"ASSENT_KAFKA_SSL_CAFILE cannot be read: {error!r}") from error
+        raise BrokerUnavailable(f"a file of ASSENT_KAFKA_SSL_CAFILE and those beside it: {error!r}") from error
     admin = AIOKafkaAdminClient(**given)
     try:
         async with asyncio.timeout(ANSWER_WITHIN_S):

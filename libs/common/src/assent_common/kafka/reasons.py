@@ -14,6 +14,7 @@ from aiokafka.errors import (
 )
 from aiokafka.protocol.metadata import MetadataRequest
 
+from assent_common.kafka import tls
 from assent_common.settings import Settings
 
 WITHIN_S = 3.0
@@ -35,10 +36,9 @@ async def why(settings: Settings, options: dict[str, object], error: BaseExcepti
 
 async def certificate_ends(settings: Settings, host: str, port: int) -> datetime | None:
     """Until when the certificate that this broker shows is good; None where it shows none that is."""
-    context = ssl.create_default_context(cafile=settings.kafka_ssl_cafile)
     try:
         async with asyncio.timeout(WITHIN_S):
-            _, writer = await asyncio.open_connection(host, port, ssl=context)
+            _, writer = await asyncio.open_connection(host, port, ssl=tls.context(settings))
     except (OSError, EOFError, TimeoutError):
         return None
     shown = writer.get_extra_info("peercert")
@@ -83,14 +83,16 @@ async def _refusal(settings: Settings, host: str, port: int, connecting: dict[st
 
 async def _of_silence(host: str, port: int, protocol: str, *, connected: bool) -> str | None:
     """A broker that is spoken to in another way than it listens to ends the connection without a word."""
-    tls = await _speaks_tls(host, port)
+    speaks = await _speaks_tls(host, port)
     see = f"see ASSENT_KAFKA_SECURITY_PROTOCOL, which is {protocol}"
-    if tls is True and "SSL" not in protocol:
+    if speaks is True and "SSL" not in protocol:
         return f"listens to TLS alone: {see}"
-    if tls is False and "SSL" in protocol:
+    if speaks is False and "SSL" in protocol:
         return f"speaks no TLS: {see}"
     if connected and "SASL" not in protocol:
         return f"ends the connection of whoever does not log in first: {see}"
+    if speaks is True and not connected:
+        return "ends the connection of whoever shows no certificate that it takes: see ASSENT_KAFKA_SSL_CERTFILE"
     return None
 
 
@@ -102,7 +104,10 @@ async def _speaks_tls(host: str, port: int) -> bool | None:
     try:
         async with asyncio.timeout(WITHIN_S):
             _, writer = await asyncio.open_connection(host, port, ssl=anybody)
-    except (ssl.SSLError, ConnectionResetError, EOFError):
+    except ssl.SSLError as error:
+        # Who refuses us in words of TLS speaks it.
+        return "ALERT" in (error.reason or "")
+    except (ConnectionResetError, EOFError):
         return False
     except (OSError, TimeoutError):
         return None
