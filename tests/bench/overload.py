@@ -8,9 +8,8 @@ others have to be told 429 or 503, with `Retry-After`.
 import argparse
 import asyncio
 import json
-import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -23,7 +22,7 @@ from assent_local.ports import free_port
 from tests.bench.catalog import Catalog
 from tests.bench.gate import filled, listens, process
 from tests.bench.http import ask
-from tests.bench.open_loop import in_turn, opened, when_due
+from tests.bench.open_loop import Requests, as_fast_as_can_be, in_turn, when_due
 from tests.bench.report import Row, Table, written_whole
 from tests.support.wait import until
 
@@ -38,8 +37,6 @@ CONNECTIONS = 1000
 REFUSALS = 24_000
 #: Where the principals' quota would answer first, nothing would be known of the service.
 TOKEN = "viewer"
-
-Requests = Callable[[], bytes]
 
 
 @dataclass
@@ -84,28 +81,16 @@ class Came:
 
 
 async def peak(port: int, requests: Requests, seconds: float) -> Came:
-    came, ends_at = Came(), time.perf_counter() + seconds
-
-    async def client() -> None:
-        stream = await asyncio.open_connection("127.0.0.1", port)
-        while (began := time.perf_counter()) < ends_at:
-            came.take(await ask(stream, requests()), time.perf_counter() - began)
-        stream[1].close()
-
-    began = time.perf_counter()
-    async with asyncio.TaskGroup() as tasks:
-        for _ in range(CLIENTS):
-            tasks.create_task(client())
-    came.seconds = time.perf_counter() - began
+    came = Came()
+    came.seconds = await as_fast_as_can_be(port, requests, came.take, connections=CLIENTS, seconds=seconds)
     return came
 
 
 async def flood(port: int, requests: Requests, rate: float, seconds: float, server: psutil.Process) -> Came:
-    """In time counts from when it was due. To open so many connections is no part of it."""
+    """In time counts from when it was due."""
     came = Came()
-    streams = await opened(port, CONNECTIONS)
     before = used_s(server)
-    came.seconds = await when_due(port, requests, came.take, streams, rate=rate, seconds=seconds)
+    came.seconds = await when_due(port, requests, came.take, connections=CONNECTIONS, rate=rate, seconds=seconds)
     came.cpu_s = used_s(server) - before
     return came
 

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import asyncpg
@@ -113,10 +113,9 @@ class Bare:
                 # It came at the moment at which we went away.
                 handed = waiter.result()
                 await self.keep(handed) if handed is not None else self._wake()
-            raise
-        finally:
-            with suppress(ValueError):
+            elif waiter in self._waiting:
                 self._waiting.remove(waiter)
+            raise
 
     async def _close(self, connection: AsyncConnection) -> None:
         try:

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import uvicorn
 import uvloop
-from fastapi import APIRouter
+from fastapi import APIRouter, FastAPI
 
 from assent_common import http_client, migrations, telemetry
 from assent_common.audit.checkpoints import Checkpoints
@@ -125,10 +125,10 @@ async def run(made: Runtime, parts: Parts, *, port: int) -> None:
         if not await _unless(stopping, standing.settle()):
             return
         certificate = _certificate(made.settings)
-        server = _server(made, parts, port, stopping, standing, certificate)
+        serving = _server(made, parts, port, stopping, standing, certificate)
         relay = Relay(made.settings, made.database, made.health, topics=parts.publishes)
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(_stop_server(server, stopping))
+            tasks.create_task(_stop_server(serving, stopping))
             duties = {"restored": standing.run, "relay": relay.run, **_witness(made), **parts.duties}
             if certificate is not None:
                 duties["certificate"] = certificate.run
@@ -136,7 +136,7 @@ async def run(made: Runtime, parts: Parts, *, port: int) -> None:
                 duties["token-renewal"] = made.service_token.run
             for name, duty in duties.items():
                 tasks.create_task(supervise(name, duty, stopping, made.health), name=name)
-            await server.serve()
+            await serving.serve()
             stopping.set()
     finally:
         await made.client.aclose()
@@ -226,19 +226,25 @@ def _server(
         demands=Demands.of(settings, made.clock),
     )
     app.state.stopping = stopping
-    config = uvicorn.Config(
-        app,
-        host=settings.host,
-        port=settings.port or port,
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=5,
-        server_header=False,
-        ssl_context_factory=(lambda *_: certificate.context) if certificate is not None else None,
-        lifespan="off",
-        http=Door,
+    return server(app, host=settings.host, port=settings.port or port, certificate=certificate)
+
+
+def server(app: FastAPI, *, host: str, port: int, certificate: Certificate | None = None) -> uvicorn.Server:
+    """How an app is served: whoever measures or tries it over HTTP serves it as the service does."""
+    return _QuietServer(
+        uvicorn.Config(
+            app,
+            host=host,
+            port=port,
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=5,
+            server_header=False,
+            ssl_context_factory=(lambda *_: certificate.context) if certificate is not None else None,
+            lifespan="off",
+            http=Door,
+        )
     )
-    return _QuietServer(config)
 
 
 class _QuietServer(uvicorn.Server):
@@ -249,6 +255,6 @@ class _QuietServer(uvicorn.Server):
         yield
 
 
-async def _stop_server(server: uvicorn.Server, stopping: asyncio.Event) -> None:
+async def _stop_server(serving: uvicorn.Server, stopping: asyncio.Event) -> None:
     await stopping.wait()
-    server.should_exit = True
+    serving.should_exit = True

@@ -175,7 +175,7 @@ class Settings(BaseSettings):
     requests_at_once: int = Field(
         default=200,
         ge=1,
-        description="How many requests a process answers at once, at most; fewer where they take longer than a second. "
+        description="How many requests a process answers at once, at most; fewer once more is asked than can be done. "
         "More are told 503 to come again",
     )
     request_within_s: float = Field(

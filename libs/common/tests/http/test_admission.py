@@ -4,7 +4,7 @@ import asyncio
 import json
 from typing import Any
 
-from assent_common.http.admission import FEWEST, SLOW_S, Admission
+from assent_common.http.admission import FEWEST, Admission
 from starlette.types import Message, Receive, Scope, Send
 
 FOREVER_S = 3600.0
@@ -126,9 +126,9 @@ async def test_a_stream_that_has_begun_counts_no_longer_and_is_not_given_up() ->
         assert (each.status, each.body) == (200, b"done")
 
 
-async def test_where_answers_are_slow_fewer_are_let_in_and_more_again_where_they_are_not() -> None:
+async def test_a_line_that_lasts_is_kept_short_until_it_was_empty() -> None:
     service = Service()
-    admission = Admission(service, at_once=200, within_s=FOREVER_S)
+    admission = Admission(service, at_once=200, within_s=FOREVER_S, lasts_s=0)
 
     async def let_in() -> int:
         service.may.clear()
@@ -141,18 +141,14 @@ async def test_where_answers_are_slow_fewer_are_let_in_and_more_again_where_they
             await each.task
         return inside
 
-    assert await let_in() == 200
-    for _ in range(200):
-        admission.answered(SLOW_S + 1)
-    assert await let_in() == FEWEST
-    for _ in range(200 * 200):
-        admission.answered(SLOW_S / 2)
-    assert await let_in() == 200
+    for _ in range(2):
+        # One is the first in line, and with him it begins.
+        assert await let_in() == FEWEST + 1
 
 
 async def test_a_burst_stands_in_line_and_all_of_it_is_answered() -> None:
     service = Service()
-    admission = Admission(service, at_once=200, within_s=FOREVER_S, slow_s=0)
+    admission = Admission(service, at_once=200, within_s=FOREVER_S, stands_s=0, lasts_s=FOREVER_S)
     callers = [Caller(admission) for _ in range(FEWEST + 20)]
     while admission.inside < len(callers):
         await asyncio.sleep(0)
@@ -169,7 +165,7 @@ async def test_a_burst_stands_in_line_and_all_of_it_is_answered() -> None:
 
 async def test_who_stood_in_line_for_too_long_is_told_to_come_again_once_others_are_turned_away() -> None:
     service = Service()
-    admission = Admission(service, at_once=FEWEST + 20, within_s=FOREVER_S, slow_s=0)
+    admission = Admission(service, at_once=FEWEST + 20, within_s=FOREVER_S, stands_s=0, lasts_s=FOREVER_S)
     callers = [Caller(admission) for _ in range(FEWEST + 20)]
     while admission.inside < len(callers):
         await asyncio.sleep(0)

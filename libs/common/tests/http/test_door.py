@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 HEADS = b"x-request-id: mine\r\nhost: here\r\n"
 
@@ -24,6 +24,16 @@ class Answer(NamedTuple):
     status: int
     headers: dict[str, str]
     body: bytes
+
+
+class Counted(Admission):
+    """Who comes to the app, whether it lets him in or not."""
+
+    came = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.came += 1
+        await super().__call__(scope, receive, send)
 
 
 class House:
@@ -38,6 +48,7 @@ class House:
         self.second = asyncio.Event()
         self.go_second = asyncio.Event()
         self.asked: list[str] = []
+        self.counted: Counted
         config = uvicorn.Config(self.app, port=0, http=Door, log_config=None, lifespan="off", server_header=False)
         self.server = uvicorn.Server(config)
 
@@ -62,8 +73,8 @@ class House:
         return sum(len(getattr(each, "pipeline", ())) for each in self.server.server_state.connections)
 
     def _admission(self, within: ASGIApp) -> Admission:
-        self.app.state.admission = made = Admission(within, at_once=1)
-        return made
+        self.app.state.admission = self.counted = Counted(within, at_once=1)
+        return self.counted
 
 
 class Line:
@@ -144,6 +155,22 @@ async def test_his_line_is_kept_whatever_he_sent_with_it(full: House) -> None:
     while (answer := await line.ask("POST /v1/gate", body=b"x" * 100_000)).status == 503:
         pass
     assert answer.body == b"/v1/gate 100000"
+
+
+async def test_of_many_who_come_at_once_no_more_are_let_in_than_there_is_room_for(house: House) -> None:
+    first = await house.connect()
+    await first.ask("GET /v1/gate")
+    lines = [await house.connect() for _ in range(20)]
+    house.go.clear()
+    # Before the server has a look at any of them.
+    for line in lines:
+        line.send("GET /slow")
+    await house.began.wait()
+    house.go.set()
+    statuses = [(await line.hear()).status for line in lines]
+    assert sorted(statuses) == [200] + [503] * 19
+    assert house.counted.came == 2, "the others are turned away at the door"
+    assert (await first.ask("GET /v1/gate")).status == 200
 
 
 async def test_who_wants_it_closed_has_it_closed(full: House) -> None:

@@ -1,10 +1,10 @@
 """Who is let in: so many requests at once, and each for so long. All others are told at once to come again.
 
-How many depends on how long they take: a number that is right for answers of a millisecond makes those of fifty wait
-for ten seconds. So it falls by a tenth with each answer that took longer than a second, and rises by one with each such
-number of answers that did not (as TCP finds out what a line can carry). Of those that are let in a few are worked on,
-and the others stand in line, which costs nothing. Once others are turned away nobody is worked on who stood there for
-longer than a second: he is told to come again, too, rather than answered when he no longer waits.
+Of those that are let in a few are worked on, and the others stand in line, so that in a burst all are answered. A line
+that was not empty for a second is no burst: more is asked than can be done, and whoever stands in a long line is only
+answered later, and at a greater cost, for all that belongs to him is cold by then. From then on it is kept short, until
+it was empty once (as the queues of routers are, by RFC 8289). Once others are turned away nobody is worked on who stood
+there for longer than a second: he is told to come again, too, rather than answered when he no longer waits.
 
 A service that takes more than it can do answers everybody too late, and so nobody. Whoever asks after its health is
 always let in: an overloaded process that is taken for a dead one is killed, and its load falls on the others.
@@ -17,14 +17,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from assent_common import metrics
 from assent_common.http import problems
-from assent_common.http.middleware import Refusal
+from assent_common.http.middleware import Headers, Refusal
 from assent_common.http.request_log import QUIET
 
 AT_ONCE = 200
 WITHIN_S = 30.0
-SLOW_S = 1.0
+#: How long one may stand in line, and how long a line may last until it is kept short.
+STANDS_S = 1.0
 FEWEST = 32
-"""Enough to keep the pool's connections busy, and for a burst to wait rather than to be refused."""
+"""Enough to keep the pool's connections busy."""
 
 
 class Admission:
@@ -37,22 +38,27 @@ class Admission:
         at_once: int = AT_ONCE,
         at_work: int = FEWEST,
         within_s: float = WITHIN_S,
-        slow_s: float = SLOW_S,
+        stands_s: float = STANDS_S,
+        lasts_s: float = STANDS_S,
     ) -> None:
         self._app = app
-        self._most = self._at_once = float(at_once)
-        self._fewest = float(min(at_once, FEWEST))
+        self._at_once = at_once
+        self._fewest = min(at_once, FEWEST)
         self._at_work = at_work
         self._within_s = within_s
-        self._slow_s = slow_s
+        self._stands_s = stands_s
+        self._lasts_s = lasts_s
         self._turned_away = metrics.HTTP_REFUSED.labels("overloaded")
         self._overloaded = Refusal(problems.Overloaded("as many as can be are being answered already"))
         self.too_slow = Refusal(problems.TooSlow(f"it was not answered within {within_s:g} s"))
         #: Requests that nothing was answered to yet. A stream is none of them once it has begun.
         self.inside = 0
+        #: Those whose tasks are made and have not begun: all that were read by one look at the connections.
+        self._coming = 0
         #: Those of them that are worked on, and the others, who came first in front.
         self._working = 0
         self._line: deque[_Visit] = deque()
+        self._line_since = 0.0
         self._turned_away_at = 0.0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -64,28 +70,39 @@ class Admission:
             await self._let_in(scope, receive, _Visit(self, scope, send, self._within_s))
 
     def is_closed_to(self, path: str) -> bool:
-        if self.inside < self._at_once or path in QUIET:
+        inside = self.inside + self._coming
+        if inside < self._fewest or path in QUIET:
             return False
-        self._turned_away_at = asyncio.get_running_loop().time()
+        now = asyncio.get_running_loop().time()
+        stands = bool(self._line) and now - self._line_since > self._lasts_s
+        if inside < self._at_once and not stands:
+            return False
+        self._turned_away_at = now
         return True
 
-    def turned_away(self, scope: Scope, *, keeps: bool) -> bytes:
+    def expect(self) -> None:
+        """One is let in at the door, and not inside before his task begins: else whoever comes by the same look at the
+        connections is let in with him, and sent away by the app, which costs twice as much."""
+        if not self._coming:
+            # Before the first of their tasks, and nobody comes to the door between the two.
+            asyncio.get_running_loop().call_soon(self._all_begin)
+        self._coming += 1
+
+    def turned_away(self, method: str, headers: Headers, *, keeps: bool) -> bytes:
         """What goes to him who is one too many, and whether his connection is kept."""
         self._turned_away.inc()
-        return self._overloaded.written(scope, keeps=keeps)
+        return self._overloaded.written(method, headers, keeps=keeps)
 
-    def answered(self, took_s: float) -> None:
-        """Learn from one answer how many may be inside."""
-        if took_s > self._slow_s:
-            self._at_once = max(self._fewest, self._at_once * 0.9)
-        else:
-            self._at_once = min(self._most, self._at_once + 1 / self._at_once)
+    def _all_begin(self) -> None:
+        self._coming = 0
 
     def begin(self, visit: "_Visit") -> bool:
         """Whether it may be worked on at once; else it stands in line now."""
         if self._working < self._at_work:
             self._working += 1
             return True
+        if not self._line:
+            self._line_since = visit.began_at
         self._line.append(visit)
         return False
 
@@ -93,7 +110,7 @@ class Admission:
         """One is done with. Whose turn it is, it stays the same number; nobody's, it is one fewer."""
         while self._line:
             visit = self._line.popleft()
-            stale = now - visit.began_at > self._slow_s and self._turned_away_at > visit.began_at
+            stale = now - visit.began_at > self._stands_s and self._turned_away_at > visit.began_at
             if visit.called(works=not stale) and not stale:
                 return
         self._working -= 1
@@ -167,10 +184,8 @@ class _Visit:
             self._is_inside = False
             self._alarm.cancel()
             self._admission.inside -= 1
-            now = self._loop.time()
-            self._admission.answered(now - self.began_at)
             if self._works:
-                self._admission.next_in_line(now)
+                self._admission.next_in_line(self._loop.time())
 
     def _give_up(self) -> None:
         """The caller is told at once: what hangs in a dead connection may not end for long, though it is cancelled."""

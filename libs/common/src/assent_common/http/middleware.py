@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable
 from functools import lru_cache
 from http import HTTPStatus
+from itertools import count
 
 from opentelemetry.trace import Span, SpanKind
 from prometheus_client import Counter, Histogram
@@ -30,7 +31,11 @@ HTTPS = (b"strict-transport-security", b"max-age=31536000")
 UNKEPT = (b"cache-control", b"no-store")
 _ID = re.compile(r"[A-Za-z0-9._-]{1,100}")
 _HOLE = "correlation-id-here"
+_NO_ROUTE = "unknown"
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+
+Headers = Iterable[tuple[bytes, bytes]]
+"""Lower-case names and values, as ASGI has them."""
 
 
 class Edge:
@@ -96,6 +101,8 @@ class Refusal:
 
     def __init__(self, problem: problems.Problem) -> None:
         answer = problems.answer(problem, _HOLE)
+        #: Numbered on: to make an id for each would be a third of the work.
+        self._id, self._numbers = ids.new(), count(1)
         self._status = answer.status_code
         self._before, self._after = bytes(answer.body).split(_HOLE.encode())
         kept = [header for header in answer.raw_headers if header[0] != b"content-length"]
@@ -104,25 +111,26 @@ class Refusal:
         self._head += b"".join(b"%s: %s\r\n" % header for header in self._headers)
 
     async def give(self, scope: Scope, send: Send) -> None:
-        correlation, body = self._for(scope)
+        correlation, body = self._for(scope["method"], scope["headers"])
         length = (b"content-length", b"%d" % len(body))
         headers = [*self._headers, length, (b"x-request-id", correlation)]
         await send({"type": "http.response.start", "status": self._status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
-    def written(self, scope: Scope, *, keeps: bool) -> bytes:
+    def written(self, method: str, headers: Headers, *, keeps: bool) -> bytes:
         """The same as it goes over the wire, by HTTP/1.1."""
-        correlation, body = self._for(scope)
+        correlation, body = self._for(method, headers)
         last = b"" if keeps else b"connection: close\r\n"
         return b"%sx-request-id: %s\r\n%scontent-length: %d\r\n\r\n%s" % (
             *(self._head, correlation, last, len(body)),
-            body if scope["method"] != "HEAD" else b"",
+            body if method != "HEAD" else b"",
         )
 
-    def _for(self, scope: Scope) -> tuple[bytes, bytes]:
-        given = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"x-request-id"), "")
-        correlation = (given if _ID.fullmatch(given) else str(ids.new())).encode()
-        _measure(scope, self._status, 0.0)
+    def _for(self, method: str, headers: Headers) -> tuple[bytes, bytes]:
+        given = next((value.decode("latin-1") for name, value in headers if name == b"x-request-id"), "")
+        correlation = (given if _ID.fullmatch(given) else f"{self._id}-{next(self._numbers)}").encode()
+        # Counted, but in no time to the answer: it would look the shorter the more are refused.
+        _measures(_method(method), _NO_ROUTE, self._status)[0].inc()
         return correlation, self._before + correlation + self._after
 
 
@@ -141,8 +149,7 @@ def _headers(scope: Scope, correlation: str) -> list[tuple[bytes, bytes]]:
 
 
 def _measure(scope: Scope, status: int, seconds: float) -> None:
-    method = scope["method"] if scope["method"] in _METHODS else "other"
-    requests, took = _measures(method, _route(scope), status)
+    requests, took = _measures(_method(scope["method"]), _route(scope), status)
     requests.inc()
     took.observe(seconds)
 
@@ -153,6 +160,10 @@ def _measures(method: str, route: str, status: int) -> tuple[Counter, Histogram]
     return metrics.HTTP_REQUESTS.labels(method, route, status), metrics.HTTP_SECONDS.labels(method, route)
 
 
+def _method(given: str) -> str:
+    return given if given in _METHODS else "other"
+
+
 def _route(scope: Scope) -> str:
     """The route's template, never the path: a metric must not grow with the catalogue."""
-    return getattr(scope.get("route"), "path", "unknown")
+    return getattr(scope.get("route"), "path", _NO_ROUTE)
