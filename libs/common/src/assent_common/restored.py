@@ -14,6 +14,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiokafka.errors import KafkaError
 
 from assent_common import metrics, telemetry
+from assent_common.actors import ASSENT
 from assent_common.database import Database, is_transient
 from assent_common.events import envelope
 from assent_common.events.envelope import CloudEvent, UnreadableEvent
@@ -253,7 +254,7 @@ class Standing:
                 return
             await self._reconcile(uow, late)
             details = {"told_late": len(late), "generation": number}
-            uow.audit("assent", "database.heard_late", self._database.service, details)
+            uow.audit(ASSENT, "database.heard_late", self._database.service, details)
         telemetry.logger().warning("database_heard_late", **details)
 
     async def _catch_up(self, found: Found, number: int) -> None:
@@ -271,7 +272,7 @@ class Standing:
                 again += await _tell_again(connection, topic, cared_for)
             await connection.execute(LET_GO)
             details = {"told_since": len(found.unknown), "told_again": again, "generation": number + 1}
-            uow.audit("assent", "database.restored", self._database.service, details)
+            uow.audit(ASSENT, "database.restored", self._database.service, details)
         telemetry.logger().warning("database_was_restored", **details)
 
 

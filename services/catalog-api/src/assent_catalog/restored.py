@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import asyncpg
+from assent_common.actors import ASSENT
 from assent_common.events.catalog import UseCaseChanged
 from assent_common.events.envelope import CloudEvent
 from assent_common.uow import UnitOfWork
@@ -57,4 +58,4 @@ async def _adopt(uow: UnitOfWork, connection: asyncpg.Connection, said: UseCaseC
         # After the backup was restored and before this was known, somebody else took the key: theirs stands.
         return
     details = {"of": said.modified_at.isoformat(), "by": said.modified_by}
-    uow.audit("assent", "use_case.recovered", said.key, details)
+    uow.audit(ASSENT, "use_case.recovered", said.key, details)

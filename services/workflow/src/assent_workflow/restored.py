@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 import asyncpg
+from assent_common.actors import ASSENT
 from assent_common.events.envelope import CloudEvent, UnreadableEvent
 from assent_common.events.governance import (
     CandidacyChanged,
@@ -26,7 +27,6 @@ from assent_workflow.candidacies.end import end
 from assent_workflow.candidacies.model import Matter, Trigger
 from assent_workflow.delegations import store as delegations
 
-ASSENT = "assent"
 LOST = "it was put forward after the backup that was restored: put it forward anew"
 KNOWN = """
 select e.id from unnest($1::uuid[]) as e(id)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+from assent_common.actors import ASSENT
 from assent_common.database import Database, is_transient
 from assent_common.events.governance import CandidacyStatus
 from assent_common.supervise import pause
@@ -14,7 +15,7 @@ from assent_workflow.candidacies import store as candidacies
 from assent_workflow.external import store
 from assent_workflow.external.call import Caller, NoAnswer
 from assent_workflow.external.model import Answer
-from assent_workflow.reviews.watch import ASSENT, go_on
+from assent_workflow.reviews.watch import go_on
 
 AT_ONCE = 10
 LOOK_EVERY_S = 1.0

@@ -8,10 +8,10 @@ from typing import Any
 from uuid import UUID
 
 from assent_common import ids
+from assent_common.actors import ASSENT
 
 from assent_workflow.findings.rules import BY_HAND, Found, Kind, Severity
 
-ASSENT = "assent"
 #: How long the owner has.
 DUE_IN: Mapping[Severity, timedelta] = {
     Severity.CRITICAL: timedelta(days=1),

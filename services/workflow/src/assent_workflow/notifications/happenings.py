@@ -10,8 +10,9 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from assent_common.actors import ASSENT
+
 PREFIX = "assent.governance."
-ASSENT = "assent"
 
 
 class Kind(StrEnum):

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Annotated, Any, NamedTuple
 
+from assent_common.actors import ASSENT
 from assent_common.database import Database
 from assent_common.events.catalog import Stage
 from assent_common.events.governance import CheckResult
@@ -15,7 +16,6 @@ from fastapi import Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from assent_workflow import subjects
-from assent_workflow.findings.model import ASSENT
 from assent_workflow.outgoing.addresses import Refused, parsed
 from assent_workflow.outgoing.hosts import ANY, Hosts
 from assent_workflow.policies import store

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from assent_common import telemetry
+from assent_common.actors import ASSENT
 from assent_common.content import Change as ContentChange
 from assent_common.content import diff
 from assent_common.events.envelope import CloudEvent
@@ -28,7 +29,6 @@ from assent_workflow.steps.accepted import accepted
 Causes = Mapping[str, CloudEvent]
 """Subject → the event that told of it."""
 
-ASSENT = "assent"
 """Who acts where nobody did: a source changed."""
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from assent_common import telemetry
+from assent_common.actors import ASSENT
 from assent_common.events.catalog import Proposal
 from assent_common.events.envelope import CloudEvent
 from assent_common.events.governance import CandidacyStatus
@@ -19,7 +20,6 @@ from assent_workflow.candidacies.submit import submit_locked
 from assent_workflow.policies import store as policies
 from assent_workflow.policies.select import NoOnePolicy, NoPolicy
 
-ASSENT = "assent"
 # Index: the primary key.
 PROPOSED = "select id, key, proposal from use_cases where id = any($1::uuid[]) order by id"
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from assent_common.actors import ASSENT
 from assent_common.events.governance import CandidacyStatus, TimerFired
 from assent_common.http.problems import Conflict
 from assent_common.kafka.topics import GOVERNANCE
@@ -23,7 +24,6 @@ from assent_workflow.notifications import digests
 from assent_workflow.timers import store
 from assent_workflow.timers.model import TimerKind
 
-ASSENT = "assent"
 SAID: Mapping[TimerKind, str] = {
     TimerKind.REMINDER: "task.reminded",
     TimerKind.DUE: "task.overdue",

@@ -2,13 +2,12 @@
 
 from uuid import UUID
 
+from assent_common.actors import ASSENT
 from assent_common.uow import UnitOfWork
 
 from assent_workflow.findings.look import settle_one
 from assent_workflow.findings.rules import Found, Kind, Severity
 from assent_workflow.webhooks import store
-
-ASSENT = "assent"
 
 
 async def disable(uow: UnitOfWork, webhook: UUID, reason: str) -> None:
