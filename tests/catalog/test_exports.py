@@ -19,6 +19,7 @@ async def rows(world: World, what: str = "model-versions", **params: Any) -> lis
     answer = await world.ask("GET", f"/v1/exports/{what}", params=params)
     assert answer.status_code == 200, answer.text
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    assert answer.headers["content-disposition"] == f'attachment; filename="{what}.csv"'
     return list(csv.DictReader(io.StringIO(answer.text, newline="")))
 
 

@@ -85,6 +85,16 @@ async def test_no_tls_is_spoken_that_is_older_than_1_2(tmp_path: Path) -> None:
             assert await _is_trusted(port, authority.file, version) is taken
 
 
+def test_no_cipher_is_offered_that_is_weak_or_without_forward_secrecy(tmp_path: Path) -> None:
+    files = certificates.of("localhost", certificates.authority(tmp_path), tmp_path)
+    ciphers = Certificate(str(files.certificate), str(files.key)).context.get_ciphers()
+    assert len(ciphers) >= 6
+    # Of TLS 1.3 the key exchange is not the cipher's to say, and always has it.
+    kept = {each["name"] for each in ciphers if each["protocol"] == "TLSv1.3" or each["kea"] == "kx-ecdhe"}
+    assert kept == {each["name"] for each in ciphers if each["aead"] and each["strength_bits"] >= 128}
+    assert len(kept) == len(ciphers)
+
+
 def test_what_cannot_be_shown_ends_a_service_when_it_starts(tmp_path: Path) -> None:
     authority = certificates.authority(tmp_path)
     one, other = (certificates.of(host, authority, tmp_path) for host in ("one", "other"))

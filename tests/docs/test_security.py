@@ -4,11 +4,13 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 from assent_catalog.settings import Settings as CatalogSettings
 from assent_common.settings import Settings
 from assent_sagemaker.settings import Settings as ConnectorSettings
 from assent_workflow.settings import Settings as WorkflowSettings
 
+from tests.docs import snippets
 from tests.docs.snippets import REPOSITORY
 
 PAGE = REPOSITORY / "docs/security/asvs.md"
@@ -66,6 +68,19 @@ def test_every_secret_among_the_settings_is_in_the_inventory() -> None:
     assert {name for name in named if f"`{name}`" not in inventory} == set()
 
 
+def test_the_rule_of_the_network_lets_out_nothing_that_it_does_not_name() -> None:
+    rule = yaml.safe_load(snippets.one("docs/how-to/limit-what-services-reach.md", "yaml", "kind: NetworkPolicy"))
+    spec = rule["spec"]
+    assert spec["policyTypes"] == ["Ingress", "Egress"]
+    assert len(spec["egress"]) >= 5
+    assert all(way["to"] and way["ports"] for way in spec["egress"])
+    assert all(way["from"] and way["ports"] for way in spec["ingress"])
+    ports = {port["port"] for way in spec["egress"] for port in way["ports"]}
+    # Postgres, Kafka, the connector, names, https, mail.
+    assert ports == {5432, 9092, 8083, 53, 443, 587}
+    assert "0.0.0.0/0" not in yaml.safe_dump(spec)
+
+
 def test_every_level_of_protection_says_all_that_is_asked_of_it() -> None:
     page = (PAGE.parent / "data.md").read_text()
     levels = re.findall(r"^\| \*\*(\w+)\*\* \|", page, re.MULTILINE)
@@ -83,7 +98,7 @@ def test_a_time_is_promised_for_every_severity() -> None:
     for severity in ("critical", "high", "medium", "low"):
         assert re.search(rf"^\| {severity}[^|]*\| \d+ days \| ", page, re.MULTILINE), severity
     links = re.findall(r"\]\(([^):]+)\)", page)
-    assert len(links) == 4
+    assert len(links) == 5
     assert [link for link in links if not (REPOSITORY / link).exists()] == []
 
 
