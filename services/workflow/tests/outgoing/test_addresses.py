@@ -1,11 +1,16 @@
 """A webhook leads to what is public and nowhere else, however its address is written."""
 
+import asyncio
 import ipaddress
 import socket
+import threading
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from assent_workflow.outgoing.addresses import Refused, look
+
+from tests.support.wait import until
 
 INWARD = [
     "127.0.0.1", "127.1", "127.0.1", "2130706433", "0x7f000001", "0x7f.0.0.1", "0177.0.0.1", "017700000001", "0",
@@ -69,3 +74,27 @@ async def test_what_the_operator_allows_may_be_reached_by_http_on_any_port_and_n
     for url in ("http://10.21.0.1:9000/", "http://93.184.215.14:9000/", "https://10.21.0.1/"):
         with pytest.raises(Refused):
             await look(url, allowed, resolve=literally)
+
+
+async def test_names_that_nobody_answers_for_keep_no_other_name_from_being_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    really, asked, nobody = socket.getaddrinfo, threading.Semaphore(0), threading.Event()
+
+    def getaddrinfo(host: str, port: int, **how: Any) -> Any:
+        if host.endswith(".internal"):
+            asked.release()
+            nobody.wait()
+            raise socket.gaierror("nobody said anything")
+        return really(host, port, **how)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    waiting = [asyncio.create_task(look(f"https://hooks-{number}.internal/")) for number in range(100)]
+    try:
+        await until(lambda: asked.acquire(blocking=False), within_s=60)
+        assert str((await look("https://93.184.215.14/")).url) == "https://93.184.215.14/"
+        assert not any(each.done() for each in waiting)
+    finally:
+        nobody.set()
+    ended = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [type(each) for each in ended] == [Refused] * 100

@@ -8,7 +8,9 @@ means something else a moment later leads nowhere else.
 import asyncio
 import ipaddress
 import socket
+import threading
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import httpx
@@ -38,8 +40,31 @@ class Target:
 
 
 async def resolve(host: str, port: int) -> Sequence[str]:
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [str(each[4][0]) for each in found]
+    """In a thread of its own: a loop has few for names, and one whose servers say nothing would keep others waiting."""
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[Sequence[str]] = loop.create_future()
+
+    def look_up() -> None:
+        found: Sequence[str] | OSError | UnicodeError
+        try:
+            found = [str(each[4][0]) for each in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+        except (OSError, UnicodeError) as error:
+            found = error
+        # Nobody may wait for it any more.
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(take, found)
+
+    def take(found: Sequence[str] | OSError | UnicodeError) -> None:
+        if answer.done():
+            return
+        if isinstance(found, OSError | UnicodeError):
+            answer.set_exception(found)
+        else:
+            answer.set_result(found)
+
+    # It ends with the process, whatever it waits for.
+    threading.Thread(target=look_up, name="resolve", daemon=True).start()
+    return await answer
 
 
 def parsed(text: str, hosts: Hosts = ANY) -> httpx.URL:
