@@ -12,6 +12,7 @@ from assent_workflow.settings import Settings
 
 from tests.support.receiver import Receiver, a_receiver
 from tests.support.smtp import Mailbox, a_mailbox
+from tests.workflow.one_look import NOTIFICATIONS, looks
 from tests.workflow.world import World
 
 
@@ -54,8 +55,7 @@ class Notified:
         await self.sent()
 
     async def sent(self) -> None:
-        while await self.mails.once() or await self.chats.once():
-            pass
+        await looks(self.world.database, NOTIFICATIONS, [self.mails.run, self.chats.run])
 
     async def log(self, **selection: str) -> list[dict[str, Any]]:
         answer = await self.world.ask("GET", "/v1/notifications", by="root", role="admin", params=selection)

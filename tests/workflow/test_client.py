@@ -16,6 +16,7 @@ from assent_workflow import main
 from rich.console import Console
 
 from tests.support.served import served
+from tests.workflow.one_look import one_look
 from tests.workflow.test_external_checks import answering, asking, governed
 from tests.workflow.world import World
 
@@ -95,7 +96,7 @@ async def test_the_command_line_says_attaches_shows_and_asks_again(
     async with governed(world) as receiver, served(world.app) as url:
         receiver.answers = [answering({"passed": False, "reason": "no report"})]
         review = (await world.put_forward(by="ada"))["review"]
-        await asking(world, "127.0.0.0/8").once()
+        await one_look(asking(world, "127.0.0.0/8").run)
         terminal, ada = Terminal(url), token(world, "ada", "data_scientist")
         out = terminal.out
 

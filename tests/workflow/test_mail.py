@@ -11,6 +11,7 @@ from tests.support import certificates
 from tests.support.certificates import Authority, Files
 from tests.support.smtp import Mailbox, a_mailbox
 from tests.workflow.notified import Notified, settings_for
+from tests.workflow.one_look import one_look
 
 PASSWORD = "s3cret: @/"
 QUOTED = "s3cret%3A%20%40%2F"
@@ -33,7 +34,7 @@ class Sending:
         settings = settings_for(
             self.database_url, mailbox, self.notified.chat, smtp_url=url, mail_from=None, outgoing_cafile=cafile
         )
-        await duties.mails(self.notified.world.database, settings).once()
+        await one_look(duties.mails(self.notified.world.database, settings).run)
         [row] = await self.notified.log()
         return row
 

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from tests.support.wait import until
 from tests.workflow.notified import Notified, settings_for
+from tests.workflow.one_look import NOTIFICATIONS, looks
 from tests.workflow.outgoing_process import a_process
 from tests.workflow.world import World, a_deployment
 
@@ -104,8 +105,7 @@ async def test_writers_and_senders_at_once_tell_each_thing_once(notified: Notifi
     while any(await asyncio.gather(*(writer.once() for writer in writers))):
         pass
     senders = [duties.mails(world.database, notified.settings) for _ in range(3)]
-    while any(await asyncio.gather(*(sender.once() for sender in senders))):
-        pass
+    await looks(world.database, NOTIFICATIONS, [sender.run for sender in senders])
     assert len(notified.mailbox.got) == 20
     assert len(set(notified.mailbox.ids())) == 20
     assert {each["attempts"] for each in await notified.log()} == {1}

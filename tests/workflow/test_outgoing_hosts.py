@@ -9,7 +9,7 @@ from assent_workflow.outgoing.hosts import Hosts
 from assent_workflow.webhooks.deliver import Deliveries
 
 from tests.support.receiver import a_receiver
-from tests.workflow.test_external_checks import SECRETS, check_of, governed
+from tests.workflow.test_external_checks import SECRETS, asked, check_of, governed
 from tests.workflow.test_policy_language import LEGAL
 from tests.workflow.test_webhooks import LOOPBACK, SEALER, create, drained, log, ping
 from tests.workflow.world import World
@@ -54,7 +54,7 @@ async def test_a_policy_that_asks_another_is_refused_and_one_of_before_asks_nobo
         world.app.state.outgoing_hosts = LISTED
         candidacy = await world.put_forward()
         networks = [ipaddress.ip_network("127.0.0.0/8")]
-        assert await ExternalChecks(world.database, Caller(SECRETS, networks, hosts=LISTED)).once() == 1
+        assert await asked(world, ExternalChecks(world.database, Caller(SECRETS, networks, hosts=LISTED))) == 1
         assert receiver.got == []
         check = await check_of(world, candidacy)
         assert (check["passed"], check["pending"]) == (False, True)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from assent_workflow.outgoing import post
+from assent_workflow.outgoing.places import Room
 from assent_workflow.outgoing.queue import RETRIES_S
 from assent_workflow.webhooks import store
 from assent_workflow.webhooks.deliver import Deliveries
@@ -20,6 +21,7 @@ from standardwebhooks.webhooks import Webhook
 from tests.support import certificates
 from tests.support.receiver import Receiver, a_receiver
 from tests.support.wait import until
+from tests.workflow.one_look import DELIVERIES, looks
 from tests.workflow.outgoing_process import a_process
 from tests.workflow.world import World
 
@@ -52,8 +54,7 @@ async def ping(world: World, webhook: dict[str, Any]) -> None:
 
 
 async def drained(world: World, deliveries: Deliveries) -> None:
-    while await deliveries.once():
-        pass
+    await looks(world.database, DELIVERIES, [deliveries.run])
 
 
 async def make_due(world: World) -> None:
@@ -202,7 +203,7 @@ async def test_a_worker_that_dies_over_a_delivery_leaves_it_to_another(
     async with world.database.transaction() as uow:
         await store.fan_out(uow)
     async with world.database.connection() as connection:
-        assert len(await store.QUEUE.claim(connection, 10)) == 5
+        assert len(await store.QUEUE.claim(connection, Room(10, 10, {}, ()))) == 5
     await drained(world, deliveries)
     assert receiver.got == []
     await make_due(world)

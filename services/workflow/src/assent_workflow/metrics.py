@@ -22,6 +22,13 @@ OUTGOING = Counter(
     "webhook's deliveries, say why.",
     ["channel", "outcome"],
 )
+OUTGOING_SLOW = Gauge(
+    "assent_workflow_outgoing_slow_receivers",
+    "Receivers, of those tried within a day, that did not answer within a second, by channel (`slack`, `webhook`, "
+    "`check`): what goes to them waits for them, and for no other. Of webhooks `GET /v1/webhooks/{id}/deliveries` says "
+    "who it is.",
+    ["channel"],
+)
 TASKS_WAITING = Gauge("assent_workflow_tasks_waiting", "Tasks that wait for a decision.", ["stage", "role"])
 TASKS_OVERDUE = Gauge(
     "assent_workflow_tasks_overdue", "Of those, past their due time. Rising: talk to the role.", ["stage", "role"]

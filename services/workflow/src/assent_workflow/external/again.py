@@ -22,8 +22,8 @@ async def ask_again(uow: UnitOfWork, review: UUID, name: str, *, by: Principal) 
     again, not to say what it said. Until it has, the check is not passed.
     """
     connection = await uow.sql()
-    asked = await store.lock(connection, review, name)
     joined = await join(uow, review, by=by)
+    asked = await store.lock(connection, review, name)
     before = asked.get(joined.round.review.content_hash)
     if before is None:
         raise NotFound(f"the review {review} asks no other system of {name!r}")

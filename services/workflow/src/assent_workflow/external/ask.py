@@ -1,27 +1,24 @@
 """The duty that asks other systems, and what follows from their answers. Nothing is held while one thinks."""
 
 import asyncio
-from collections.abc import Mapping
 from typing import Any
 
 from assent_common.actors import ASSENT
-from assent_common.database import Database, is_transient
+from assent_common.database import Database
 from assent_common.events.governance import CandidacyStatus
-from assent_common.supervise import pause
 from assent_common.uow import UnitOfWork
 
 from assent_workflow import metrics, subjects
 from assent_workflow.candidacies import store as candidacies
+from assent_workflow.candidacies.model import Matter
 from assent_workflow.external import store
 from assent_workflow.external.call import Caller, NoAnswer
 from assent_workflow.external.model import Answer
+from assent_workflow.outgoing.places import Places, Room, Row
 from assent_workflow.reviews.watch import go_on
 
 AT_ONCE = 10
-LOOK_EVERY_S = 1.0
 TYPE = "assent.check.requested.v1"
-
-Row = Mapping[str, Any]
 
 
 class ExternalChecks:
@@ -32,39 +29,46 @@ class ExternalChecks:
         self._caller = caller
 
     async def run(self, stopping: asyncio.Event) -> None:
-        while not stopping.is_set():
-            try:
-                busy = await self.once()
-            except Exception as error:
-                if not is_transient(error):
-                    raise
-                busy = 0
-            if not busy:
-                await pause(stopping, LOOK_EVERY_S)
+        """A system that does not answer is in no other's way. Told to stop before it began, it looks once."""
+        places = Places(self._due, self._one, _system, channel="check", at_once=AT_ONCE)
+        await places.run(stopping)
 
-    async def once(self) -> int:
-        """Ask some of what is due; how many."""
+    async def _due(self, room: Room) -> list[Row]:
         async with self._database.connection() as connection:
-            due = await store.claim(connection, AT_ONCE)
-        await asyncio.gather(*(self._one(row) for row in due))
-        return len(due)
+            return await store.claim(connection, room)
 
-    async def _one(self, row: Row) -> None:
+    async def _one(self, row: Row) -> bool:
+        """True where it was answered."""
         answer = await self._caller.ask(
             str(row["id"]), row["url"], _question(row), timeout_s=row["timeout_s"], at=row["now"]
         )
         async with self._database.transaction() as uow:
+            # The candidacy before the answer: who holds it may have to wait for the answers of others.
+            candidacy = await _hold(uow, row)
             if isinstance(answer, NoAnswer):
                 metrics.EXTERNAL_CHECKS.labels("unknown").inc()
                 # Also told: who reads the review sees why it is not known.
                 await store.failed(await uow.sql(), row, answer.status, answer.why)
-                await _follow(uow, row)
+                await _follow(uow, row, candidacy)
             else:
                 metrics.EXTERNAL_CHECKS.labels("passed" if answer.passed else "failed").inc()
-                await _take(uow, row, answer)
+                await _take(uow, row, candidacy, answer)
+        return isinstance(answer, Answer)
 
 
-async def _take(uow: UnitOfWork, row: Row, answer: Answer) -> None:
+def _system(row: Row) -> str:
+    url: str = row["url"]
+    return url
+
+
+async def _hold(uow: UnitOfWork, row: Row) -> Matter:
+    connection = await uow.sql()
+    await subjects.hold(connection, row["candidacy"])
+    [candidacy] = await candidacies.lock(connection, [row["candidacy"]])
+    return candidacy
+
+
+async def _take(uow: UnitOfWork, row: Row, candidacy: Matter, answer: Answer) -> None:
     if not await store.answered(await uow.sql(), row, answer):
         return
     details = {
@@ -78,16 +82,13 @@ async def _take(uow: UnitOfWork, row: Row, answer: Answer) -> None:
         "digest": answer.digest,
     }
     uow.audit(ASSENT, "check.answered", str(row["candidacy"]), details)
-    await _follow(uow, row)
+    await _follow(uow, row, candidacy)
 
 
-async def _follow(uow: UnitOfWork, row: Row) -> None:
+async def _follow(uow: UnitOfWork, row: Row, candidacy: Matter) -> None:
     """Look at the round again, if it is still the one that asked."""
-    connection = await uow.sql()
-    await subjects.hold(connection, row["candidacy"])
-    [candidacy] = await candidacies.lock(connection, [row["candidacy"]])
     if candidacy.status is CandidacyStatus.UNDER_REVIEW and candidacy.review == row["review"]:
-        await go_on(uow, candidacy, await subjects.subject_of(connection, candidacy))
+        await go_on(uow, candidacy, await subjects.subject_of(await uow.sql(), candidacy))
 
 
 def _question(row: Row) -> dict[str, Any]:

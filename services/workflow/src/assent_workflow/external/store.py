@@ -9,6 +9,7 @@ import orjson
 from assent_common import ids
 
 from assent_workflow.external.model import Answer
+from assent_workflow.outgoing.places import Room
 from assent_workflow.policies.model import Policy
 from assent_workflow.reviews.round import Review
 
@@ -28,16 +29,23 @@ select id, $2, $3, name, url, timeout_s, $7, $8, now()
   from unnest($1::uuid[], $4::text[], $5::text[], $6::float8[]) as e(id, name, url, timeout_s)
 on conflict (review, name, content_hash) do nothing
 """
-# What a round that ended, or moved on, does not wait for any more is not asked. Index: external_checks_waiting.
+# What a round that ended, or moved on, does not wait for any more is not asked. First of those who have the fewest
+# questions before them. Index: external_checks_waiting.
 CLAIM = """
+with due as (
+    select w.id, coalesce(u.under_way, 0) + row_number() over (partition by w.url order by w.next_try_at) as nth
+      from external_checks w join reviews o on o.id = w.review
+      left join unnest($3::text[], $4::int[]) as u(url, under_way) on u.url = w.url
+     where w.answered_at is null and w.next_try_at <= now() and o.status = 'open' and o.content_hash = w.content_hash
+       and (w.url = any($5::text[])) = $6
+)
 update external_checks e
    set attempts = e.attempts + 1, next_try_at = now() + make_interval(secs => $2)
   from reviews r join candidacies c on c.id = r.candidacy
  where r.id = e.review
-   and e.id in (select w.id from external_checks w join reviews o on o.id = w.review
-                 where w.answered_at is null and w.next_try_at <= now()
-                   and o.status = 'open' and o.content_hash = w.content_hash
-                 order by w.next_try_at limit $1 for update of w skip locked)
+   and e.id in (select w.id from external_checks w join due using (id)
+                 where w.answered_at is null and w.next_try_at <= now() and due.nth <= $7
+                 order by due.nth, w.next_try_at limit $1 for update of w skip locked)
 returning e.*, r.policy, r.content, c.use_case, c.model_version, c.step_to, now() as now
 """
 # Only by the attempt that it was claimed for.
@@ -83,8 +91,11 @@ async def ask(connection: asyncpg.Connection, policy: Policy, review: Review, at
     )
 
 
-async def claim(connection: asyncpg.Connection, most: int) -> list[Mapping[str, Any]]:
-    return list(await connection.fetch(CLAIM, most, HELD_S))
+async def claim(connection: asyncpg.Connection, room: Room) -> list[Mapping[str, Any]]:
+    """What is due, held for a minute: whoever dies over one leaves it to another. `now` is the database's."""
+    under_way = (list(room.under_way), list(room.under_way.values()))
+    values = (room.most, HELD_S, *under_way, list(room.slow), room.aside, room.each)
+    return list(await connection.fetch(CLAIM, *values))
 
 
 async def answered(connection: asyncpg.Connection, row: Mapping[str, Any], answer: Answer) -> bool:
@@ -102,7 +113,7 @@ async def failed(connection: asyncpg.Connection, row: Mapping[str, Any], status:
 
 
 async def lock(connection: asyncpg.Connection, review: UUID, name: str) -> dict[str, Mapping[str, Any]]:
-    """By the content that was asked about. Who takes an answer holds it first, too, and then the candidacy."""
+    """By the content that was asked about. For who holds the candidacy, as who takes an answer does before."""
     return {row["content_hash"]: row for row in await connection.fetch(LOCK, review, name)}
 
 

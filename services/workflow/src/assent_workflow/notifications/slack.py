@@ -7,8 +7,9 @@ import orjson
 from pydantic import SecretStr
 
 from assent_workflow.outgoing.outcome import Outcome
+from assent_workflow.outgoing.places import Row
 from assent_workflow.outgoing.post import Poster
-from assent_workflow.outgoing.queue import Row, now_of
+from assent_workflow.outgoing.queue import now_of
 
 #: It will answer the same to the same: the payload or the channel is not what it takes.
 FOR_GOOD = frozenset({400, 403, 404, 410})

@@ -18,7 +18,7 @@ from assent_workflow.notifications.rules import Rules
 from assent_workflow.outgoing.queue import Queue
 
 MAIL = Queue("notifications", "channel = 'mail'")
-SLACK = Queue("notifications", "channel = 'slack'")
+SLACK = Queue("notifications", "channel = 'slack'", receiver="address")
 ANY = Queue("notifications")
 
 DEFAULT = files("assent_workflow.notifications").joinpath("default.yaml").read_text(encoding="utf-8")

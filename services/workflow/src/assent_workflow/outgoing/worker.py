@@ -3,15 +3,13 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from assent_common.database import Database, is_transient
-from assent_common.supervise import either
+from assent_common.database import Database
 from assent_common.uow import UnitOfWork
 
 from assent_workflow import metrics
 from assent_workflow.outgoing.outcome import Outcome
-from assent_workflow.outgoing.queue import Ended, Queue, Row
-
-LOOK_EVERY_S = 1.0
+from assent_workflow.outgoing.places import Places, Room, Row
+from assent_workflow.outgoing.queue import Ended, Queue
 
 Prepare = Callable[[UnitOfWork], Awaitable[int]]
 Send = Callable[[Row], Awaitable[Outcome]]
@@ -45,67 +43,27 @@ class Worker:
         self._at_once = at_once
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Who takes long, or does not answer, has one of the places as long as that: the others go on beside it."""
-        sending: set[asyncio.Task[None]] = set()
-        try:
-            while not stopping.is_set():
-                more = False
-                try:
-                    _forget_ended(sending)
-                    more = await self._begin(sending)
-                except Exception as error:
-                    if not is_transient(error):
-                        raise
-                await self._rest(sending, stopping, refill=more)
-            # What was sent is put on record, if that is soon: the service does not wait for long.
-            await asyncio.gather(*sending, return_exceptions=True)
-        finally:
-            for task in sending:
-                task.cancel()
-            await asyncio.gather(*sending, return_exceptions=True)
+        """Who does not answer is in nobody's way. Told to stop before it began, it looks once."""
+        places = Places(
+            *(self._due, self._one, self._queue.receiver_of),
+            channel=self._channel,
+            at_once=self._at_once,
+            prepare=self._make if self._prepare is not None else None,
+            together=self._queue.is_of_one,
+        )
+        await places.run(stopping)
 
-    async def once(self) -> bool:
-        """Make what is to be sent, and try some of what is due. True if there may be more."""
-        made, due = await self._next(self._at_once)
-        await asyncio.gather(*(self._one(row) for row in due))
-        return bool(made or due)
+    async def _make(self) -> None:
+        assert self._prepare is not None
+        async with self._database.transaction() as uow:
+            await self._prepare(uow)
 
-    async def _begin(self, sending: set[asyncio.Task[None]]) -> bool:
-        """True if there may be more than there is a place for."""
-        free = self._at_once - len(sending)
-        _, due = await self._next(free)
-        sending.update(asyncio.create_task(self._one(row)) for row in due)
-        return len(due) == free
-
-    async def _next(self, most: int) -> tuple[int, list[Row]]:
-        """How much was made, and so many of what is due."""
-        made = 0
-        if self._prepare is not None:
-            async with self._database.transaction() as uow:
-                made = await self._prepare(uow)
-        if not most:
-            return made, []
+    async def _due(self, room: Room) -> list[Row]:
         async with self._database.connection() as connection:
-            return made, await self._queue.claim(connection, most)
+            return await self._queue.claim(connection, room)
 
-    async def _rest(self, sending: set[asyncio.Task[None]], stopping: asyncio.Event, *, refill: bool) -> None:
-        """For a second; if there is more to send, until half of the places are free: each look costs statements."""
-        freed = asyncio.Event()
-
-        def ended(_: asyncio.Task[None]) -> None:
-            if sum(not task.done() for task in sending) * 2 <= self._at_once:
-                freed.set()
-
-        if refill:
-            for task in sending:
-                task.add_done_callback(ended)
-        try:
-            await either(freed, stopping, within_s=LOOK_EVERY_S)
-        finally:
-            for task in sending:
-                task.remove_done_callback(ended)
-
-    async def _one(self, row: Row) -> None:
+    async def _one(self, row: Row) -> bool:
+        """True where it was taken."""
         outcome = await self._send(row)
         async with self._database.connection() as connection:
             ended = await self._queue.ended(connection, row, outcome)
@@ -115,10 +73,4 @@ class Worker:
         if ended is not None and self._after is not None:
             async with self._database.transaction() as uow:
                 await self._after(uow, row, outcome, ended)
-
-
-def _forget_ended(sending: set[asyncio.Task[None]]) -> None:
-    """Raises what one of them did."""
-    for task in [task for task in sending if task.done()]:
-        sending.remove(task)
-        task.result()
+        return outcome.taken

@@ -14,8 +14,9 @@ from assent_workflow.outgoing import addresses
 from assent_workflow.outgoing.addresses import Network, Resolve
 from assent_workflow.outgoing.hosts import ANY, Hosts
 from assent_workflow.outgoing.outcome import Outcome
+from assent_workflow.outgoing.places import Row
 from assent_workflow.outgoing.post import Poster
-from assent_workflow.outgoing.queue import Ended, Row, now_of
+from assent_workflow.outgoing.queue import Ended, now_of
 from assent_workflow.outgoing.worker import Worker
 from assent_workflow.webhooks import store
 from assent_workflow.webhooks.disable import disable
@@ -46,10 +47,6 @@ class Deliveries:
 
     async def run(self, stopping: asyncio.Event) -> None:
         await self._worker.run(stopping)
-
-    async def once(self) -> bool:
-        """Write what is to be delivered, and try some of what is due. True if there may be more."""
-        return await self._worker.once()
 
     async def _send(self, delivery: Row) -> Outcome:
         async with self._database.connection() as connection:

@@ -12,7 +12,7 @@ from assent_common.uow import UnitOfWork
 from assent_workflow.outgoing.follow import follow
 from assent_workflow.outgoing.queue import Queue
 
-QUEUE = Queue("webhook_deliveries")
+QUEUE = Queue("webhook_deliveries", receiver="webhook")
 
 ENABLED = "select id, types from webhooks where enabled"
 INSERT = """
