@@ -46,11 +46,33 @@ async def test_services_ask_each_other_by_a_certificate_of_the_companys_own_auth
         for authority in (None, str(another.file)):
             async with http_client.create(authority) as stranger:
                 assert "CERTIFICATE_VERIFY_FAILED" in await _refusal(stranger, f"https://localhost:{port}")
+        async with http_client.among_ourselves(str(ours.file)) as trusting:
+            assert await _ready(trusting, port)
+        async with http_client.among_ourselves(str(another.file)) as stranger:
+            assert "CERTIFICATE_VERIFY_FAILED" in await _refusal(stranger, f"https://localhost:{port}")
         assert await asyncio.to_thread(probe.healthy, port, "ready", tls=True)
         assert not await asyncio.to_thread(probe.healthy, port, "ready")
     finally:
         process.terminate()
         assert await process.wait() == 0
+
+
+async def test_among_themselves_services_trust_the_authority_that_is_named_and_no_public_one(tmp_path: Path) -> None:
+    """By a certificate that everybody else would take."""
+    ours, public = certificates.authority(tmp_path), certificates.authority(_folder(tmp_path / "public"))
+    files = certificates.of("localhost", public, tmp_path)
+    anybodys = ssl.create_default_context(cafile=public.file)
+    with pytest.MonkeyPatch.context() as patched:
+        # In place of those that the system and httpx bring.
+        patched.setenv("SSL_CERT_FILE", str(public.file))
+        async with _server(Certificate(str(files.certificate), str(files.key))) as port:
+            _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=anybodys, server_hostname="localhost")
+            writer.close()
+            async with http_client.among_ourselves(str(ours.file)) as strict, http_client.create() as lenient:
+                assert "CERTIFICATE_VERIFY_FAILED" in await _refusal(strict, f"https://localhost:{port}")
+                with pytest.raises(httpx.TransportError) as let_in:
+                    await lenient.get(f"https://localhost:{port}/health/live")
+                assert "CERTIFICATE" not in str(let_in.value), "nothing is answered, and that is all"
 
 
 async def test_a_certificate_that_was_replaced_is_shown_to_who_comes_next(tmp_path: Path) -> None:

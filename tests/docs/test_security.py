@@ -5,11 +5,15 @@ from pathlib import Path
 
 import pytest
 import yaml
+from assent_catalog import main as catalog
 from assent_catalog.settings import Settings as CatalogSettings
+from assent_common.identity.roles import Role
 from assent_common.settings import Settings
 from assent_sagemaker.settings import Settings as ConnectorSettings
+from assent_workflow import main as workflow
 from assent_workflow.settings import Settings as WorkflowSettings
 
+from tests.contract.test_access import ALLOWED
 from tests.docs import snippets
 from tests.docs.snippets import REPOSITORY
 
@@ -79,6 +83,29 @@ def test_the_rule_of_the_network_lets_out_nothing_that_it_does_not_name() -> Non
     # Postgres, Kafka, the connector, names, https, mail.
     assert ports == {5432, 9092, 8083, 53, 443, 587}
     assert "0.0.0.0/0" not in yaml.safe_dump(spec)
+
+
+def test_what_the_page_of_access_says_of_fields_is_so() -> None:
+    page = (PAGE.parent / "access.md").read_text()
+    cells = re.findall(r"^\| ([\w-]+) \| `(\w+ /v1/[^`]+)` \| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", page, re.MULTILINE)
+    told = {(row[0], row[1]): (re.findall(r"`(\w+)`", row[2]), row[3]) for row in cells}
+    taken = {}
+    for service, module in (("catalog-api", catalog), ("workflow", workflow)):
+        document = module.described()
+        for path, operations in document["paths"].items():
+            for method, operation in operations.items():
+                for body in operation.get("requestBody", {}).get("content", {}).values():
+                    model = body["schema"].get("$ref", "").rpartition("/")[2]
+                    fields = document["components"]["schemas"].get(model, {}).get("properties")
+                    if fields is not None:
+                        route = f"{method.upper()} {path}"
+                        taken[service, route] = (list(fields), _named(frozenset(ALLOWED[service][route])))
+    assert len(taken) >= 20
+    assert told == taken
+
+
+def _named(roles: frozenset[Role]) -> str:
+    return "every role" if roles == frozenset(Role) else ", ".join(f"`{role}`" for role in sorted(roles))
 
 
 def test_every_level_of_protection_says_all_that_is_asked_of_it() -> None:

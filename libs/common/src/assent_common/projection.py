@@ -30,5 +30,7 @@ def duties(
     )
     if made.service_token is None:
         return {"consumer": consumer.run}
-    watch = Watch(made.database, made.client, held=held, connector_url=settings.connector_url, token=made.service_token)
+    watch = Watch(
+        made.database, made.among_ourselves, held=held, connector_url=settings.connector_url, token=made.service_token
+    )
     return {"consumer": consumer.run, "census": watch.run}

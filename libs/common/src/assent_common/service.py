@@ -48,6 +48,8 @@ class Runtime:
     database: Database
     health: Health
     client: httpx.AsyncClient
+    #: For services of ours alone; the one above where nothing says that they have an authority of their own.
+    among_ourselves: httpx.AsyncClient
     #: None without a key: then nothing is signed.
     signer: Signer | None = None
     #: What it shows where it asks another service; None where nothing says how to come by it.
@@ -88,8 +90,9 @@ def runtime(name: str, settings: Settings, clock: Clock | None = None) -> Runtim
     key = settings.signing_key.get_secret_value() if settings.signing_key else None
     signer = Signer(key, besides=settings.published_keys) if key else None
     health, client = Health(clock), http_client.create(settings.outgoing_cafile)
+    ours = http_client.among_ourselves(settings.services_cafile) if settings.services_cafile else client
     token = service_token.of(settings, client, health=health, clock=clock)
-    return Runtime(name, settings, clock, database, health, client, signer, token)
+    return Runtime(name, settings, clock, database, health, client, ours, signer, token)
 
 
 def start(serving: Coroutine[Any, Any, None]) -> None:
@@ -140,6 +143,7 @@ async def run(made: Runtime, parts: Parts, *, port: int) -> None:
             stopping.set()
     finally:
         await made.client.aclose()
+        await made.among_ourselves.aclose()
         await made.database.close()
 
 

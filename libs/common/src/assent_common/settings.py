@@ -194,6 +194,11 @@ class Settings(BaseSettings):
         description="CA certificates (PEM) that what is asked and sent to is held against, besides the public ones: "
         "the issuer, services of ours; of the workflow receivers of webhooks, external checks and the mail server, too",
     )
+    services_cafile: str | None = Field(
+        default=None,
+        description="CA certificates (PEM) that services of ours are held against where one asks another, and no "
+        "others; unless set the public ones and ASSENT_OUTGOING_CAFILE",
+    )
 
     docs: Literal["everybody", "signed-in", "nobody"] | None = Field(
         default=None,
@@ -270,7 +275,7 @@ class Settings(BaseSettings):
             raise ValueError("needs ASSENT_OIDC_ISSUER or ASSENT_SERVICE_TOKEN_URL")
         return client
 
-    @field_validator("kafka_ssl_cafile", "outgoing_cafile")
+    @field_validator("kafka_ssl_cafile", "outgoing_cafile", "services_cafile")
     @classmethod
     def _authorities(cls, file: str | None) -> str | None:
         if file is not None:
