@@ -87,6 +87,17 @@ async def test_what_another_system_says_is_asked_with_a_signature_and_kept_with_
         assert await asked(world, asking(world, "127.0.0.0/8")) == 0, "it is asked once"
 
 
+async def test_while_one_key_takes_anothers_place_it_is_signed_by_both(world: World) -> None:
+    async with governed(world) as receiver:
+        receiver.answers = [answering(YES)]
+        await world.put_forward()
+        both = Caller(Secrets("cd" * 32, "ab" * 32), [ipaddress.ip_network("127.0.0.0/8")])
+        assert await attempts_of_one_look(world.database, CHECKS, ExternalChecks(world.database, both).run) == 1
+        [(headers, body)] = receiver.got
+        for secrets in (SECRETS, Secrets("cd" * 32)):
+            assert Webhook(secrets.of(receiver.url)).verify(body, headers)
+
+
 async def test_what_is_asked_of_a_step_of_a_use_case_says_which_it_is_and_names_no_candidacy(world: World) -> None:
     proposal = proposed(Stage.MONITORING)
     use_cases = {"name": "use-cases", "version": 1, "subject": "use_case", "steps": ["monitoring"]}

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from assent_workflow.outgoing import post
@@ -14,6 +15,7 @@ from assent_workflow.outgoing.places import Room
 from assent_workflow.outgoing.queue import RETRIES_S
 from assent_workflow.webhooks import store
 from assent_workflow.webhooks.deliver import Deliveries
+from assent_workflow.webhooks.reseal import Resealing
 from assent_workflow.webhooks.sign import Sealer
 from fastapi import Response
 from standardwebhooks.webhooks import Webhook
@@ -165,6 +167,25 @@ async def test_410_disables_and_a_redirect_is_not_followed(
     enabled = await world.ask("PUT", path, by="root", role="admin", json=body, headers=headers)
     assert enabled.json()["enabled"] is True
     assert (await world.ask("DELETE", path, by="root", role="admin")).status_code == 204
+
+
+async def test_another_key_takes_the_place_of_the_one_that_sealed_them(
+    world: World, deliveries: Deliveries, receiver: Receiver
+) -> None:
+    webhook = await create(world, receiver.url)
+    path = f"/v1/webhooks/{webhook['id']}"
+    rotated = (await world.ask("POST", f"{path}/rotate", by="root", role="admin")).json()
+    lost = await create(world, receiver.url)
+    async with world.database.connection() as connection:
+        await connection.execute("update webhooks set secret = 'sealed by whom?' where id = $1", UUID(lost["id"]))
+
+    resealing = Resealing(world.database, Sealer("cd" * 32, "ab" * 32))
+    assert [await resealing.once() for _ in range(2)] == [1, 0]
+    await ping(world, webhook)
+    await drained(world, Deliveries(world.database, Sealer("cd" * 32), LOOPBACK))
+    [(headers, body)] = receiver.got
+    for secret in (webhook["secret"], rotated["secret"]):
+        assert Webhook(secret).verify(body.decode(), headers)["type"] == "assent.webhook.ping.v1"
 
 
 async def test_a_name_that_means_something_else_at_the_next_delivery_leads_nowhere(

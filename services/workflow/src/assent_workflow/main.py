@@ -37,6 +37,7 @@ from assent_workflow.tasks.routes import routes as tasks
 from assent_workflow.timers.due import Timers
 from assent_workflow.use_cases.routes import routes as use_cases
 from assent_workflow.webhooks.deliver import Deliveries
+from assent_workflow.webhooks.reseal import Resealing
 from assent_workflow.webhooks.routes import routes as webhooks
 from assent_workflow.webhooks.sign import Sealer
 
@@ -58,12 +59,16 @@ def parts(made: Runtime, settings: Settings) -> Parts:
     duties = projection.duties(
         made, group=topics.WORKFLOW, topics=[topics.REGISTRY, topics.CATALOG], apply=apply, held=HELD
     )
-    sealer = Sealer(settings.webhook_key.get_secret_value()) if settings.webhook_key else None
+    key = settings.webhook_key.get_secret_value() if settings.webhook_key else None
+    beside = settings.webhook_key_beside.get_secret_value() if settings.webhook_key_beside else None
+    sealer = Sealer(key, beside) if key else None
     if sealer is not None:
+        if beside:
+            duties["webhook-secrets"] = Resealing(made.database, sealer).run
         duties["webhooks"] = Deliveries(
             made.database, sealer, settings.networks, hosts=settings.hosts, cafile=settings.outgoing_cafile
         ).run
-    secrets = Secrets(settings.webhook_key.get_secret_value()) if settings.webhook_key else None
+    secrets = Secrets(key, beside) if key else None
     if secrets is not None:
         caller = Caller(secrets, settings.networks, hosts=settings.hosts, cafile=settings.outgoing_cafile)
         duties["external-checks"] = ExternalChecks(made.database, caller).run

@@ -19,6 +19,11 @@ class Settings(settings.Settings):
         description="32 random bytes in hex (`openssl rand -hex 32`) that the secrets of webhooks are kept with; "
         "without it there are no webhooks",
     )
+    webhook_key_beside: SecretStr | None = Field(
+        default=None,
+        description="Another such key, while one takes the other's place: what it sealed is sealed anew by the first, "
+        "and external checks are signed by both",
+    )
     webhook_networks: str = Field(
         default="",
         description="Networks that are not public and that webhooks may reach all the same, CIDR,…; there http "
@@ -111,7 +116,7 @@ class Settings(settings.Settings):
     def networks(self) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
         return [ipaddress.ip_network(network.strip()) for network in self.webhook_networks.split(",") if network]
 
-    @field_validator("webhook_key")
+    @field_validator("webhook_key", "webhook_key_beside")
     @classmethod
     def _key(cls, key: SecretStr | None) -> SecretStr | None:
         if key is not None and not re.fullmatch(r"[0-9a-fA-F]{64}", key.get_secret_value()):

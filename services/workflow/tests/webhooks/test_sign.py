@@ -45,3 +45,19 @@ def test_a_sealed_secret_opens_with_its_key_for_its_webhook_only() -> None:
         sealer.open(sealed, OTHER)
     with pytest.raises(InvalidTag):
         Sealer("cd" * 32).open(sealed, ONE)
+
+
+def test_one_key_takes_anothers_place_by_standing_beside_it() -> None:
+    secret, before = new_secret(), Sealer("ab" * 32)
+    sealed = before.seal(secret, ONE)
+    both = Sealer("cd" * 32, "ab" * 32)
+    assert both.open(sealed, ONE) == secret
+    with pytest.raises(InvalidTag):
+        both.open(sealed, OTHER)
+    anew = both.anew(sealed, ONE)
+    assert Sealer("cd" * 32).open(anew, ONE) == secret
+    assert both.anew(anew, ONE) == anew
+    # Who has the new one beside the old already opens what others sealed anew.
+    assert Sealer("ab" * 32, "cd" * 32).open(anew, ONE) == secret
+    with pytest.raises(InvalidTag):
+        Sealer("ef" * 32, "cd" * 32).anew(sealed, ONE)

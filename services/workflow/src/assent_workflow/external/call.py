@@ -74,7 +74,7 @@ class Caller:
             "user-agent": "Assent",
             "webhook-id": id_,
             "webhook-timestamp": str(timestamp),
-            "webhook-signature": signatures([self._secrets.of(url)], id_=id_, timestamp=timestamp, body=body),
+            "webhook-signature": signatures(self._secrets.all_of(url), id_=id_, timestamp=timestamp, body=body),
         }
         try:
             async with asyncio.timeout(timeout_s):
