@@ -11,6 +11,7 @@ from assent_common import metrics
 from assent_common.http.problems import SignInAgain, Unauthenticated
 from assent_common.identity.roles import Role
 from assent_common.identity.sign_in import Demands
+from assent_common.identity.tokens import Verifier
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from libs.common.tests.identity.issuer import URL, Issuer, b64
@@ -251,6 +252,21 @@ async def test_a_service_token_is_a_service_and_nothing_else(issuer: Issuer) -> 
     for wrong in ("swordfish ", "Swordfish", hashlib.sha256(b"swordfish").hexdigest()):
         with pytest.raises(Unauthenticated):
             await issuer.verifier.authenticate(wrong)
+
+
+async def test_where_the_fixed_one_was_taken_away_its_empty_digest_lets_nobody_in(issuer: Issuer) -> None:
+    """As Compose has it where services have clients of their own."""
+    verifier = Verifier(
+        issuer=URL,
+        audience="assent",
+        roles_claim="realm.roles",
+        keys=issuer.keys,
+        service_tokens={"assent": ""},
+        clock=issuer.clock,
+    )
+    for token in ("", " ", hashlib.sha256(b"").hexdigest()):
+        with pytest.raises(Unauthenticated):
+            await verifier.authenticate(token)
 
 
 async def test_a_token_is_verified_once_for_the_keys_as_they_are(issuer: Issuer) -> None:
