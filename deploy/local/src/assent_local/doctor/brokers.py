@@ -10,7 +10,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.conn import collect_hosts
-from aiokafka.errors import KafkaError
+from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError
+from aiokafka.structs import OffsetAndMetadata
 from assent_common.clock import SystemClock
 from assent_common.kafka import reasons, topics
 from assent_common.kafka.connection import options
@@ -22,6 +23,7 @@ from assent_common.settings import Settings
 from assent_local.doctor.finding import Finding, fine, noted, unknown, wrong
 
 ANSWER_WITHIN_S = 15
+AGAIN_IN_S = 0.2
 BEHIND = 500
 RENEW_WITHIN = timedelta(days=14)
 SERVICES = {topics.CATALOG_API: "catalog-api", topics.WORKFLOW: "workflow", topics.CONNECTOR: "sagemaker-connector"}
@@ -118,7 +120,7 @@ async def _readers(
             async with asyncio.timeout(ANSWER_WITHIN_S):
                 ends = await reader.end_offsets(partitions) if partitions else {}
                 begins = await reader.beginning_offsets(partitions) if partitions else {}
-                at = await admin.list_consumer_group_offsets(prefix + group) if partitions else {}
+                at = await _read_up_to(admin, prefix + group) if partitions else {}
         except (KafkaError, OSError, TimeoutError) as error:
             yield unknown("lag", service, f"cannot be told: {error!r}")
             continue
@@ -132,6 +134,16 @@ async def _readers(
         else:
             do = f"See `kafka:{group}` in /health/ready of {service}: stopped, failing, or only busy."
             yield wrong("lag", service, says, do, "AssentConsumerBehind")
+
+
+async def _read_up_to(admin: AIOKafkaAdminClient, group: str) -> Mapping[TopicPartition, OffsetAndMetadata]:
+    """A cluster where no group ever read has nobody who knows, and makes him when it is asked."""
+    while True:
+        try:
+            known: Mapping[TopicPartition, OffsetAndMetadata] = await admin.list_consumer_group_offsets(group)
+            return known
+        except GroupCoordinatorNotAvailableError:
+            await asyncio.sleep(AGAIN_IN_S)
 
 
 async def _dead_letters(reader: AIOKafkaConsumer, present: Mapping[str, int], prefix: str) -> AsyncIterator[Finding]:
