@@ -9,6 +9,7 @@ from uuid import UUID
 import httpx
 import pytest
 from assent_common import ids
+from assent_common.clock import FrozenClock
 from assent_common.database import Database
 from assent_common.events.registry import Kind
 from assent_common.health import Health
@@ -17,10 +18,11 @@ from assent_common.http import audit_log
 from assent_common.http.app import access_table
 from assent_common.identity.roles import EVERYBODY, Principal, Role
 from assent_local.simulator import Simulator
-from assent_sagemaker import routes
+from assent_sagemaker import routes, runs
 from assent_sagemaker.access.check import Checker
 from assent_sagemaker.aws.clients import Clients
 from assent_sagemaker.aws.limiter import Limiter
+from assent_sagemaker.aws.traffic import Traffic
 from assent_sagemaker.runs import Status
 from assent_sagemaker.sources import Source
 from fastapi import FastAPI
@@ -277,6 +279,27 @@ async def test_a_replay_sends_the_present_state_of_one_source_again(
     assert row["count"] == 51
     spare = await http.post("/v1/sources/spare/replay", headers=bearing(Role.SERVICE))
     assert spare.json()["events"] == 0
+
+
+async def test_a_run_says_how_long_it_took_once_it_has_ended(
+    store: Database, clock: FrozenClock, http: httpx.AsyncClient
+) -> None:
+    asked = (await http.post("/v1/sources/demo/sync", headers=bearing(Role.ADMIN))).json()
+    assert asked["duration_seconds"] is None
+    async with store.connection() as connection:
+        run = await runs.requested(connection, "demo")
+        assert run is not None
+        clock.advance(timedelta(seconds=5))
+        await runs.start(connection, run, clock.now())
+    assert (await get(http, f"/v1/sync-runs/{asked['id']}"))["duration_seconds"] is None
+    clock.advance(timedelta(minutes=1, milliseconds=500))
+    async with store.connection() as connection:
+        await runs.finish(
+            *(connection, run.id, Status.COMPLETED, clock.now()), plan="search", counts={}, traffic=Traffic()
+        )
+    # From its beginning, not from when it was asked for.
+    (item,) = (await get(http, "/v1/sync-runs"))["items"]
+    assert (item["id"], item["duration_seconds"]) == (asked["id"], 60.5)
 
 
 async def test_runs_are_listed_page_by_page(company: Simulator, connect: Connect, http: httpx.AsyncClient) -> None:

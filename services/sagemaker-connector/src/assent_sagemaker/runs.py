@@ -97,6 +97,14 @@ class SyncRun:
     progress: Mapping[str, Json] = field(default_factory=dict)
 
     @property
+    def duration_seconds(self) -> float | None:
+        """From its beginning to its end, whatever lay in between, be it that no process went on with it. None before
+        it has ended."""
+        if self.started_at is None or self.finished_at is None:
+            return None
+        return (self.finished_at - self.started_at).total_seconds()
+
+    @property
     def has_a_row(self) -> bool:
         """Whether it is kept from its beginning. Of polls, only what is worth it is kept, and then at their end."""
         return self.mode == "full" or self.cause is Cause.REQUEST

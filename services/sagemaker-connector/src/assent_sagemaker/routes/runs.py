@@ -36,6 +36,8 @@ class SyncRunView(BaseModel):
     requested_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    #: From `started_at` to `finished_at`; null while it runs.
+    duration_seconds: float | None
     plan: str | None
     #: What it is at: `listing`, `searching`, `describing`, `deployments`.
     phase: str | None
