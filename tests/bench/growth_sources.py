@@ -25,6 +25,8 @@ POLLS_A_SECOND = 10
 POLLS = 60
 ROUNDS = 3
 CHANGES = 20
+#: Between two registrations: longer than polls look back, as in an account where a quiet hour is nothing rare.
+APART_S = 600.0
 #: Lineage is asked about each version once, for minutes and at a pace of its own: here all of it is taken for answered.
 NO_LINEAGE = """
 create function answered() returns trigger language plpgsql as 'begin new.due_at := null; return new; end';
@@ -85,7 +87,7 @@ async def _with(servers: House, count: int, versions: int) -> Measured:
         }
         for account, region in wheres
     ]
-    async with servers.connected(versions, None, described, schema=NO_LINEAGE) as bench:
+    async with servers.connected(versions, None, described, apart_s=APART_S, schema=NO_LINEAGE) as bench:
         await bench.read_whole()
         await _polled(bench, count)
         meter = Meter(psutil.Process(bench.process.pid))

@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from math import ceil, floor
 from typing import Any
 
 import orjson
@@ -28,7 +29,7 @@ QUEUE = "changes"
 OF_A_GROUP = 50
 PAGE = 100
 BEGAN_AT = 1_767_225_600.0
-"""When the first version was registered; each of the others came a second after the one before."""
+"""When the first version was registered."""
 
 Answer = Mapping[str, Any] | bytes
 
@@ -50,10 +51,12 @@ _VERSION = """\
 
 
 class Registry:
-    """`versions` of them in one account and region, and what was changed since."""
+    """`versions` of them in one account and region, each registered so long after the one before, and what was changed
+    since."""
 
-    def __init__(self, versions: int, account: str = ACCOUNT, region: str = REGION) -> None:
+    def __init__(self, versions: int, apart_s: float = 1.0, *, account: str = ACCOUNT, region: str = REGION) -> None:
         self.versions = versions
+        self._apart_s = apart_s
         self._sagemaker = f"arn:aws:sagemaker:{region}:{account}"
         self._changed: dict[int, float] = {}
 
@@ -63,7 +66,7 @@ class Registry:
         return self._arn(number)
 
     def whole(self, number: int) -> str:
-        created = BEGAN_AT + number
+        created = self._created(number)
         return _VERSION % {
             "group": _group(number),
             "version": number % OF_A_GROUP + 1,
@@ -79,42 +82,47 @@ class Registry:
             "ModelPackageArn": self._arn(number),
             "ModelPackageGroupName": _group(number),
             "ModelPackageVersion": number % OF_A_GROUP + 1,
-            "CreationTime": BEGAN_AT + number,
+            "CreationTime": self._created(number),
             "ModelPackageStatus": "Completed",
             "ModelApprovalStatus": "Approved" if number in self._changed else "PendingManualApproval",
         }
 
     def modified_since(self, moment: float) -> list[int]:
         """Numbers, longest unmodified first."""
-        created = range(max(0, int(moment - BEGAN_AT)), self.versions)
+        created = range(max(0, ceil((moment - BEGAN_AT) / self._apart_s)), self.versions)
         numbers = {*created, *(n for n, at in self._changed.items() if at >= moment)}
-        return sorted(numbers, key=lambda n: self._changed.get(n, BEGAN_AT + n))
+        return sorted(numbers, key=lambda n: self._changed.get(n, self._created(n)))
 
     def created_since(self, moment: float) -> range:
-        return range(max(0, int(moment - BEGAN_AT) + 1), self.versions)
+        """Those registered after it."""
+        return range(max(0, floor((moment - BEGAN_AT) / self._apart_s) + 1), self.versions)
 
     def groups(self, since: float = 0) -> Iterator[dict[str, Any]]:
         for number in range(0, self.versions, OF_A_GROUP):
-            if BEGAN_AT + number > since:
+            if self._created(number) > since:
                 name = _group(number)
                 yield {
                     "ModelPackageGroupName": name,
                     "ModelPackageGroupArn": f"{self._sagemaker}:model-package-group/{name}",
                     "ModelPackageGroupStatus": "Completed",
-                    "CreationTime": BEGAN_AT + number,
+                    "CreationTime": self._created(number),
                 }
 
     def number(self, arn: str) -> int:
         group, _, version = arn.rpartition("/")
         return int(group.rpartition("-")[2]) * OF_A_GROUP + int(version) - 1
 
+    def _created(self, number: int) -> float:
+        return BEGAN_AT + number * self._apart_s
+
     def _arn(self, number: int) -> str:
         return f"{self._sagemaker}:model-package/{_group(number)}/{number % OF_A_GROUP + 1}"
 
 
 class StandIn:
-    def __init__(self, versions: int, *, latency_s: float, rate: float | None) -> None:
+    def __init__(self, versions: int, apart_s: float, *, latency_s: float, rate: float | None) -> None:
         self._versions = versions
+        self._apart_s = apart_s
         self._registries: dict[tuple[str, str], Registry] = {}
         self._latency_s = latency_s
         self._rate = rate
@@ -228,7 +236,7 @@ class StandIn:
     def _registry(self, account: str, region: str) -> Registry:
         where = account, region
         if where not in self._registries:
-            self._registries[where] = Registry(self._versions, *where)
+            self._registries[where] = Registry(self._versions, self._apart_s, account=account, region=region)
         return self._registries[where]
 
     async def _come_in(self, operation: str) -> None:
@@ -356,10 +364,12 @@ async def serve(stand_in: StandIn) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--versions", type=int, required=True)
+    parser.add_argument("--apart-s", type=float, default=1.0, help="Seconds between two registrations")
     parser.add_argument("--latency-ms", type=float, default=20)
     parser.add_argument("--rate", type=float, default=None, help="SageMaker's calls a second; unlimited by default")
     given = parser.parse_args()
-    uvloop.run(serve(StandIn(given.versions, latency_s=given.latency_ms / 1000, rate=given.rate)))
+    stand_in = StandIn(given.versions, given.apart_s, latency_s=given.latency_ms / 1000, rate=given.rate)
+    uvloop.run(serve(stand_in))
 
 
 if __name__ == "__main__":

@@ -131,11 +131,11 @@ class House:
         self._folder = folder
 
     @asynccontextmanager
-    async def stand_in(self, versions: int, rate: float | None) -> AsyncIterator[StandIn]:
+    async def stand_in(self, versions: int, rate: float | None, apart_s: float = 1.0) -> AsyncIterator[StandIn]:
         limits = [] if rate is None else ["--rate", str(rate)]
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "tests.bench.standin", "--versions", str(versions)),
-            *("--latency-ms", str(LATENCY_MS), *limits),
+            *("--apart-s", str(apart_s), "--latency-ms", str(LATENCY_MS), *limits),
             stdout=PIPE,
         )
         assert process.stdout is not None
@@ -152,15 +152,22 @@ class House:
 
     @asynccontextmanager
     async def connected(
-        self, versions: int, rate: float | None, sources: Sequence[Mapping[str, Any]], *, schema: str = ""
+        self,
+        versions: int,
+        rate: float | None,
+        sources: Sequence[Mapping[str, Any]],
+        *,
+        apart_s: float = 1.0,
+        schema: str = "",
     ) -> AsyncIterator[Bench]:
-        """So many versions in each source. `schema`: SQL for a database that was migrated before."""
+        """So many versions in each source, registered so long apart. `schema`: SQL for a database that was migrated
+        before."""
         name = f"bench_{secrets.token_hex(4)}"
         await self._postgres.create_database(name)
         if schema:
             await self._prepare(name, schema)
         prefix, port = f"{name}.", free_port()
-        async with self.stand_in(versions, rate) as stand_in:
+        async with self.stand_in(versions, rate, apart_s) as stand_in:
             described = [
                 {"name": "bench", "region": REGION, "reconcile_interval": "6h", **source}
                 | ({"events_queue_url": f"{stand_in.url}/{ACCOUNT}/{QUEUE}"} if "events_queue_url" in source else {})
