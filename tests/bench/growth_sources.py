@@ -66,7 +66,8 @@ async def measure(table: Table, sources: int, times: int, versions: int) -> None
     row(
         "memory",
         [f"{each.memory_mb:.0f} MB" for each in both],
-        f"{(large.memory_mb - small.memory_mb) * 1024 / (sources * (times - 1)):.0f} KB for each source more",
+        f"{(large.memory_mb - small.memory_mb) * 1024 / (sources * (times - 1)):.0f} KB for each source more, with "
+        "what it takes to read more of them whole at once",
     )
     row(
         "connections to " + ", ".join(small.connections),

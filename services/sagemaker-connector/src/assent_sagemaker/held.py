@@ -8,6 +8,8 @@ import asyncpg
 from assent_common.database import Database
 from assent_common.uow import UnitOfWork
 
+from assent_sagemaker.room import Room
+
 # The lease cannot pass to another until the transaction ends.
 HOLD = "select from source_leases where source = $1 and fence = $2 for share"
 
@@ -23,6 +25,8 @@ class Held:
     source: str
     fence: int
     database: Database
+    #: For all sources that it holds together.
+    room: Room
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[UnitOfWork]:

@@ -1,6 +1,7 @@
 """Pages that are read before they are asked for: in their order, not too many at once, and none when nobody asks."""
 
 import asyncio
+from asyncio import Semaphore
 from collections.abc import AsyncIterator
 
 import pytest
@@ -47,7 +48,7 @@ async def settled() -> None:
 async def test_they_come_in_their_order_though_several_are_read_at_once() -> None:
     desk = Desk()
     finishing = asyncio.create_task(desk.finish())
-    async with ahead(numbers(20), desk.read, by=5, at_once=2) as pages:
+    async with ahead(numbers(20), desk.read, places=Semaphore(5), at_once=2) as pages:
         assert [page async for page in pages] == [f"page {n}" for n in range(20)]
     assert desk.most == 2
     finishing.cancel()
@@ -56,7 +57,7 @@ async def test_they_come_in_their_order_though_several_are_read_at_once() -> Non
 async def test_no_more_are_read_than_so_many_before_they_are_asked_for() -> None:
     desk = Desk()
     finishing = asyncio.create_task(desk.finish())
-    async with ahead(numbers(20), desk.read, by=5, at_once=2) as pages:
+    async with ahead(numbers(20), desk.read, places=Semaphore(5), at_once=2) as pages:
         await settled()
         while len(desk.begun) < 5 or desk.under_way:
             await settled()
@@ -75,11 +76,11 @@ async def test_an_error_is_raised_where_its_page_is_asked_for() -> None:
             raise ValueError("unreadable")
         return page
 
-    async with ahead(numbers(9), read, by=4, at_once=2) as pages:
+    async with ahead(numbers(9), read, places=Semaphore(4), at_once=2) as pages:
         assert [await anext(pages), await anext(pages)] == [0, 1]
         with pytest.raises(ValueError, match="unreadable"):
             await anext(pages)
-    async with ahead(numbers(1, OSError("cut")), read, by=4, at_once=2) as pages:
+    async with ahead(numbers(1, OSError("cut")), read, places=Semaphore(4), at_once=2) as pages:
         assert await anext(pages) == 0
         with pytest.raises(OSError, match="cut"):
             await anext(pages)
@@ -87,7 +88,7 @@ async def test_an_error_is_raised_where_its_page_is_asked_for() -> None:
 
 async def test_what_nobody_asks_for_any_more_is_given_up() -> None:
     desk = Desk()
-    async with ahead(numbers(9), desk.read, by=4, at_once=3):
+    async with ahead(numbers(9), desk.read, places=Semaphore(4), at_once=3):
         await settled()
         assert len(desk.under_way) == 3
     assert desk.under_way == {}

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from assent_sagemaker.aws.account import Account, Document
 from assent_sagemaker.aws.errors import TokenExpired
@@ -81,13 +81,21 @@ async def stretch(pages: AsyncIterator[Page], reached: datetime | None) -> tuple
     return records, None
 
 
+class Places(Protocol):
+    async def acquire(self) -> object:
+        """Returns when there is one."""
+        ...
+
+    def release(self) -> None: ...
+
+
 @asynccontextmanager
 async def ahead(
-    pages: AsyncIterator[T], read: Callable[[T], Awaitable[U]], *, by: int = 1, at_once: int = 1
+    pages: AsyncIterator[T], read: Callable[[T], Awaitable[U]], *, places: Places, at_once: int = 1
 ) -> AsyncIterator[AsyncIterator[U]]:
-    """What `read` makes of the pages, in their order: begun now, so many of them before they are asked for, and so
-    many `at_once`."""
-    places, slots = asyncio.Semaphore(by), asyncio.Semaphore(at_once)
+    """What `read` makes of the pages, in their order: begun now, as many of them before they are asked for as there are
+    `places`, and so many `at_once`. Places of what nobody asked for are not given back."""
+    slots = asyncio.Semaphore(at_once)
     came: asyncio.Queue[asyncio.Task[U] | Exception | None] = asyncio.Queue()
     under_way: set[asyncio.Task[Any]] = set()
 
@@ -115,6 +123,8 @@ async def ahead(
                 await slots.acquire()
                 came.put_nowait(begin(one(page)))
                 await places.acquire()
+            # There was no page for it any more.
+            places.release()
             came.put_nowait(None)
         except Exception as error:  # noqa: BLE001 - it is raised where the page is asked for
             came.put_nowait(error)
@@ -126,6 +136,8 @@ async def ahead(
             page = await coming
             places.release()
             yield page
+            # Not in memory while the next one is waited for.
+            del page, coming
 
     begin(everything())
     try:

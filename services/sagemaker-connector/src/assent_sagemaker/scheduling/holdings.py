@@ -8,6 +8,7 @@ from assent_common import ids, telemetry
 from assent_common.database import Database, is_transient
 
 from assent_sagemaker.held import Held
+from assent_sagemaker.room import Room
 from assent_sagemaker.scheduling import leases
 
 TTL_S = 8.0
@@ -28,6 +29,8 @@ class Holdings:
     def __init__(self, database: Database) -> None:
         self.reader = ids.new()
         self._database = database
+        # Half of the connections are for whoever asks, for decisions and for what is read beside the runs.
+        self._room = Room(kept_at_once=max(1, database.pool_size // 2))
         self._held: dict[str, Held] = {}
 
     def __len__(self) -> int:
@@ -62,7 +65,7 @@ class Holdings:
                 return Changed((), lost)
             wanted = [name for name in among if name not in self._held]
             fences = await leases.claim(connection, self.reader, wanted, share - len(self._held))
-        self._held |= {name: Held(name, fence, self._database) for name, fence in fences.items()}
+        self._held |= {name: Held(name, fence, self._database, self._room) for name, fence in fences.items()}
         return Changed(fences.keys(), lost)
 
     async def give_up(self, sources: Collection[str]) -> None:

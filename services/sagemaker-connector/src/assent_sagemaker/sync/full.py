@@ -5,8 +5,8 @@ creation, and how far that got is committed with each batch.
 """
 
 import random
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -31,9 +31,6 @@ SAMPLE = 3
 DESCRIBED = 3
 """So many packages of a page of Search that were registered after the listing are described; more are listed anew."""
 
-AHEAD = 16
-"""So many pages of Search are read before those before them are kept, and while what is there is still being listed."""
-
 READ_AT_ONCE = 2
 """So many pages at once: while the one waits for its last reports, the next begins with its first."""
 
@@ -52,10 +49,11 @@ class Shown(NamedTuple):
 
 
 class Page(NamedTuple):
-    """A page of Search, of what the source is to read, with what the reports of that said."""
+    """A page of Search, of what the source is to read."""
 
     shown: Sequence[Shown]
-    read: Read
+    #: With what the reports said; or else, where there is no room for that before it is asked for, as it came.
+    read: Read | Sequence[Seen]
     #: When the last of all on it was created.
     reached: datetime | None
     #: When a package was last modified, as Search said before its first page.
@@ -181,8 +179,10 @@ async def _search_groups(run: Run, listed: Listing, unseen: Listing) -> None:
         await run.observer.groups(batch)
 
 
-def _pages(run: Run) -> AbstractAsyncContextManager[AsyncIterator[Page]]:
-    """What Search shows, and what its reports say, read while the pages before are kept."""
+@asynccontextmanager
+async def _pages(run: Run) -> AsyncIterator[AsyncIterator[Page]]:
+    """What Search shows, and mostly what its reports say, too, read while the pages before are kept, and while what is
+    there is still being listed."""
 
     async def shown() -> AsyncIterator[tuple[pages.Page, datetime | None]]:
         last = await last_change(run.account)
@@ -192,14 +192,17 @@ def _pages(run: Run) -> AbstractAsyncContextManager[AsyncIterator[Page]]:
     async def read(page_and_last: tuple[pages.Page, datetime | None]) -> Page:
         page, last = page_and_last
         wanted = [document for document in page.records if listing.wants(run, document["ModelPackageArn"])]
+        seen = [Seen(document) for document in wanted]
         return Page(
             [Shown(document["ModelPackageArn"], to_utc(document["CreationTime"])) for document in wanted],
-            await run.observer.read([Seen(document) for document in wanted]),
+            seen if run.held.room.is_crowded else await run.observer.read(seen),
             to_utc(page.records[-1]["CreationTime"]) if page.records else None,
             last,
         )
 
-    return pages.ahead(shown(), read, by=AHEAD, at_once=READ_AT_ONCE)
+    with run.held.room.ahead() as places:
+        async with pages.ahead(shown(), read, places=places, at_once=READ_AT_ONCE) as those:
+            yield those
 
 
 async def _search_packages(
@@ -228,13 +231,25 @@ async def _search_packages(
                     unseen.pop(one.key, None)
             elif one.key not in others:
                 unlisted.append(Listed(one.arn, one.arn, "", one.created_at))
-        for parsed in page.read.parsed:
-            if parsed.key in sample:
-                compare(parsed.package.raw, sample[parsed.key])
-        run.progress.packages = page.reached or run.progress.packages
-        await run.observer.keep(page.read.only(right), confirmed=True)
+        if isinstance(page.read, Read):
+            await _keep(run, page.read, page.reached, right, sample)
+        else:
+            async with run.held.room.understanding:
+                await _keep(run, await run.observer.read(page.read), page.reached, right, sample)
         more |= await describe.packages(run, unlisted)
+        # Not in memory while the next one is waited for.
+        del page
     return more
+
+
+async def _keep(
+    run: Run, read: Read, reached: datetime | None, right: Collection[str], sample: Mapping[str, Document]
+) -> None:
+    for parsed in read.parsed:
+        if parsed.key in sample:
+            compare(parsed.package.raw, sample[parsed.key])
+    run.progress.packages = reached or run.progress.packages
+    await run.observer.keep(read.only(right), confirmed=True)
 
 
 async def _registered_since(run: Run, shown: Sequence[Shown], listed: Listing, others: set[str]) -> Listing:

@@ -85,8 +85,8 @@ class Run:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[UnitOfWork]:
-        """Under the source's lease, with the progress so far."""
-        async with self.held.transaction() as uow:
+        """Under the source's lease, with the progress so far; when there is room for it. None begins within another."""
+        async with self.held.room.keeping, self.held.transaction() as uow:
             yield uow
             if self.record.has_a_row:
                 await runs.progress(
