@@ -13,7 +13,7 @@ AHEAD = 16
 """So many pages are read before those before them are kept. But each reading may have one, however many there are."""
 
 CROWDED = 2
-"""Where the share of each is smaller, pages wait as they came, for that takes a third of the memory."""
+"""Where the share of each is smaller, pages wait as they came, for that takes less than half of the memory."""
 
 UNDERSTOOD_AT_ONCE = 6
 """Of the pages that waited as they came."""
