@@ -3,7 +3,7 @@
 Every life is a fork of one process that has everything imported and holds the socket, so that whoever asks meanwhile
 waits; and all end with who started the first. A request says by headers what time it is (`now`) and after how many
 statements it is the last (`die-after`).
-Events and timers come in by two routes of its own. Its database comes from the environment.
+Events, timers and what a backup lacks come in by routes of its own. Its database comes from the environment.
 """
 
 import asyncio
@@ -24,6 +24,7 @@ from assent_common.events import envelope
 from assent_common.identity.roles import Principal, Role
 from assent_local import leash
 from assent_workflow.projection.apply import apply
+from assent_workflow.restored import reconcile
 from assent_workflow.timers.due import Timers
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -73,6 +74,11 @@ def an_app_of(url: str) -> ASGIApp:
                 events = [envelope.from_bytes(body.encode()) for body in orjson.loads(await request.body())]
                 async with database.transaction() as uow:
                     await apply(uow, events)
+                await JSONResponse({})(scope, receive, send)
+            case "/tests/reconcile":
+                events = [envelope.from_bytes(body.encode()) for body in orjson.loads(await request.body())]
+                async with database.transaction() as uow:
+                    await reconcile(uow, events)
                 await JSONResponse({})(scope, receive, send)
             case "/tests/fire":
                 fired: Any = await Timers(database).once(at=clock.now())

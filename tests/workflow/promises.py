@@ -8,165 +8,8 @@ answers whether DESIGN lets it happen; if so, it has happened.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import NamedTuple
 
-STANDING = ("candidate", "under_review", "accepted", "suspended", "rejected")
-
-
-class Seat(NamedTuple):
-    """One approval asked of one person of a role."""
-
-    stage: str
-    role: str
-    number: int
-
-
-class Stage(NamedTuple):
-    name: str
-    #: Role → how many people.
-    asked: tuple[tuple[str, int], ...]
-    #: How many approvals are enough; all, where absent.
-    quorum: int | None = None
-
-    @property
-    def seats(self) -> list[Seat]:
-        return [Seat(self.name, role, number) for role, people in self.asked for number in range(1, people + 1)]
-
-
-@dataclass(frozen=True)
-class Policy:
-    stages: tuple[Stage, ...]
-    days: int
-    proposer_decides_nothing: bool
-    one_person_one_task: bool
-    #: Checks that it makes.
-    accurate: bool
-    described: bool
-    #: Parts of the content whose change leaves an acceptance standing; any other suspends it …
-    keeps: frozenset[str]
-    #: … and puts it under review again at once.
-    reviews: bool
-    #: Who may override it, for ten days; nobody past the check that it is described.
-    override: str | None = None
-    #: Of a policy about use cases: to which stages they go by it.
-    steps: frozenset[str] = frozenset()
-    #: Whether it is given up only when nothing serves any more for it alone.
-    switched_off: bool = False
-
-
-class Content(NamedTuple):
-    """Of a version."""
-
-    description: str
-    metrics: float
-
-
-class Written(NamedTuple):
-    """Of a use case."""
-
-    impact: bool
-    legal: str
-
-
-def differences(one: Content | Written, other: Content | Written) -> set[str]:
-    return {part for part in one._fields if getattr(one, part) != getattr(other, part)}
-
-
-@dataclass(eq=False)
-class Version:
-    content: Content
-    live: bool = True
-    #: How many were made under its name.
-    made: int = 1
-    serves: bool = False
-
-
-@dataclass(eq=False)
-class UseCase:
-    described: bool = True
-    legal: str = "a"
-    stage: str = "ideation"
-    proposal: "Step | None" = None
-
-    @property
-    def given_up(self) -> bool:
-        return self.stage in ("rejected", "archived")
-
-    @property
-    def content(self) -> Written:
-        return Written(self.described, self.legal)
-
-
-@dataclass(eq=False, kw_only=True)
-class Matter:
-    """What is judged in rounds."""
-
-    use_case: UseCase
-    proposer: str
-    history: list[str] = field(default_factory=lambda: ["candidate"])
-    policy: Policy | None = None
-    #: How many reviews it had.
-    round: int = 0
-    #: Who asked for the present one, if anybody did.
-    asker: str | None = None
-    #: What the present review judges; what the last one judged.
-    judged: Content | Written | None = None
-    approvals: dict[Seat, str] = field(default_factory=dict)
-    until: datetime | None = None
-    overridden: bool = False
-
-    @property
-    def content(self) -> Content | Written:
-        raise NotImplementedError
-
-    @property
-    def status(self) -> str:
-        return self.history[-1]
-
-    @property
-    def stands(self) -> bool:
-        return self.status in STANDING
-
-    def end(self) -> None:
-        """Because what it is about, or for, is gone, or something else stands in its place."""
-        self.history.append("withdrawn" if self.status in ("candidate", "under_review") else "retired")
-
-    def is_own_judge(self, name: str) -> bool:
-        return name in (self.proposer, self.asker)
-
-    @property
-    def open_seats(self) -> set[Seat]:
-        """Who is asked now: those of the first stage that has not enough approvals."""
-        if self.status != "under_review" or self.policy is None:
-            return set()
-        for stage in self.policy.stages:
-            missing = [seat for seat in stage.seats if seat not in self.approvals]
-            if len(stage.seats) - len(missing) < (stage.quorum or len(stage.seats)):
-                return set(missing)
-        return set()
-
-
-@dataclass(eq=False, kw_only=True)
-class Candidacy(Matter):
-    version: Version
-    made: int
-
-    @property
-    def content(self) -> Content:
-        return self.version.content
-
-
-@dataclass(eq=False, kw_only=True)
-class Step(Matter):
-    """A use case on its way to a stage, or looked at again where it stands."""
-
-    to: str
-    #: Whether it ever was, or no policy asked for that.
-    let_go: bool = False
-
-    @property
-    def content(self) -> Written:
-        return self.use_case.content
+from tests.workflow.matters import Candidacy, Content, Matter, Policy, Seat, Step, UseCase, Version, Written
 
 
 @dataclass
@@ -191,7 +34,10 @@ class Company:
     def submit(self, candidacy: Candidacy, name: str, role: str) -> bool:
         if role != "data_scientist" or candidacy.status not in ("candidate", "suspended", "rejected"):
             return False
-        self._review(candidacy, asker=name)
+        sent_back = candidacy.status == "candidate"
+        until = candidacy.approved_until
+        goes_on = sent_back or (candidacy.moved_on and until is not None and self.now < until)
+        self._review(candidacy, asker=name, last=candidacy if goes_on else None)
         return True
 
     def leave(self, candidacy: Candidacy, how: str, role: str) -> bool:
@@ -205,6 +51,11 @@ class Company:
             return False
         candidacy.history.append(whither)
         return True
+
+    def restore(self, matter: Matter) -> None:
+        """A backup in which it is accepted, though that was taken away after it."""
+        if matter.status == "accepted":
+            matter.history.append("suspended")
 
     def decide(self, matter: Matter, round_: int, seat: Seat, verdict: str, name: str, role: str) -> bool:
         policy = matter.policy
@@ -331,25 +182,35 @@ class Company:
             step.let_go = True
             step.history.append("retired")
         else:
-            self._review(step, asker=step.proposer)
+            to = [each for each in self._steps_of(step.use_case) if each.to == step.to]
+            sent_back = [each for each in to if each.status == "candidate" and each.round]
+            self._review(step, asker=step.proposer, last=sent_back[-1] if sent_back else None)
 
     def _hold_to_content(self, matter: Matter) -> None:
         policy, judged = matter.policy, matter.judged
         if policy is None or judged is None:
             return
-        harm = differences(judged, matter.content) - policy.keeps
+        harm = policy.harm(judged, matter.content)
         if matter.status == "under_review":
             matter.judged = matter.content
             if harm:
-                matter.approvals.clear()
+                matter.approvals = {
+                    seat: name for seat, name in matter.approvals.items() if policy.outlives(seat, harm)
+                }
             self._settle(matter)
         elif matter.status == "accepted" and harm:
             matter.history.append("suspended")
+            matter.moved_on = True
             if policy.reviews:
-                self._review(matter)
+                self._review(matter, last=matter)
 
-    def _review(self, matter: Matter, asker: str | None = None) -> None:
-        """By the policy of now; a use case that stands by one is looked at again by it where no other asks for that."""
+    def _review(self, matter: Matter, asker: str | None = None, *, last: Matter | None = None) -> None:
+        """By the policy of now; a use case that stands by one is looked at again by it where no other asks for that.
+
+        `last` is what may have been approved before, by that very policy: that counts on as far as the change since
+        leaves it, and who asks now did not give it.
+        """
+        before = (last.policy, last.judged, last.approvals) if last is not None else (None, None, {})
         if isinstance(matter, Candidacy):
             matter.policy = self.policy
         elif self.step_policy is not None and isinstance(matter, Step) and matter.to in self.step_policy.steps:
@@ -357,7 +218,23 @@ class Company:
         matter.history.append("under_review")
         matter.judged, matter.asker = matter.content, asker
         matter.round += 1
-        matter.approvals = {}
+        matter.approvals = self._kept(matter, *before)
+        matter.kept += len(matter.approvals)
+        self._settle(matter)
+        if matter.status == "accepted":
+            matter.passed.add(len(matter.history) - 2)
+
+    def _kept(
+        self, matter: Matter, policy: Policy | None, judged: Content | Written | None, given: dict[Seat, str]
+    ) -> dict[Seat, str]:
+        if policy is None or policy is not matter.policy or judged is None or not policy.keeps_approvals:
+            return {}
+        harm, apart = policy.harm(judged, matter.content), policy.proposer_decides_nothing
+        return {
+            seat: name
+            for seat, name in given.items()
+            if policy.outlives(seat, harm) and not (apart and matter.is_own_judge(name))
+        }
 
     def _settle(self, matter: Matter) -> None:
         policy = matter.policy
@@ -387,7 +264,8 @@ class Company:
     def _accept(self, matter: Matter, *, days: int, overridden: bool = False) -> None:
         matter.history.append("accepted")
         matter.until = self.now + timedelta(days=days)
-        matter.overridden = overridden
+        matter.overridden, matter.moved_on = overridden, False
+        matter.approved_until = self.now + timedelta(days=matter.policy.days if matter.policy else days)
         if isinstance(matter, Step) and not matter.let_go:
             matter.let_go = True
             for other in self._steps_of(matter.use_case):

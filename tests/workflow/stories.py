@@ -14,13 +14,15 @@ from assent_common import canonical, ids
 from assent_common.events import envelope
 from assent_common.events.catalog import Proposal
 from assent_common.events.catalog import Stage as UseCaseStage
+from assent_common.events.governance import CandidacyChanged, StepChanged
 from assent_common.events.model import Payload
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from tests.support.assent import FACETS
+from tests.workflow.matters import Content, Matter, Policy, Seat, Stage, UseCase, Version
 from tests.workflow.mortal import Service
-from tests.workflow.promises import Company, Content, Matter, Policy, Seat, Stage, UseCase, Version
+from tests.workflow.promises import Company
 from tests.workflow.world import MADE_AT, a_use_case, a_version, type_and_subject
 
 URN = "arn:aws:sagemaker:eu-central-1:123456789012:model-package/story-{}/{}"
@@ -156,6 +158,31 @@ class Teller(RuleBasedStateMachine):
         self.tell(events, die_after)
         self.let_steps_go_on()
 
+    @rule(which=st.integers(0, 9), die_after=DEATHS)
+    def restore_a_backup_in_which_it_is_accepted(self, which: int, die_after: int | None) -> None:
+        """Though somebody suspended it after that: whoever hears of it now hears of that."""
+        accepted = [id_ for id_, matter in self.matters.items() if matter.status == "accepted"]
+        if accepted:
+            self.restore(accepted[which % len(accepted)], die_after)
+
+    def restore(self, id_: str, die_after: int | None) -> None:
+        [row] = self.service.fetch("select body from outbox where key = $1 order by id desc limit 1", id_)
+        last = envelope.from_bytes(row["body"])
+        assert isinstance(last.payload, CandidacyChanged | StepChanged)
+        taken = {"status": "suspended", "changed_by": "rita", "reason": "complaints from customers", "expires_at": None}
+        said = last.payload.model_validate({**last.payload.model_dump(), **taken})
+        event = envelope.create(
+            source="/tests",
+            type=last.type,
+            subject=id_,
+            sequence=int(last.sequence) + 1,
+            time=self.company.now,
+            data=said,
+        )
+        self.company.restore(self.matters[id_])
+        self.post("/tests/reconcile", [envelope.to_bytes(event).decode()], die_after)
+        self.let_steps_go_on()
+
     def let_steps_go_on(self) -> None:
         """Which wait for what serves: that is looked at a moment later."""
         if self.company.a_step_waits:
@@ -172,9 +199,10 @@ class Teller(RuleBasedStateMachine):
         assert answer.status_code == 200, answer.text
 
     def tell(self, events: list[str], die_after: int | None) -> None:
-        answer = self.service.ask(
-            "POST", "/tests/apply", headers=self._now(), die_after=die_after, content=orjson.dumps(events)
-        )
+        self.post("/tests/apply", events, die_after)
+
+    def post(self, path: str, events: list[str], die_after: int | None) -> None:
+        answer = self.service.ask("POST", path, headers=self._now(), die_after=die_after, content=orjson.dumps(events))
         assert answer.status_code == 200, answer.text
 
     def tasks(self) -> list[asyncpg.Record]:
@@ -245,6 +273,7 @@ def _document(policy: Policy, name: str, version: int) -> dict[str, Any]:
     if policy.switched_off:
         checks.append(("switched-off", 'step.to != "archived" || step.serving.size() == 0', False))
     otherwise = "review" if policy.reviews else "suspend"
+    judges = dict(policy.judges)
     document: dict[str, Any] = {
         "name": name,
         "version": version,
@@ -255,7 +284,10 @@ def _document(policy: Policy, name: str, version: int) -> dict[str, Any]:
         "stages": [
             {
                 "name": stage.name,
-                "approvals": [{"role": role, "people": people, "due_in": "P1D"} for role, people in stage.asked],
+                "approvals": [
+                    {"role": role, "people": people, "due_in": "P1D", **_judging(judges.get(role))}
+                    for role, people in stage.asked
+                ],
                 "quorum": stage.quorum or "all",
             }
             for stage in policy.stages
@@ -265,6 +297,7 @@ def _document(policy: Policy, name: str, version: int) -> dict[str, Any]:
             "one_person_one_task": policy.one_person_one_task,
         },
         "valid_for": f"P{policy.days}D",
+        "keeps_approvals": policy.keeps_approvals,
         "on_content_change": {**dict.fromkeys(policy.keeps, "keep"), "otherwise": otherwise},
     }
     if policy.override:
@@ -272,3 +305,7 @@ def _document(policy: Policy, name: str, version: int) -> dict[str, Any]:
     if policy.steps:
         document |= {"subject": "use_case", "steps": sorted(policy.steps)}
     return document
+
+
+def _judging(parts: frozenset[str] | None) -> dict[str, list[str]]:
+    return {} if parts is None else {"judges": sorted(parts)}

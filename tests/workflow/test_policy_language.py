@@ -249,6 +249,22 @@ async def test_suspended_for_its_content_alone_it_keeps_the_approvals_that_the_c
     assert await asked_again() == {"legal", "risk"}
 
 
+async def test_what_is_accepted_as_soon_as_it_is_submitted_again_is_on_record_as_both(world: World) -> None:
+    await rules(world, LEGAL, keeps_approvals=True)
+    candidacy = await world.put_forward()
+    await approve(world, candidacy, "legal")
+    await world.hears(a_version(accuracy=0.92))
+    assert await status(world, candidacy) == "suspended"
+    # It is again what was approved.
+    await world.hears(a_version(accuracy=0.91))
+    path = f"/v1/candidacies/{candidacy['id']}/submit"
+    assert (await world.ask("POST", path, by="ada", role="data_scientist")).status_code == 200
+    assert (await world.gate())["allow"] is True
+    records = (await world.ask("GET", "/v1/audit", params={"subject": candidacy["id"]})).json()["items"]
+    said = [record["action"] for record in sorted(records, key=lambda record: record["id"])]
+    assert said[-3:] == ["candidacy.suspended", "candidacy.submitted", "candidacy.accepted"]
+
+
 async def test_an_override_is_for_whom_the_policy_says_for_a_while_and_a_finding(world: World) -> None:
     await rules(world, LEGAL, SECURITY, override={"by": ["risk"], "valid_for": "P3D"})
     candidacy = await world.put_forward()

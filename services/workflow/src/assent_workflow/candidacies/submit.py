@@ -80,6 +80,10 @@ async def submit_locked(
         "checks": [check.model_dump(mode="json") for check in opened.review.checks],
     }
     uow.audit(by, f"{candidacy.noun}.submitted", str(candidacy.id), details)
+    if opened.candidacy.status is CandidacyStatus.ACCEPTED:
+        # Approvals of the round before were all that it needed.
+        why = {"policy": policy.ref, "reason": opened.candidacy.reason}
+        uow.audit(by, f"{candidacy.noun}.accepted", str(candidacy.id), why)
     await accepted(uow, candidacy, opened.candidacy, by=by)
     return opened
 
