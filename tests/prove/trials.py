@@ -31,6 +31,8 @@ GARBAGE = (
     *(b"\xff\xfe not JSON", b"{}", b'{"specversion":"1.0"}', b"[" * 5000, b'{"a": "' + b"x" * 2_000_000 + b'"}'),
     *(b'{"specversion":"1.0","data":{"name":"\\ud800"}}', b'{"a":"\\u0000"}', b"", b"\x00" * 100),
 )
+#: What the small disk has beside the database, in bytes.
+ROOM_ON_DISK = 32 * 2**20
 PUBLISHES = {"catalog-api": topics.CATALOG, "workflow": topics.GOVERNANCE, "sagemaker-connector": topics.REGISTRY}
 
 
@@ -221,7 +223,10 @@ async def disk_full(t: Trouble) -> None:
     disk.mkdir(exist_ok=True)
     # Postgres, which does not run as root, wants it for its own.
     whose = (t.house.folder / "postgres" / "data").stat()
-    how = f"size=48m,mode=0700,uid={whose.st_uid},gid={whose.st_gid}"
+    async with t.house.database("workflow") as connection:
+        holds = await connection.fetchval("select pg_database_size(current_database())")
+    # An hour of load is in it by now.
+    how = f"size={holds + ROOM_ON_DISK},mode=0700,uid={whose.st_uid},gid={whose.st_gid}"
     await _run("mount", "-t", "tmpfs", "-o", how, "tmpfs", str(disk))
     try:
         await _move_workflow(t.house, "small", disk)
