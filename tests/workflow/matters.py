@@ -106,8 +106,6 @@ class Matter:
     use_case: UseCase
     proposer: str
     history: list[str] = field(default_factory=lambda: ["candidate"])
-    #: Of its history, what it went through in one go with what came next: that is on record, and nobody was told.
-    passed: set[int] = field(default_factory=set)
     policy: Policy | None = None
     #: How many reviews it had.
     round: int = 0
@@ -118,8 +116,9 @@ class Matter:
     approvals: dict[Seat, str] = field(default_factory=dict)
     until: datetime | None = None
     overridden: bool = False
-    #: How many approvals counted on in a later round.
+    #: How many approvals counted on in a later round, and how often they were all that it needed.
     kept: int = 0
+    accepted_at_once: int = 0
     #: Until when what was approved last was to hold, whoever was overridden.
     approved_until: datetime | None = None
     #: Whether it is suspended for its content, and for nothing else.
@@ -132,10 +131,6 @@ class Matter:
     @property
     def status(self) -> str:
         return self.history[-1]
-
-    @property
-    def told(self) -> list[str]:
-        return [status for number, status in enumerate(self.history) if number not in self.passed]
 
     @property
     def stands(self) -> bool:

@@ -222,7 +222,7 @@ class Company:
         matter.kept += len(matter.approvals)
         self._settle(matter)
         if matter.status == "accepted":
-            matter.passed.add(len(matter.history) - 2)
+            matter.accepted_at_once += 1
 
     def _kept(
         self, matter: Matter, policy: Policy | None, judged: Content | Written | None, given: dict[Seat, str]

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from typing import NamedTuple
 
 import httpx
@@ -37,9 +37,10 @@ class Counted(Admission):
 
 
 class House:
-    """An app with room for one, and its address."""
+    """An app with room for one, or for so many, and its address."""
 
-    def __init__(self) -> None:
+    def __init__(self, room: int = 1) -> None:
+        self.room = room
         self.app = Starlette(routes=[Route("/{path:path}", self.answer, methods=["GET", "POST"])])
         self.app.add_middleware(self._admission)
         self.lines: list[Line] = []
@@ -73,7 +74,7 @@ class House:
         return sum(len(getattr(each, "pipeline", ())) for each in self.server.server_state.connections)
 
     def _admission(self, within: ASGIApp) -> Admission:
-        self.app.state.admission = self.counted = Counted(within, at_once=1)
+        self.app.state.admission = self.counted = Counted(within, at_once=self.room)
         return self.counted
 
 
@@ -110,9 +111,8 @@ class Line:
             return await self._reader.read() == b""
 
 
-@pytest.fixture
-async def house() -> AsyncIterator[House]:
-    house = House()
+@asynccontextmanager
+async def opened(house: House) -> AsyncIterator[House]:
     serving = asyncio.create_task(house.server._serve())
     async with asyncio.timeout(30):
         while not house.server.started:
@@ -124,6 +124,12 @@ async def house() -> AsyncIterator[House]:
         await line.close()
     house.server.should_exit = True
     await serving
+
+
+@pytest.fixture
+async def house() -> AsyncIterator[House]:
+    async with opened(House()) as house:
+        yield house
 
 
 @pytest.fixture
@@ -171,6 +177,16 @@ async def test_of_many_who_come_at_once_no_more_are_let_in_than_there_is_room_fo
     assert sorted(statuses) == [200] + [503] * 19
     assert house.counted.came == 2, "the others are turned away at the door"
     assert (await first.ask("GET /v1/gate")).status == 200
+
+
+async def test_what_stands_behind_another_on_its_line_takes_nobodys_place() -> None:
+    async with opened(House(room=2)) as house:
+        one, another = await house.connect(), await house.connect()
+        await one.ask("GET /v1/gate")
+        # By one look of the server.
+        one.send("GET /slow", times=50)
+        another.send("GET /v1/gate")
+        assert (await another.hear()).status == 200
 
 
 async def test_who_wants_it_closed_has_it_closed(full: House) -> None:

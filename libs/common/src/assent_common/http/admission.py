@@ -53,12 +53,12 @@ class Admission:
         self.too_slow = Refusal(problems.TooSlow(f"it was not answered within {within_s:g} s"))
         #: Requests that nothing was answered to yet. A stream is none of them once it has begun.
         self.inside = 0
-        #: Those whose tasks are made and have not begun: all that were read by one look at the connections.
-        self._coming = 0
         #: Those of them that are worked on, and the others, who came first in front.
         self._working = 0
         self._line: deque[_Visit] = deque()
         self._line_since = 0.0
+        #: Beside them those whose tasks are made and have not begun: what was read by one look at the connections.
+        self._coming = 0
         self._turned_away_at = 0.0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -3,11 +3,13 @@
 Between a request's head that was read and the app stand a cycle, a task, a coroutine and two messages: most of what it
 costs to turn somebody away there. While three times as much is asked as can be done, two of three are turned away.
 
-The parser's callbacks and what they leave behind are not of uvicorn's public parts: `uv.lock` holds its version, and
-`test_door.py` what is relied on.
+The parser's callbacks, what they leave behind and `_start_asgi_task` are not of uvicorn's public parts: `uv.lock` holds
+its version, and `test_door.py` what is relied on.
 """
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from assent_common.http.admission import Admission
 
@@ -19,13 +21,11 @@ class Door(HttpToolsProtocol):
     _is_turned_away = False
 
     def on_headers_complete(self) -> None:
-        admission: Admission | None = getattr(self.config.app.state, "admission", None)  # type: ignore[union-attr]
+        admission = self._admission
         self._is_turned_away = (
             admission is not None and self._is_simple() and admission.is_closed_to(self.url.partition(b"?")[0].decode())
         )
         if admission is None or not self._is_turned_away:
-            if admission is not None:
-                admission.expect()
             super().on_headers_complete()
             return
         keeps = self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive()
@@ -35,6 +35,11 @@ class Door(HttpToolsProtocol):
             self.transport.close()
         self.on_response_complete()
 
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        if self._admission is not None:
+            self._admission.expect()
+        super()._start_asgi_task(cycle, app)
+
     def on_body(self, body: bytes) -> None:
         if not self._is_turned_away:
             super().on_body(body)
@@ -42,6 +47,11 @@ class Door(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         if not self._is_turned_away:
             super().on_message_complete()
+
+    @property
+    def _admission(self) -> Admission | None:
+        found: Admission | None = getattr(self.config.app.state, "admission", None)  # type: ignore[union-attr]
+        return found
 
     def _is_simple(self) -> bool:
         """Who sends one request behind another, does not read what he is told, or asks in any way that has to be

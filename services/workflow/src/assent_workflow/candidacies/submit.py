@@ -11,14 +11,14 @@ from assent_common.http.problems import Conflict, NotFound
 from assent_common.uow import UnitOfWork
 
 from assent_workflow import subjects
-from assent_workflow.candidacies import store
+from assent_workflow.candidacies import store, tell
 from assent_workflow.candidacies.model import Matter, Step, Trigger
 from assent_workflow.policies import store as policies
 from assent_workflow.policies.model import Policy
 from assent_workflow.policies.select import NoOnePolicy, NoPolicy
 from assent_workflow.policies.subject import StepSubject, Subject
 from assent_workflow.reviews.model import Change as RoundChange
-from assent_workflow.reviews.model import ReviewStatus, Round, open_review
+from assent_workflow.reviews.model import ReviewStatus, Round, open_review, submitted
 from assent_workflow.steps.accepted import accepted
 
 # What the last suspension followed from: who did it does not tell, for Assent itself suspends what expired, and what a
@@ -69,6 +69,10 @@ async def submit_locked(
         last=last if changes is not None else None,
         parts=parts_of(changes or ()),
     )
+    at_once = opened.candidacy.status is CandidacyStatus.ACCEPTED
+    if at_once:
+        # Approvals of the round before were all that it needed. It was under review all the same.
+        tell.matter(uow, submitted(candidacy, opened.review))
     change = RoundChange(opened.candidacy, opened.review, opened.tasks)
     await store.save(uow, candidacy, opened, change, content=subject.content, facts=assessment.facts)
     details = {
@@ -80,8 +84,7 @@ async def submit_locked(
         "checks": [check.model_dump(mode="json") for check in opened.review.checks],
     }
     uow.audit(by, f"{candidacy.noun}.submitted", str(candidacy.id), details)
-    if opened.candidacy.status is CandidacyStatus.ACCEPTED:
-        # Approvals of the round before were all that it needed.
+    if at_once:
         why = {"policy": policy.ref, "reason": opened.candidacy.reason}
         uow.audit(by, f"{candidacy.noun}.accepted", str(candidacy.id), why)
     await accepted(uow, candidacy, opened.candidacy, by=by)

@@ -55,10 +55,15 @@ def open_review(
         requested_by=requested_by,
         requested_at=at,
     )
+    under_review = submitted(candidacy, review)
+    standing = tuple(kept(Round(under_review, review, ()), assessment, last, parts, at)) if last else ()
+    return advance(Round(under_review, review, standing), assessment, by=requested_by, at=at)
+
+
+def submitted(candidacy: Matter, review: Review) -> Matter:
+    """As it stands at the beginning of this review. Raises ImpossibleTransition."""
     pinned = replace(candidacy, review=review.id, policy=review.policy, content_hash=review.content_hash)
-    submitted = transition(pinned, Trigger.SUBMIT, by=requested_by, at=at)
-    standing = tuple(kept(Round(submitted, review, ()), assessment, last, parts, at)) if last else ()
-    return advance(Round(submitted, review, standing), assessment, by=requested_by, at=at)
+    return transition(pinned, Trigger.SUBMIT, by=review.requested_by, at=review.requested_at)
 
 
 def decide(

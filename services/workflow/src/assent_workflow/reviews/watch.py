@@ -29,8 +29,6 @@ from assent_workflow.steps.accepted import accepted
 Causes = Mapping[str, CloudEvent]
 """Subject → the event that told of it."""
 
-"""Who acts where nobody did: a source changed."""
-
 
 async def versions_changed(uow: UnitOfWork, urns: Sequence[str], causes: Causes) -> None:
     """Suspend, dismiss, let go, or look at the checks again."""

@@ -10,9 +10,10 @@ from cryptography.exceptions import InvalidTag
 from assent_workflow.webhooks.sign import Sealer
 
 LOCK = "select id, secret, old_secret from webhooks order by id for update"
-WRITE = "update webhooks set secret = $2, old_secret = $3 where id = $1"
-
-
+WRITE = """
+update webhooks w set secret = e.secret, old_secret = e.old_secret
+  from unnest($1::uuid[], $2::bytea[], $3::bytea[]) as e(id, secret, old_secret) where w.id = e.id
+"""
 EVERY_S = 600.0
 
 
@@ -32,7 +33,7 @@ class Resealing:
 
     async def once(self) -> int:
         """How many webhooks it was. One whose secret neither key opens is left as it is: its deliveries say so."""
-        count = 0
+        written = []
         async with self._database.transaction() as uow:
             connection = await uow.sql()
             for row in await connection.fetch(LOCK):
@@ -42,8 +43,9 @@ class Resealing:
                 except InvalidTag:
                     continue
                 if anew != sealed:
-                    await connection.execute(WRITE, row["id"], *anew)
-                    count += 1
-        if count:
-            telemetry.logger().info("webhook_secrets_sealed_anew", count=count)
-        return count
+                    written.append((row["id"], *anew))
+            if written:
+                await connection.execute(WRITE, *map(list, zip(*written, strict=True)))
+        if written:
+            telemetry.logger().info("webhook_secrets_sealed_anew", count=len(written))
+        return len(written)
