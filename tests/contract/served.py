@@ -20,11 +20,11 @@ async def main(name: str, port: int) -> None:
     database = Database(os.environ["ASSENT_DATABASE_URL"], service=name, clock=SystemClock())
     await migrations.upgrade(database, services.PACKAGES[name])
     app = services.app(name, database, SystemClock())
+    service.collect_seldom()
     await service.server(app, host="127.0.0.1", port=port).serve()
 
 
 if __name__ == "__main__":
     # By the same server as the service itself, on uvloop, and with as little collecting of garbage.
-    service.collect_seldom()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(main(sys.argv[1], int(sys.argv[2])))

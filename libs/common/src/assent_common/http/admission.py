@@ -1,10 +1,11 @@
 """Who is let in: so many requests at once, and each for so long. All others are told at once to come again.
 
 Of those that are let in a few are worked on, and the others stand in line, so that in a burst all are answered. A line
-that was not empty for a second is no burst: more is asked than can be done, and whoever stands in a long line is only
-answered later, and at a greater cost, for all that belongs to him is cold by then. From then on it is kept short, until
-it was empty once (as the queues of routers are, by RFC 8289). Once others are turned away nobody is worked on who stood
-there for longer than a second: he is told to come again, too, rather than answered when he no longer waits.
+that was not empty for a quarter of a second is no burst: more is asked than can be done, and whoever stands in a long
+line is only answered later, and at a greater cost, for all that belongs to him is cold by then. From then on it is kept
+short, until nobody had to be turned away for that for as long (as the queues of routers are, by RFC 8289). Once others
+are turned away nobody is worked on who stood there for longer than a second: he is told to come again, too, rather than
+answered when he no longer waits.
 
 A service that takes more than it can do answers everybody too late, and so nobody. Whoever asks after its health is
 always let in: an overloaded process that is taken for a dead one is killed, and its load falls on the others.
@@ -17,13 +18,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from assent_common import metrics
 from assent_common.http import problems
-from assent_common.http.middleware import Headers, Refusal
+from assent_common.http.middleware import Refusal
 from assent_common.http.request_log import QUIET
 
 AT_ONCE = 200
 WITHIN_S = 30.0
-#: How long one may stand in line, and how long a line may last until it is kept short.
+#: How long one may stand in line.
 STANDS_S = 1.0
+#: How long a line may last until it is kept short, and for how long nobody may be turned away for that until it is not.
+LASTS_S = 0.25
 FEWEST = 32
 """Enough to keep the pool's connections busy."""
 
@@ -39,7 +42,7 @@ class Admission:
         at_work: int = FEWEST,
         within_s: float = WITHIN_S,
         stands_s: float = STANDS_S,
-        lasts_s: float = STANDS_S,
+        lasts_s: float = LASTS_S,
     ) -> None:
         self._app = app
         self._at_once = at_once
@@ -57,6 +60,7 @@ class Admission:
         self._working = 0
         self._line: deque[_Visit] = deque()
         self._line_since = 0.0
+        self._short_until = 0.0
         #: Beside them those whose tasks are made and have not begun: what was read by one look at the connections.
         self._coming = 0
         self._turned_away_at = 0.0
@@ -69,13 +73,19 @@ class Admission:
         else:
             await self._let_in(scope, receive, _Visit(self, scope, send, self._within_s))
 
+    @property
+    def has_room(self) -> bool:
+        """For whoever comes: so few are inside."""
+        return self.inside + self._coming < self._fewest
+
     def is_closed_to(self, path: str) -> bool:
-        inside = self.inside + self._coming
-        if inside < self._fewest or path in QUIET:
+        """Who is told so is turned away."""
+        if self.has_room or path in QUIET:
             return False
         now = asyncio.get_running_loop().time()
-        stands = bool(self._line) and now - self._line_since > self._lasts_s
-        if inside < self._at_once and not stands:
+        if now < self._short_until or (self._line and now - self._line_since > self._lasts_s):
+            self._short_until = now + self._lasts_s
+        elif self.inside + self._coming < self._at_once:
             return False
         self._turned_away_at = now
         return True
@@ -88,10 +98,10 @@ class Admission:
             asyncio.get_running_loop().call_soon(self._all_begin)
         self._coming += 1
 
-    def turned_away(self, method: str, headers: Headers, *, keeps: bool) -> bytes:
-        """What goes to him who is one too many, and whether his connection is kept."""
+    def turned_away(self, method: str, request_id: str) -> bytes:
+        """What goes over the wire to him who is one too many, and whose connection is kept."""
         self._turned_away.inc()
-        return self._overloaded.written(method, headers, keeps=keeps)
+        return self._overloaded.written(method, request_id)
 
     def _all_begin(self) -> None:
         self._coming = 0

@@ -1,68 +1,99 @@
 """HTTP/1.1 as uvicorn speaks it, but for who is one too many: he is turned away before anything is made for him.
 
-Between a request's head that was read and the app stand a cycle, a task, a coroutine and two messages: most of what it
-costs to turn somebody away there. While three times as much is asked as can be done, two of three are turned away.
+Between the bytes of a request and the app stand a parser that calls back for each header, a timer, a cycle, a task, a
+coroutine and two messages: nearly all that it costs to turn somebody away there. While three times as much is asked as
+can be done, two of three are turned away.
 
-The parser's callbacks, what they leave behind and `_start_asgi_task` are not of uvicorn's public parts: `uv.lock` holds
-its version, and `test_door.py` what is relied on.
+The parser's callbacks, what they leave behind, the timer and `_start_asgi_task` are not of uvicorn's public parts:
+`uv.lock` holds its version, and `test_door.py` what is relied on.
 """
 
-from typing import Any
+import re
+from typing import Any, NamedTuple
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from assent_common.http.admission import Admission
 
+_FIRST = re.compile(rb"(GET|HEAD) (/[!-$&->@-~]*)(?:\?[!-~]*)? HTTP/1\.1\r\n")
+"""Its path without a percent sign, which has to be thought about."""
+_THOUGHT_ABOUT = re.compile(rb"\n(?:connection|content-length|transfer-encoding|upgrade|expect|[ \t])")
+
 
 class Door(HttpToolsProtocol):
     """For an app whose state has its `admission`, once it was asked for the first time."""
 
-    #: What is read is of a request that was turned away.
-    _is_turned_away = False
+    #: Whatever was read until now belongs to requests that were read to their end.
+    _is_between = True
+    #: When somebody was turned away last, for whom no timer was set.
+    _idle_since = 0.0
 
-    def on_headers_complete(self) -> None:
+    def data_received(self, data: bytes) -> None:
         admission = self._admission
-        self._is_turned_away = (
-            admission is not None and self._is_simple() and admission.is_closed_to(self.url.partition(b"?")[0].decode())
-        )
-        if admission is None or not self._is_turned_away:
-            super().on_headers_complete()
-            return
-        keeps = self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive()
-        method = self.parser.get_method().decode()
-        self.transport.write(admission.turned_away(method, self.headers, keeps=keeps))
-        if not keeps:
-            self.transport.close()
-        self.on_response_complete()
+        if admission is not None and not admission.has_room and self._is_idle():
+            asked = plain(data)
+            if asked is not None and admission.is_closed_to(asked.path):
+                self._answer(admission.turned_away(asked.method, asked.request_id))
+                return
+        super().data_received(data)
+
+    def on_message_begin(self) -> None:
+        self._is_between = False
+        super().on_message_begin()
+
+    def on_message_complete(self) -> None:
+        self._is_between = True
+        super().on_message_complete()
+
+    def timeout_keep_alive_handler(self) -> None:
+        if (left := self._idle_since + self.timeout_keep_alive - self.loop.time()) > 0:
+            self._watch(left)
+        else:
+            super().timeout_keep_alive_handler()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         if self._admission is not None:
             self._admission.expect()
         super()._start_asgi_task(cycle, app)
 
-    def on_body(self, body: bytes) -> None:
-        if not self._is_turned_away:
-            super().on_body(body)
-
-    def on_message_complete(self) -> None:
-        if not self._is_turned_away:
-            super().on_message_complete()
-
     @property
     def _admission(self) -> Admission | None:
         found: Admission | None = getattr(self.config.app.state, "admission", None)  # type: ignore[union-attr]
         return found
 
-    def _is_simple(self) -> bool:
-        """Who sends one request behind another, does not read what he is told, or asks in any way that has to be
-        thought about, goes the app's way, which refuses as well."""
-        return (
-            (self.cycle is None or self.cycle.response_complete)
-            and not self.pipeline
-            and not self.flow.write_paused
-            and not self.expect_100_continue
-            and not self.parser.should_upgrade()
-            and self.url.startswith(b"/")
-            and b"%" not in self.url
-            and self.url.isascii()
-        )
+    def _is_idle(self) -> bool:
+        """Nobody before him on his connection waits for an answer, or does not read what he is told."""
+        return self._is_between and (self.cycle is None or self.cycle.response_complete) and not self.flow.write_paused
+
+    def _answer(self, answer: bytes) -> None:
+        self.transport.write(answer)
+        self._idle_since = self.loop.time()
+        if self.timeout_keep_alive_task is None:
+            self._watch(self.timeout_keep_alive)
+
+    def _watch(self, seconds: float) -> None:
+        """One timer for however many are turned away, which looks again, rather than one for each."""
+        self.timeout_keep_alive_task = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
+
+
+class Asked(NamedTuple):
+    method: str
+    path: str
+    #: As it came: whoever gives it back looks at it first.
+    request_id: str
+
+
+def plain(data: bytes) -> Asked | None:
+    """What is asked, where it is one whole request without a body, of which nothing has to be thought about. All else
+    goes the app's way, which refuses as well."""
+    first = _FIRST.match(data)
+    # One empty line, at its end, and no other that some take for one and we do not.
+    if not first or data.find(b"\r\n\r\n") != len(data) - 4 or b"\n\n" in data:
+        return None
+    heads = data.lower()
+    if _THOUGHT_ABOUT.search(heads):
+        return None
+    request_id = ""
+    if (at := heads.find(b"\nx-request-id:")) >= 0:
+        request_id = data[at:].split(b"\r\n", 1)[0].partition(b":")[2].strip().decode("latin-1")
+    return Asked(first[1].decode(), first[2].decode(), request_id)

@@ -34,9 +34,6 @@ _HOLE = "correlation-id-here"
 _NO_ROUTE = "unknown"
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
-Headers = Iterable[tuple[bytes, bytes]]
-"""Lower-case names and values, as ASGI has them."""
-
 
 class Edge:
     """Wraps the whole app, so that its own refusals are problems with a correlation id, too."""
@@ -111,23 +108,22 @@ class Refusal:
         self._head += b"".join(b"%s: %s\r\n" % header for header in self._headers)
 
     async def give(self, scope: Scope, send: Send) -> None:
-        correlation, body = self._for(scope["method"], scope["headers"])
+        given = (value.decode("latin-1") for name, value in scope["headers"] if name == b"x-request-id")
+        correlation, body = self._for(scope["method"], next(given, ""))
         length = (b"content-length", b"%d" % len(body))
         headers = [*self._headers, length, (b"x-request-id", correlation)]
         await send({"type": "http.response.start", "status": self._status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
-    def written(self, method: str, headers: Headers, *, keeps: bool) -> bytes:
+    def written(self, method: str, request_id: str) -> bytes:
         """The same as it goes over the wire, by HTTP/1.1."""
-        correlation, body = self._for(method, headers)
-        last = b"" if keeps else b"connection: close\r\n"
-        return b"%sx-request-id: %s\r\n%scontent-length: %d\r\n\r\n%s" % (
-            *(self._head, correlation, last, len(body)),
+        correlation, body = self._for(method, request_id)
+        return b"%sx-request-id: %s\r\ncontent-length: %d\r\n\r\n%s" % (
+            *(self._head, correlation, len(body)),
             body if method != "HEAD" else b"",
         )
 
-    def _for(self, method: str, headers: Headers) -> tuple[bytes, bytes]:
-        given = next((value.decode("latin-1") for name, value in headers if name == b"x-request-id"), "")
+    def _for(self, method: str, given: str) -> tuple[bytes, bytes]:
         correlation = (given if _ID.fullmatch(given) else f"{self._id}-{next(self._numbers)}").encode()
         # Counted, but in no time to the answer: it would look the shorter the more are refused.
         _measures(_method(method), _NO_ROUTE, self._status)[0].inc()
