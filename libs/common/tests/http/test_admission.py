@@ -4,6 +4,7 @@ import asyncio
 import json
 from typing import Any
 
+import pytest
 from assent_common.http.admission import FEWEST, Admission
 from starlette.types import Message, Receive, Scope, Send
 
@@ -144,6 +145,40 @@ async def test_a_line_that_lasts_is_kept_short_until_it_was_empty() -> None:
     for _ in range(2):
         # One is the first in line, and with him it begins.
         assert await let_in() == FEWEST + 1
+
+
+async def test_a_line_is_kept_short_until_for_a_while_nobody_had_to_be_turned_away_for_that(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 1_000.0
+    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now)
+    service = Service()
+    admission = Admission(service, at_once=200, within_s=FOREVER_S, lasts_s=10)
+
+    async def let_in(*, after_s: float = 0) -> int:
+        """Of three hundred. If it is said, one more comes so much later."""
+        nonlocal now
+        service.may.clear()
+        callers = [Caller(admission) for _ in range(300)]
+        while sum(each.answered.is_set() for each in callers) + admission.inside < 300:
+            await asyncio.sleep(0)
+        inside = admission.inside
+        if after_s:
+            now += after_s
+            assert (await Caller(admission).answer())["type"].endswith("/overloaded")
+        service.may.set()
+        for each in callers:
+            await each.task
+        assert not admission.inside
+        return inside
+
+    assert await let_in() == 200
+    assert await let_in(after_s=11) == 200, "it lasts from the eleventh second on"
+    for _ in range(3):
+        now += 9
+        assert await let_in() == FEWEST, "though the line was empty"
+    now += 10
+    assert await let_in() == 200
 
 
 async def test_a_burst_stands_in_line_and_all_of_it_is_answered() -> None:

@@ -86,14 +86,14 @@ class Asked(NamedTuple):
 def plain(data: bytes) -> Asked | None:
     """What is asked, where it is one whole request without a body, of which nothing has to be thought about. All else
     goes the app's way, which refuses as well."""
-    first = _FIRST.match(data)
-    # One empty line, at its end, and no other that some take for one and we do not.
-    if not first or data.find(b"\r\n\r\n") != len(data) - 4 or b"\n\n" in data:
+    first, lines = _FIRST.match(data), data.split(b"\r\n")
+    # Its one empty line is the last, and none ends in a way that others see and we do not.
+    if not first or lines[-2:] != [b"", b""] or b"" in lines[:-2] or len(data.splitlines()) != len(lines) - 1:
         return None
     heads = data.lower()
     if _THOUGHT_ABOUT.search(heads):
         return None
     request_id = ""
     if (at := heads.find(b"\nx-request-id:")) >= 0:
-        request_id = data[at:].split(b"\r\n", 1)[0].partition(b":")[2].strip().decode("latin-1")
+        request_id = data[at + 1 :].split(b"\r\n", 1)[0].partition(b":")[2].strip(b" \t").decode("latin-1")
     return Asked(first[1].decode(), first[2].decode(), request_id)
