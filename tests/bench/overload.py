@@ -223,8 +223,8 @@ async def run(versions: int, seconds: float, repeat: int, parts: Sequence[str], 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--versions", type=int, default=100_000, help="And candidacies")
-    parser.add_argument("--seconds", type=float, default=10, help="Of each load")
-    parser.add_argument("--repeat", type=int, default=3, help="Of which the median counts")
+    parser.add_argument("--seconds", type=float, default=8, help="Of each load")
+    parser.add_argument("--repeat", type=int, default=5, help="Of which the median counts")
     parser.add_argument("--parts", nargs="*", choices=PARTS, default=PARTS)
     parser.add_argument("--write", type=Path, default=None, help="The Markdown page that keeps the table")
     given = parser.parse_args()
