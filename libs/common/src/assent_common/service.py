@@ -72,10 +72,10 @@ class Parts:
     state: Mapping[str, Any] = field(default_factory=dict)
 
 
-COLLECT_EVERY = 50_000
+COLLECT_EVERY = 10_000
 """New objects that may hold others, less those that went."""
-COLLECT_OLDER_EVERY = (5, 5)
-"""What survived once is looked at each fifth time, and all that is there each fifth time of those."""
+COLLECT_OLDER_EVERY = (5, 10)
+"""What survived once is looked at each fifth time, and all that is there each tenth time of those."""
 
 
 def runtime(name: str, settings: Settings, clock: Clock | None = None) -> Runtime:
