@@ -6,14 +6,27 @@ import time
 import psutil
 import pytest
 from assent_common.database import Database
+from assent_common.events import envelope
 from assent_common.health import Health, State
+from assent_common.kafka import topics
 from assent_common.kafka.connection import BrokerUnavailable
 from assent_common.kafka.producer import Message, Publisher
 from assent_common.settings import Settings
 from pydantic import SecretStr
 
 from tests.common import world
-from tests.common.world import by_key, change, running, told, unpublished, without_repetitions
+from tests.common.world import (
+    an_event,
+    by_key,
+    change,
+    committed,
+    running,
+    send,
+    told,
+    unpublished,
+    value,
+    without_repetitions,
+)
 from tests.support.kafka.server import Kafka
 from tests.support.plugin import OwnKafka
 from tests.support.wait import until
@@ -89,6 +102,32 @@ async def test_what_is_written_while_the_broker_is_down_or_frozen_arrives_in_ord
         **{key: [1, 2, 3, 4] for key in KEYS[1:]},
     }
     assert {key: sequences[-1] for key, sequences in said.items()} == {KEYS[0]: 5} | dict.fromkeys(KEYS[1:], 4)
+
+
+async def test_who_hears_nothing_any_more_says_so_and_begins_anew(
+    settings: Settings, store: Database, broker: Kafka
+) -> None:
+    health = Health(store.clock)
+    consumer = world.a_consumer(settings, store, health, hears_within_s=2)
+
+    def state() -> State:
+        return next(each.state for name, each in health.components.items() if name.startswith("kafka:"))
+
+    async def applied(number: int) -> bool:
+        return await value(store, "select count(*) from applied") == number
+
+    def event(key: str) -> tuple[bytes, bytes]:
+        return key.encode(), envelope.to_bytes(an_event(key, 1))
+
+    async with running(consumer.run):
+        await send(settings, topics.REGISTRY, [event("model-1")])
+        await until(lambda: committed(settings, 1), within_s=30)
+        broker.pause()
+        await until(lambda: state() is State.FAILING, within_s=30)
+        broker.resume()
+        await send(settings, topics.REGISTRY, [event("model-2")])
+        await until(lambda: applied(2), within_s=60)
+        await until(lambda: state() is State.WORKING, within_s=30)
 
 
 async def test_publishing_ends_by_its_deadline_and_leaves_nothing_behind(settings: Settings, broker: Kafka) -> None:

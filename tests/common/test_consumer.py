@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import orjson
 import pytest
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import ConsumerRecord
 from assent_common import metrics, telemetry
 from assent_common.database import Database
 from assent_common.events import envelope
@@ -21,7 +21,7 @@ from assent_common.uow import UnitOfWork
 from pydantic import SecretStr
 
 from tests.common import world
-from tests.common.world import a_consumer, an_event, records_of, rows, running, send, value
+from tests.common.world import a_consumer, an_event, committed, records_of, rows, running, send, value
 from tests.support.plugin import OwnPostgres
 from tests.support.wait import until
 
@@ -59,7 +59,7 @@ async def test_events_are_applied_and_offsets_follow(settings: Settings, store: 
     await send(settings, topics.REGISTRY, [good(f"model-{number}", 3) for number in range(1200)])
     async with running(a_consumer(settings, store, health).run):
         await until(lambda: _applied(store, 1200), within_s=30)
-        await until(lambda: _committed(settings, 1200), within_s=10)
+        await until(lambda: committed(settings, 1200), within_s=10)
     assert await value(store, "select sum(sequence)::int from applied") == 3600
 
 
@@ -79,7 +79,7 @@ async def test_poison_is_put_aside_as_it_came_and_the_rest_goes_on(
     await send(settings, topics.REGISTRY, [good("before"), (b"\xffkey", POISON[what]), good("after")])
     async with running(a_consumer(settings, store, health).run):
         await until(lambda: _applied(store, 2), within_s=20)
-        await until(lambda: _committed(settings, 3), within_s=10)
+        await until(lambda: committed(settings, 3), within_s=10)
     (letter,) = await _letters(settings)
     assert (letter.key, letter.value) == (b"\xffkey", POISON[what])
     reason = dict(letter.headers)
@@ -97,7 +97,7 @@ async def test_an_event_that_the_database_refuses_is_found_in_its_batch(
     await send(settings, topics.REGISTRY, [good(f"m{n}") for n in range(9)] + [good("forbidden"), good("last")])
     async with running(a_consumer(settings, store, health).run):
         await until(lambda: _applied(store, 10), within_s=20)
-        await until(lambda: _committed(settings, 11), within_s=10)
+        await until(lambda: committed(settings, 11), within_s=10)
     (letter,) = await _letters(settings)
     assert letter.key == b"forbidden"
     assert dict(letter.headers)["assent.error.class"] == b"CheckViolationError"
@@ -108,7 +108,7 @@ async def test_a_type_of_the_future_is_skipped_and_counted(settings: Settings, s
     await send(settings, topics.REGISTRY, [(b"k", changed(type="assent.registry.dream.observed.v1")), good("after")])
     async with running(a_consumer(settings, store, health).run):
         await until(lambda: _applied(store, 1), within_s=20)
-        await until(lambda: _committed(settings, 2), within_s=10)
+        await until(lambda: committed(settings, 2), within_s=10)
     assert metrics.SKIPPED.labels(topic)._value.get() == 1
     assert await _letters(settings) == []
 
@@ -146,7 +146,7 @@ async def test_a_failure_of_the_database_dead_letters_nothing(
     await send(settings, topics.REGISTRY, [good(f"m{n}") for n in range(20)])
     async with running(a_consumer(settings, store, health, unlucky).run):
         await until(lambda: _applied(store, 20), within_s=40)
-        await until(lambda: _committed(settings, 20), within_s=10)
+        await until(lambda: committed(settings, 20), within_s=10)
     assert next(attempts, None) is None
     assert await _letters(settings) == []
 
@@ -185,7 +185,7 @@ async def test_stopping_while_the_database_is_away_commits_nothing(
         await server.stop()
         await send(own, topics.REGISTRY, [good("churn"), (b"poison", b"{")])
         await until(lambda: _state(health) is State.FAILING, within_s=20)
-    assert await _committed(own, 0)
+    assert await committed(own, 0)
     assert await _letters(own) == []
     await server.start()
     async with running(a_consumer(own, store, health).run):
@@ -296,21 +296,6 @@ async def _applied(store: Database, count: int) -> bool:
 
 async def _rows(store: Database, statement: str, count: int) -> bool:
     return await value(store, statement) == count
-
-
-async def _committed(settings: Settings, offset: int) -> bool:
-    """Where the group has got to in the partition that `send` writes to."""
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=settings.kafka_bootstrap_servers,
-        group_id=settings.kafka_topic_prefix + world.GROUP,
-        enable_auto_commit=False,
-    )
-    await consumer.start()
-    try:
-        partition = TopicPartition(topics.REGISTRY.full_name(settings.kafka_topic_prefix), 0)
-        return (await consumer.committed(partition) or 0) == offset
-    finally:
-        await consumer.stop()
 
 
 def _state(health: Health) -> State:

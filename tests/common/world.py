@@ -21,7 +21,7 @@ from assent_common.events.envelope import CloudEvent
 from assent_common.events.registry import ModelObserved
 from assent_common.health import Health
 from assent_common.kafka import topics
-from assent_common.kafka.consumer import Apply, Consumer
+from assent_common.kafka.consumer import HEARS_WITHIN_S, Apply, Consumer
 from assent_common.outbox.relay import Relay
 from assent_common.settings import Settings
 from assent_common.supervise import Duty
@@ -100,7 +100,13 @@ async def apply(uow: UnitOfWork, events: Sequence[CloudEvent]) -> None:
 
 
 def a_consumer(
-    settings: Settings, database: Database, health: Health, apply: Apply = apply, *, lanes: int = 1
+    settings: Settings,
+    database: Database,
+    health: Health,
+    apply: Apply = apply,
+    *,
+    lanes: int = 1,
+    hears_within_s: float = HEARS_WITHIN_S,
 ) -> Consumer:
     return Consumer(
         settings,
@@ -111,6 +117,7 @@ def a_consumer(
         apply=apply,
         service_version="9.9.9",
         lanes=lanes,
+        hears_within_s=hears_within_s,
     )
 
 
@@ -171,6 +178,21 @@ async def rows(database: Database, statement: str, *arguments: object) -> list[a
     async with database.connection() as connection:
         found: list[asyncpg.Record] = await connection.fetch(statement, *arguments)
         return found
+
+
+async def committed(settings: Settings, offset: int) -> bool:
+    """Where the group has got to in the partition that `send` writes to."""
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=settings.kafka_bootstrap_servers,
+        group_id=settings.kafka_topic_prefix + GROUP,
+        enable_auto_commit=False,
+    )
+    await consumer.start()
+    try:
+        partition = TopicPartition(topics.REGISTRY.full_name(settings.kafka_topic_prefix), 0)
+        return (await consumer.committed(partition) or 0) == offset
+    finally:
+        await consumer.stop()
 
 
 async def told(settings: Settings) -> list[Told]:

@@ -59,8 +59,11 @@ async def test_what_a_killed_process_read_another_one_reads_within_fifteen_secon
     simulator.dial(latency_ms=100)
     await first.start()
     await second.start()
-    shares = await until(lambda: _shares(first), within_s=40)
-    assert sorted(shares.values()) == [3, 3], "the second one has its share"
+
+    async def each_has_its_share() -> bool:
+        return sorted((await _shares(first)).values()) == [3, 3]
+
+    await until(each_has_its_share, within_s=40)
     fresh = [await register(sagemaker, f"group-{n}") for n in range(GROUPS)]
     await first.kill()
     killed_at = time.monotonic()

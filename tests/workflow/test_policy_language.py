@@ -265,6 +265,21 @@ async def test_what_is_accepted_as_soon_as_it_is_submitted_again_is_on_record_as
     assert said[-3:] == ["candidacy.suspended", "candidacy.submitted", "candidacy.accepted"]
 
 
+async def test_what_is_accepted_as_soon_as_its_content_changed_under_review_is_told_as_both(world: World) -> None:
+    good = {"name": "accurate", "expression": "version.metrics.accuracy >= 0.8", "description": "As it should be."}
+    await rules(world, {**LEGAL, "judges": ["description"]}, keeps_approvals=True, checks=[good])
+    await world.hears(a_version(accuracy=0.7))
+    candidacy = await world.put_forward()
+    await approve(world, candidacy, "legal")
+    assert await status(world, candidacy) == "under_review", "the check is in the way"
+    # What legal approved counts on, and nothing is in the way any more.
+    await world.hears(a_version(accuracy=0.9))
+    assert await status(world, candidacy) == "accepted"
+    told = await world.told("assent.governance.candidacy.changed.v1")
+    states = [(event.number, event.data["status"]) for event in told]
+    assert states == [(1, "candidate"), (2, "under_review"), (3, "under_review"), (4, "accepted")]
+
+
 async def test_an_override_is_for_whom_the_policy_says_for_a_while_and_a_finding(world: World) -> None:
     await rules(world, LEGAL, SECURITY, override={"by": ["risk"], "valid_for": "P3D"})
     candidacy = await world.put_forward()

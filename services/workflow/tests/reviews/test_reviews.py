@@ -276,7 +276,8 @@ def test_a_role_that_was_asked_is_waited_for_though_the_policy_would_not_ask_it_
 def test_changed_content_dismisses_the_approvals_given_with_the_difference_as_the_reason() -> None:
     before = approved_by_the_experts()
     later = NOW + timedelta(days=5)
-    after = model.dismiss(before, assessed("b"), diff="metrics.accuracy was 0.91, is 0.5", by="assent", at=later)
+    moved = model.dismiss(before, assessed("b"), diff="metrics.accuracy was 0.91, is 0.5", by="assent", at=later)
+    after = model.reconsider(moved, assessed("b"), by="assent", at=later)
     assert after.candidacy.status is Status.UNDER_REVIEW
     assert after.candidacy.content_hash == after.review.content_hash == "b"
     assert "metrics.accuracy" in (after.candidacy.reason or "")
@@ -418,7 +419,8 @@ class Anything(RuleBasedStateMachine):
         if self.candidacy.status is Status.UNDER_REVIEW:
             assert self.round is not None
             self.told = Told()
-            self.look(model.dismiss(self.round, self.assessment(), diff="an artifact", by="assent", at=NOW))
+            moved = model.dismiss(self.round, self.assessment(), diff="an artifact", by="assent", at=NOW)
+            self.look(model.reconsider(moved, self.assessment(), by="assent", at=NOW))
         elif self.candidacy.allows(Trigger.CONTENT_CHANGED):
             self.leave(Trigger.CONTENT_CHANGED)
 

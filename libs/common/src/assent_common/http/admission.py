@@ -1,11 +1,11 @@
 """Who is let in: so many requests at once, and each for so long. All others are told at once to come again.
 
-Of those that are let in a few are worked on, and the others stand in line, so that in a burst all are answered. A line
-that was not empty for a quarter of a second is no burst: more is asked than can be done, and whoever stands in a long
-line is only answered later, and at a greater cost, for all that belongs to him is cold by then. From then on it is kept
-short, until nobody had to be turned away for that for as long (as the queues of routers are, by RFC 8289). Once others
-are turned away nobody is worked on who stood there for longer than a second: he is told to come again, too, rather than
-answered when he no longer waits.
+Of those that are let in a few are worked on, and the others stand in line, so that in a burst all are answered. Where
+it is full though its line was not empty for a quarter of a second, that is no burst: more is asked than can be done,
+and whoever stands in a long line is only answered later, and at a greater cost, for all that belongs to him is cold by
+then. From then on the line is kept short, until nobody had to be turned away for that for as long (as the queues of
+routers are, by RFC 8289). Once others are turned away nobody is worked on who stood there for longer than a second: he
+is told to come again, too, rather than answered when he no longer waits.
 
 A service that takes more than it can do answers everybody too late, and so nobody. Whoever asks after its health is
 always let in: an overloaded process that is taken for a dead one is killed, and its load falls on the others.
@@ -25,7 +25,8 @@ AT_ONCE = 200
 WITHIN_S = 30.0
 #: How long one may stand in line.
 STANDS_S = 1.0
-#: How long a line may last until it is kept short, and for how long nobody may be turned away for that until it is not.
+#: How long a line may last until it is kept short once it is full, and for how long nobody may be turned away for that
+#: until it is not.
 LASTS_S = 0.25
 FEWEST = 32
 """Enough to keep the pool's connections busy."""
@@ -83,10 +84,11 @@ class Admission:
         if self.has_room or path in QUIET:
             return False
         now = asyncio.get_running_loop().time()
-        if now < self._short_until or (self._line and now - self._line_since > self._lasts_s):
-            self._short_until = now + self._lasts_s
-        elif self.inside + self._coming < self._at_once:
+        is_full = self.inside + self._coming >= self._at_once
+        if not is_full and now >= self._short_until:
             return False
+        if not is_full or (self._line and now - self._line_since > self._lasts_s):
+            self._short_until = now + self._lasts_s
         self._turned_away_at = now
         return True
 

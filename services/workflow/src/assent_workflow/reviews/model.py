@@ -120,8 +120,8 @@ def dismiss(
 ) -> Round:
     """The content changed under review: the approvals that this touches do not count any more, and are asked for again.
 
-    The review moves on to the assessment's content. `parts` are those that changed; any may have, where absent. Raises
-    ReviewEnded.
+    The review moves on to the assessment's content; what follows from that is for `reconsider`. `parts` are those that
+    changed; any may have, where absent. Raises ReviewEnded.
     """
     is_open(round_.review)
     is_pinned(round_.review, assessment)
@@ -146,7 +146,7 @@ def dismiss(
     why = f"the content changed under review ({diff}); approvals given so far that no longer count: {given}"
     candidacy = replace(round_.candidacy, content_hash=assessment.content_hash)
     candidacy = transition(candidacy, Trigger.CONTENT_CHANGED, by=by, at=at, reason=why)
-    return advance(with_tasks(Round(candidacy, review, round_.tasks), *dismissed), assessment, by=by, at=at)
+    return with_tasks(Round(candidacy, review, round_.tasks), *dismissed)
 
 
 def override(round_: Round, assessment: Assessment, reason: str, *, by: Approver, at: datetime) -> Round:
