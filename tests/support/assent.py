@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 import psutil
+from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 from assent_common import http_client
 from assent_common.identity.roles import Role
@@ -156,6 +157,8 @@ class Assent:
             endpoint_url=self.urls["sagemaker"],
             aws_access_key_id="tests",
             aws_secret_access_key="tests",
+            # In a storm of AWS's people persist for longer than a client does by itself.
+            config=AioConfig(retries={"mode": "standard", "total_max_attempts": 20}),
         )
         return client
 
