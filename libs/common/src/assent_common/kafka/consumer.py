@@ -36,8 +36,8 @@ Fetched = Mapping[TopicPartition, Sequence[ConsumerRecord]]
 COMMIT_WITHIN_S = 10.0
 #: A broker answers ten times a second, though it has nothing.
 HEARS_WITHIN_S = 30.0
-#: To join a group takes as long as its other members take, and there may be more of them than partitions.
-ASSIGNED_WITHIN_S = 300.0
+#: To join a group takes as long as its other members take. More of them than partitions join again and again, in vain.
+ASSIGNED_WITHIN_S = 120.0
 READ_AT_A_TIME = 50
 
 
