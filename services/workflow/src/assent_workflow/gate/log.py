@@ -14,13 +14,10 @@ from assent_common.supervise import pause
 from assent_workflow.gate.answer import Answer
 from assent_workflow.gate.names import Question
 
-# Not waited for the disk: whoever kills this process loses nothing that was answered; a crash of the database server
-# itself may lose the questions of its last second, and never an answer's truth.
 KEEP = """
-with hurry as materialized (select set_config('synchronous_commit', 'off', true))
 insert into gate_questions (id, asked_at, asked_by, asked_by_issuer, model_version, artifact_digest, image, use_case,
                             environment, allow, reasons, decided_by, candidacy, correlation_id)
-select $1, coalesce($2, now()), $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14 from hurry
+values ($1, coalesce($2, now()), $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 """
 KEPT_FOR = timedelta(days=90)
 # Index: the primary key, for ids grow with time: what is young is never looked at.
