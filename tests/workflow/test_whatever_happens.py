@@ -41,6 +41,8 @@ from tests.workflow.stories_of_steps import StepStories, step_policies
 STORIES = int(os.environ.get("ASSENT_STORIES", "0"))
 RECORDS = {**records("candidacy"), "candidacy.put_forward": "candidate", "candidacy.overridden": "accepted"}
 
+TOLD = "select key, array_agg(sequence order by id) as numbers from outbox group by key"
+
 
 @pytest.fixture
 def service(database_url: str, database_plain_url: str) -> Iterator[Service]:
@@ -248,7 +250,12 @@ class Anything(StepStories):
             assert recorded[id_] == expected.history
 
     def teardown(self) -> None:
-        """The log is sealed, and holds (promise 5)."""
+        """The log is sealed, and holds (promise 5). Of whatever was told, no number is missing (promise 1)."""
+        for row in self.service.fetch(
+            "select key, array_agg(sequence order by id) as numbers from outbox group by key"
+        ):
+            first = row["numbers"][0]
+            assert row["numbers"] == list(range(first, first + len(row["numbers"]))), row["key"]
         connection = self.service.connection
         self.service.loop.run_until_complete(_seal_and_verify(connection))
         for each in self.company.candidacies:

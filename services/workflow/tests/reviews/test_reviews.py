@@ -101,7 +101,13 @@ def a_candidacy(by: str = "ada") -> Candidacy:
 
 
 def a_round(assessment: Assessment | None = None) -> Round:
-    return model.open_review(a_candidacy(), assessment or assessed(), requested_by="ada", at=NOW)
+    return opened(a_candidacy(), assessment or assessed())
+
+
+def opened(candidacy: Matter, assessment: Assessment, *, by: str = "ada", last: Round | None = None) -> Round:
+    """With those asked whom it asks first."""
+    round_ = model.open_review(candidacy, assessment, requested_by=by, at=NOW, last=last)
+    return model.reconsider(round_, assessment, by=by, at=NOW)
 
 
 def task_of(round_: Round, role: str) -> Task:
@@ -216,7 +222,7 @@ def test_requested_changes_bring_it_back_to_candidate_and_a_new_round_asks_every
     back = decide(a_round(), "legal", somebody("lucia"), Verdict.REQUEST_CHANGES, "name the legal basis")
     assert back.candidacy.status is Status.CANDIDATE
     assert back.review.status is ReviewStatus.CHANGES_REQUESTED
-    again = model.open_review(back.candidacy, assessed(), requested_by="ada", at=NOW)
+    again = opened(back.candidacy, assessed())
     assert again.review.id != back.review.id
     assert again.waiting_for == ("legal", "data_scientist")
 
@@ -231,7 +237,7 @@ def test_who_asks_for_the_next_round_keeps_no_approval_that_he_gave_in_the_last(
     round_ = decide(a_round(keeping), "data_scientist", somebody("grace"), assessment=keeping)
     behalf = replace(task_of(round_, "data_scientist"), on_behalf_of=Person(ISSUER, "gina"))
     back = decide(with_tasks(round_, behalf), "legal", somebody("lucia"), Verdict.REQUEST_CHANGES, assessment=keeping)
-    again = model.open_review(back.candidacy, keeping, requested_by=asks, at=NOW, last=back)
+    again = opened(back.candidacy, keeping, by=asks, last=back)
     assert {task.role for task in again.live if task.kept_from} == kept
     assert {task.role for task in again.live} == {"legal", "data_scientist"}
 
@@ -257,6 +263,7 @@ def test_a_failing_check_keeps_it_under_review_and_says_why_until_it_passes() ->
     mended = model.reconsider(round_, assessed(), by="catalog", at=NOW)
     assert mended.candidacy.status is Status.ACCEPTED
     assert mended.review.blocked_by == ()
+    numbered_on(round_, mended)
 
 
 def test_a_risk_class_that_rises_during_the_review_brings_risk_to_the_table() -> None:
@@ -353,7 +360,13 @@ class Anything(RuleBasedStateMachine):
     def assessment(self) -> Assessment:
         return assessed(str(self.content), good=self.good, high=self.high, policy=self.policy)
 
+    def look_again(self, by: str) -> None:
+        assert self.round is not None
+        self.look(model.reconsider(self.round, self.assessment(), by=by, at=NOW))
+
     def look(self, round_: Round) -> None:
+        if self.round is not None:
+            numbered_on(self.round, round_)
         self.round, self.candidacy = round_, round_.candidacy
         if round_.review.status is not ReviewStatus.OPEN:
             self.ended[round_.review.id] = round_.review
@@ -377,6 +390,7 @@ class Anything(RuleBasedStateMachine):
         if self.candidacy.allows(Trigger.SUBMIT):
             self.told = Told()
             self.look(model.open_review(self.candidacy, self.assessment(), requested_by=by.subject, at=NOW))
+            self.look_again("ada")
         else:
             with pytest.raises(ImpossibleTransition):
                 model.open_review(self.candidacy, self.assessment(), requested_by=by.subject, at=NOW)
@@ -419,8 +433,8 @@ class Anything(RuleBasedStateMachine):
         if self.candidacy.status is Status.UNDER_REVIEW:
             assert self.round is not None
             self.told = Told()
-            moved = model.dismiss(self.round, self.assessment(), diff="an artifact", by="assent", at=NOW)
-            self.look(model.reconsider(moved, self.assessment(), by="assent", at=NOW))
+            self.look(model.dismiss(self.round, self.assessment(), diff="an artifact", by="assent", at=NOW))
+            self.look_again("assent")
         elif self.candidacy.allows(Trigger.CONTENT_CHANGED):
             self.leave(Trigger.CONTENT_CHANGED)
 
@@ -429,7 +443,7 @@ class Anything(RuleBasedStateMachine):
         self.good, self.high = good, high
         if self.candidacy.status is Status.UNDER_REVIEW:
             assert self.round is not None
-            self.look(model.reconsider(self.round, self.assessment(), by="catalog", at=NOW))
+            self.look_again("catalog")
 
     @rule(trigger=st.sampled_from([Trigger.SUSPEND, Trigger.RETIRE, Trigger.WITHDRAW, Trigger.EXPIRED]))
     def leave(self, trigger: Trigger) -> None:
@@ -477,6 +491,18 @@ class AnythingByQuorum(Anything):
 
     policy = POLICY.model_copy(update={"stages": (POLICY.stages[0].model_copy(update={"quorum": 2}), POLICY.stages[1])})
     acceptances = 0
+
+
+def numbered_on(before: Round, after: Round) -> None:
+    """Whoever is told of each counts the numbers."""
+    known = {each.id: each for each in _entities(before)}
+    for each in _entities(after):
+        was = known.get(each.id)
+        assert each.sequence == (1 if was is None else was.sequence + (each != was)), each
+
+
+def _entities(round_: Round) -> list[Matter | Review | Task]:
+    return [round_.candidacy, round_.review, *round_.tasks]
 
 
 @pytest.mark.parametrize("machine", [Anything, AnythingByQuorum])

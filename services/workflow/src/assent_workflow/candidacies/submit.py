@@ -11,14 +11,14 @@ from assent_common.http.problems import Conflict, NotFound
 from assent_common.uow import UnitOfWork
 
 from assent_workflow import subjects
-from assent_workflow.candidacies import store, tell
+from assent_workflow.candidacies import store
 from assent_workflow.candidacies.model import Matter, Step, Trigger
 from assent_workflow.policies import store as policies
 from assent_workflow.policies.model import Policy
 from assent_workflow.policies.select import NoOnePolicy, NoPolicy
 from assent_workflow.policies.subject import StepSubject, Subject
 from assent_workflow.reviews.model import Change as RoundChange
-from assent_workflow.reviews.model import ReviewStatus, Round, open_review, submitted
+from assent_workflow.reviews.model import ReviewStatus, Round, open_review, reconsider
 from assent_workflow.steps.accepted import accepted
 
 # What the last suspension followed from: who did it does not tell, for Assent itself suspends what expired, and what a
@@ -69,26 +69,25 @@ async def submit_locked(
         last=last if changes is not None else None,
         parts=parts_of(changes or ()),
     )
-    at_once = opened.candidacy.status is CandidacyStatus.ACCEPTED
-    if at_once:
-        # Approvals of the round before were all that it needed. It was under review all the same.
-        tell.matter(uow, submitted(candidacy, opened.review))
     change = RoundChange(opened.candidacy, opened.review, opened.tasks)
     await store.save(uow, candidacy, opened, change, content=subject.content, facts=assessment.facts)
+    after = reconsider(opened, assessment, by=by, at=now)
+    await store.save(uow, opened.candidacy, after, after.since(opened), facts=assessment.facts)
     details = {
         "policy": policy.ref,
         "review": str(opened.review.id),
         "content_hash": opened.review.content_hash,
         "content": subject.content,
-        "kept": [str(task.kept_from) for task in opened.tasks if task.kept_from],
+        "kept": [str(task.kept_from) for task in after.tasks if task.kept_from],
         "checks": [check.model_dump(mode="json") for check in opened.review.checks],
     }
     uow.audit(by, f"{candidacy.noun}.submitted", str(candidacy.id), details)
-    if at_once:
-        why = {"policy": policy.ref, "reason": opened.candidacy.reason}
+    if after.candidacy.status is CandidacyStatus.ACCEPTED:
+        # Approvals of the round before were all that it needed.
+        why = {"policy": policy.ref, "reason": after.candidacy.reason}
         uow.audit(by, f"{candidacy.noun}.accepted", str(candidacy.id), why)
-    await accepted(uow, candidacy, opened.candidacy, by=by)
-    return opened
+    await accepted(uow, candidacy, after.candidacy, by=by)
+    return after
 
 
 async def _policy(

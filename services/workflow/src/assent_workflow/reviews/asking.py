@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
+from typing import Any
 
 from assent_common import ids
 from assent_common.events.governance import CheckResult, TaskStatus
@@ -16,27 +17,28 @@ from assent_workflow.reviews.round import Review, ReviewStatus, Round, Task, cha
 
 def advance(round_: Round, assessment: Assessment, *, by: str, at: datetime) -> Round:
     """Ask whom the policy asks next; accept once nobody is left to ask and every check passes."""
-    review = round_.review
-    checks = as_of(assessment.checks, review.checks, at)
-    if review.checks != checks:
-        review = changed(review, checks=checks)
-    round_ = _released(Round(round_.candidacy, review, round_.tasks), assessment.stages)
+    round_ = _released(round_, assessment.stages)
     asked = tuple(_next_tasks(round_, assessment, at))
-    round_ = Round(round_.candidacy, review, (*round_.tasks, *asked))
-    if any(task.status is not TaskStatus.APPROVED for task in round_.live) or not assessment.passed:
-        return round_
-    policy = assessment.policy
-    roles = ", ".join(task.role for task in round_.live) or "nobody, whom it does not ask"
-    accepted = transition(
-        round_.candidacy,
-        Trigger.ALL_APPROVED,
-        by=by,
-        at=at,
-        reason=f"accepted under {policy.ref}, approved by {roles}",
-        expires_at=at + policy.valid_for,
-        environments=policy.environments,
-    )
-    return Round(accepted, changed(review, status=ReviewStatus.ACCEPTED, ended_at=at), round_.tasks)
+    round_ = Round(round_.candidacy, round_.review, (*round_.tasks, *asked))
+    checks = as_of(assessment.checks, round_.review.checks, at)
+    changes: dict[str, Any] = {"checks": checks} if checks != round_.review.checks else {}
+    candidacy = round_.candidacy
+    if assessment.passed and all(task.status is TaskStatus.APPROVED for task in round_.live):
+        policy = assessment.policy
+        roles = ", ".join(task.role for task in round_.live) or "nobody, whom it does not ask"
+        candidacy = transition(
+            candidacy,
+            Trigger.ALL_APPROVED,
+            by=by,
+            at=at,
+            reason=f"accepted under {policy.ref}, approved by {roles}",
+            expires_at=at + policy.valid_for,
+            environments=policy.environments,
+        )
+        changes |= {"status": ReviewStatus.ACCEPTED, "ended_at": at}
+    # At once: whoever is told of it counts the numbers.
+    review = changed(round_.review, **changes) if changes else round_.review
+    return Round(candidacy, review, round_.tasks)
 
 
 def as_of(checks: Iterable[CheckResult], before: Iterable[CheckResult], at: datetime) -> tuple[CheckResult, ...]:

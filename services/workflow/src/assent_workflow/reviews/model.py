@@ -41,7 +41,7 @@ def open_review(
     last: Round | None = None,
     parts: Collection[str] = (),
 ) -> Round:
-    """A new round on the content that stands. Raises ImpossibleTransition.
+    """A new round on the content that stands; whom it asks is for `reconsider`. Raises ImpossibleTransition.
 
     Checks that fail do not keep it from opening: reviewers work while somebody mends what is missing. `last` is the
     round whose approvals may count on, where the policy says so, and `parts` what changed since.
@@ -55,15 +55,10 @@ def open_review(
         requested_by=requested_by,
         requested_at=at,
     )
-    under_review = submitted(candidacy, review)
-    standing = tuple(kept(Round(under_review, review, ()), assessment, last, parts, at)) if last else ()
-    return advance(Round(under_review, review, standing), assessment, by=requested_by, at=at)
-
-
-def submitted(candidacy: Matter, review: Review) -> Matter:
-    """As it stands at the beginning of this review. Raises ImpossibleTransition."""
     pinned = replace(candidacy, review=review.id, policy=review.policy, content_hash=review.content_hash)
-    return transition(pinned, Trigger.SUBMIT, by=review.requested_by, at=review.requested_at)
+    submitted = transition(pinned, Trigger.SUBMIT, by=requested_by, at=at)
+    standing = tuple(kept(Round(submitted, review, ()), assessment, last, parts, at)) if last else ()
+    return Round(submitted, review, standing)
 
 
 def decide(

@@ -15,7 +15,7 @@ from assent_common.http.problems import Conflict
 from assent_common.uow import UnitOfWork
 
 from assent_workflow import subjects
-from assent_workflow.candidacies import store, tell
+from assent_workflow.candidacies import store
 from assent_workflow.candidacies.end import end_locked
 from assent_workflow.candidacies.model import Candidacy, Matter, Step, Trigger, hold_on
 from assent_workflow.candidacies.submit import parts_of, submit_locked
@@ -126,25 +126,21 @@ async def go_on(uow: UnitOfWork, candidacy: Matter, subject: Subject | StepSubje
     now = uow.clock.now()
     policy = await policies.pinned(connection, before.review.policy)
     assessment = await subjects.assessed(connection, policy, subject, now, review=before.review.id)
-    if before.review.content_hash == subject.content_hash:
-        after = reconsider(before, assessment, by=ASSENT, at=now)
-        await store.save(uow, candidacy, after, after.since(before), facts=assessment.facts)
-    else:
+    moved = before
+    if before.review.content_hash != subject.content_hash:
         changes = diff(await store.judged(connection, before.review.id), subject.content)
         parts = parts_of(changes) or None
         moved = dismiss(before, assessment, diff=described(changes), by=ASSENT, at=now, parts=parts)
-        after = reconsider(moved, assessment, by=ASSENT, at=now)
-        if after.candidacy.status is Status.ACCEPTED:
-            # The approvals that count on are all that it needs. It was under review by the new content all the same.
-            tell.matter(uow, moved.candidacy)
         content = subject.content
-        await store.save(uow, candidacy, after, after.since(before), content=content, facts=assessment.facts)
+        await store.save(uow, candidacy, moved, moved.since(before), content=content, facts=assessment.facts)
         details: dict[str, Any] = {
             "reason": moved.candidacy.reason,
-            "content_hash": after.review.content_hash,
+            "content_hash": moved.review.content_hash,
             "content": subject.content,
         }
         uow.audit(ASSENT, "review.dismissed", str(candidacy.id), details)
+    after = reconsider(moved, assessment, by=ASSENT, at=now)
+    await store.save(uow, moved.candidacy, after, after.since(moved), facts=assessment.facts)
     if after.candidacy.status is not candidacy.status:
         details = {
             "policy": after.review.policy,
