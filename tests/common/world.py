@@ -21,7 +21,8 @@ from assent_common.events.envelope import CloudEvent
 from assent_common.events.registry import ModelObserved
 from assent_common.health import Health
 from assent_common.kafka import topics
-from assent_common.kafka.consumer import HEARS_WITHIN_S, Apply, Consumer
+from assent_common.kafka.consumer import Apply, Consumer
+from assent_common.kafka.silence import HEARS_WITHIN_S
 from assent_common.outbox.relay import Relay
 from assent_common.settings import Settings
 from assent_common.supervise import Duty

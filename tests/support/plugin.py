@@ -27,7 +27,7 @@ NO_KAFKA = (
     "another implementation. Install a JRE (17 or newer) and Maven to run what CI runs."
 )
 
-OwnPostgres = Callable[[], Awaitable[Postgres]]
+OwnPostgres = Callable[..., Awaitable[Postgres]]
 OwnKafka = Callable[..., Awaitable[Kafka]]
 
 _RUN = pytest.StashKey[Path]()
@@ -100,11 +100,14 @@ def topic_prefix() -> str:
 
 @pytest.fixture
 async def own_postgres(tmp_path: Path) -> AsyncIterator[OwnPostgres]:
-    """Starts a Postgres for this test alone, to be stopped and started at will. It is gone after the test."""
+    """Starts a Postgres for this test alone, to be stopped and started at will. It is gone after the test.
+
+    A `durable` one has what it acknowledged after a crash.
+    """
     started: list[Postgres] = []
 
-    async def start() -> Postgres:
-        postgres = Postgres(tmp_path / f"postgres-{len(started)}", free_port(), durable=False)
+    async def start(*, durable: bool = False) -> Postgres:
+        postgres = Postgres(tmp_path / f"postgres-{len(started)}", free_port(), durable=durable)
         started.append(postgres)
         await postgres.start()
         return postgres

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ import yaml
 from assent_common.probe import healthy
 from assent_local.ports import free_port
 
+from tests.support.plugin import OwnPostgres
 from tests.support.wait import until
 from tests.workflow.world import SIGNER, URN, a_use_case, a_version, a_world
 
@@ -34,6 +36,12 @@ class Gate:
 
 @pytest.fixture
 async def gate(database_url: str, database_plain_url: str, kafka: str, topic_prefix: str) -> AsyncIterator[Gate]:
+    async with a_gate(database_url, database_plain_url, kafka, topic_prefix) as gate:
+        yield gate
+
+
+@asynccontextmanager
+async def a_gate(database_url: str, database_plain_url: str, kafka: str, topic_prefix: str) -> AsyncIterator[Gate]:
     """A workflow service in whose database a version is accepted for `retention`."""
     async with a_world(database_url) as world:
         await world.hears(a_use_case(), a_version())
@@ -83,13 +91,43 @@ async def test_whatever_was_answered_was_kept_however_it_ends(gate: Gate, how: s
         gate.process.send_signal(how)
         async with asyncio.timeout(15):
             await gate.process.wait()
+    assert len(answered) >= 100
+    assert set(answered) <= await _kept(gate)
+
+
+async def test_whatever_was_answered_was_kept_though_postgres_crashes(
+    own_postgres: OwnPostgres, kafka: str, topic_prefix: str
+) -> None:
+    postgres = await own_postgres(durable=True)
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    addresses = postgres.url("postgres"), postgres.plain_url("postgres")
+    async with (
+        a_gate(*addresses, kafka, topic_prefix) as gate,
+        httpx.AsyncClient(base_url=gate.url, headers=headers) as client,
+    ):
+        answered: set[str] = set()
+
+        async def ask() -> bool:
+            answer = await client.post("/v1/gate", json={"model_version": URN})
+            if answer.status_code == 200:
+                answered.add(answer.json()["question"])
+            return answer.status_code == 200
+
+        for _ in range(3):
+            await until(ask, within_s=60)
+            for _ in range(20):
+                assert await ask()
+            await postgres.kill()
+            await postgres.start()
+            assert answered <= await _kept(gate)
+
+
+async def _kept(gate: Gate) -> set[str]:
     connection = await asyncpg.connect(gate.database_url)
     try:
-        kept = {str(row["id"]) for row in await connection.fetch("select id from gate_questions")}
+        return {str(row["id"]) for row in await connection.fetch("select id from gate_questions")}
     finally:
         await connection.close()
-    assert len(answered) >= 100
-    assert set(answered) <= kept
 
 
 async def test_the_command_line_asks_and_hands_on_what_others_can_check(gate: Gate, tmp_path: Path) -> None:

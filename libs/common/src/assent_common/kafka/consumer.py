@@ -15,6 +15,7 @@ from assent_common.health import Health
 from assent_common.kafka.connection import BrokerUnavailable, ensure_topics, options
 from assent_common.kafka.dead_letters import DeadLetter, DeadLetters, TooManyDeadLetters
 from assent_common.kafka.disposal import start, stop_consumer
+from assent_common.kafka.silence import HEARS_WITHIN_S, Silence
 from assent_common.kafka.topics import Topic
 from assent_common.settings import Settings
 from assent_common.supervise import either, pause
@@ -34,10 +35,6 @@ Fetched = Mapping[TopicPartition, Sequence[ConsumerRecord]]
 """What was read at once, in order within each partition."""
 
 COMMIT_WITHIN_S = 10.0
-#: A broker answers ten times a second, though it has nothing.
-HEARS_WITHIN_S = 30.0
-#: To join a group takes as long as its other members take. More of them than partitions join again and again, in vain.
-ASSIGNED_WITHIN_S = 120.0
 READ_AT_A_TIME = 50
 
 
@@ -127,10 +124,10 @@ class Consumer:
             async with asyncio.timeout(30):
                 await start(consumer)
             self._health.working(self._name)
-            heard = _Heard(consumer, self._hears_within_s)
+            silence = Silence(consumer, hears_within_s=self._hears_within_s)
             while not stopping.is_set():
                 fetched = await consumer.getmany(timeout_ms=250, max_records=self._batch * self._lanes)
-                heard.anything(fetched)
+                silence.listen(fetched)
                 if fetched:
                     await self._process(fetched, stopping)
                     await self._commit(consumer, fetched)
@@ -227,28 +224,6 @@ class Consumer:
                 lag[partition.topic] += max(0, end - position)
         for topic, behind in lag.items():
             metrics.CONSUMER_LAG.labels(topic).set(behind)
-
-
-class _Heard:
-    """When a broker answered last. aiokafka asks for ever, and may come to ask nothing any more without a word: who
-    waits for it then waits until his process ends, and says that all is well."""
-
-    def __init__(self, consumer: AIOKafkaConsumer, within_s: float) -> None:
-        self._consumer = consumer
-        self._within_s = within_s
-        self._answers: frozenset[tuple[TopicPartition, int | None]] = frozenset()
-        self._at = asyncio.get_running_loop().time()
-
-    def anything(self, fetched: Fetched) -> None:
-        """Raises BrokerUnavailable if it was too long ago: another consumer may fare better."""
-        now = asyncio.get_running_loop().time()
-        answers = frozenset((each, self._consumer.last_poll_timestamp(each)) for each in self._consumer.assignment())
-        if fetched or answers != self._answers:
-            self._answers, self._at = answers, now
-        within_s = self._within_s if answers else ASSIGNED_WITHIN_S
-        if now - self._at > within_s:
-            what = "has answered" if answers else "has given it anything to read"
-            raise BrokerUnavailable(f"for {within_s:g} s no broker {what}")
 
 
 def _positions(fetched: Fetched) -> Iterator[tuple[TopicPartition, int]]:
