@@ -25,6 +25,6 @@ async def main(name: str, port: int) -> None:
 
 
 if __name__ == "__main__":
-    # By the same server as the service itself, on uvloop, and with as little collecting of garbage.
+    # As the service itself runs.
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(main(sys.argv[1], int(sys.argv[2])))

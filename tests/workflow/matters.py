@@ -116,9 +116,8 @@ class Matter:
     approvals: dict[Seat, str] = field(default_factory=dict)
     until: datetime | None = None
     overridden: bool = False
-    #: How many approvals counted on in a later round, and how often they were all that it needed.
+    #: How many approvals counted on in a later round.
     kept: int = 0
-    accepted_at_once: int = 0
     #: Until when what was approved last was to hold, whoever was overridden.
     approved_until: datetime | None = None
     #: Whether it is suspended for its content, and for nothing else.

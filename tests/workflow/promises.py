@@ -221,8 +221,6 @@ class Company:
         matter.approvals = self._kept(matter, *before)
         matter.kept += len(matter.approvals)
         self._settle(matter)
-        if matter.status == "accepted":
-            matter.accepted_at_once += 1
 
     def _kept(
         self, matter: Matter, policy: Policy | None, judged: Content | Written | None, given: dict[Seat, str]

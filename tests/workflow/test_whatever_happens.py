@@ -260,7 +260,6 @@ class Anything(StepStories):
         self.service.loop.run_until_complete(_seal_and_verify(connection))
         for each in self.company.candidacies:
             self.service.seen.update(each.history)
-            self.service.seen["accepted at once"] += each.accepted_at_once
             self.service.seen["kept"] += each.kept
             self.service.seen["overridden"] += each.overridden
         for step in self.company.steps:
