@@ -242,6 +242,8 @@ def _server(
 
 def server(app: FastAPI, *, host: str, port: int, certificate: Certificate | None = None) -> uvicorn.Server:
     """How an app is served: whoever measures or tries it over HTTP serves it as the service does."""
+    # By its first request else, and the door looks for its admission before that.
+    app.middleware_stack = app.build_middleware_stack()
     return _QuietServer(
         uvicorn.Config(
             app,

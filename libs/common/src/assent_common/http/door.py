@@ -9,19 +9,23 @@ The parser's callbacks, what they leave behind, the timer and `_start_asgi_task`
 """
 
 import re
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from assent_common.http.admission import Admission
 
-_FIRST = re.compile(rb"(GET|HEAD) (/[!-$&->@-~]*)(?:\?[!-~]*)? HTTP/1\.1\r\n")
-"""Its path without a percent sign, which has to be thought about."""
-_THOUGHT_ABOUT = re.compile(rb"\n(?:connection|content-length|transfer-encoding|upgrade|expect|[ \t])")
+_HEAD = re.compile(
+    rb"(GET|HEAD|POST|PUT|PATCH|DELETE) (/[!-$&->@-~]*+)(?:\?[!-~]*+)? HTTP/1\.1\r\n"
+    rb"(?:(?!(?i:transfer-encoding|(?:proxy-)?connection|upgrade|expect):)[A-Za-z0-9-]++:[\t -~\x80-\xff]*+\r\n)*+\r\n"
+)
+"""Of which nothing has to be thought about: the path without a percent sign, nothing that says what else is to become
+of the connection or how the body is to be read, and all lines ended in the one way."""
 
 
 class Door(HttpToolsProtocol):
-    """For an app whose state has its `admission`, once it was asked for the first time."""
+    """For an app whose state has its `admission`."""
 
     #: Whatever was read until now belongs to requests that were read to their end.
     _is_between = True
@@ -30,7 +34,7 @@ class Door(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         admission = self._admission
-        if admission is not None and not admission.has_room and self._is_idle():
+        if not admission.has_room and self._is_idle():
             asked = plain(data)
             if asked is not None and admission.is_closed_to(asked.path):
                 self._answer(admission.turned_away(asked.method, asked.request_id))
@@ -52,13 +56,12 @@ class Door(HttpToolsProtocol):
             super().timeout_keep_alive_handler()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        if self._admission is not None:
-            self._admission.expect()
+        self._admission.expect()
         super()._start_asgi_task(cycle, app)
 
-    @property
-    def _admission(self) -> Admission | None:
-        found: Admission | None = getattr(self.config.app.state, "admission", None)  # type: ignore[union-attr]
+    @cached_property
+    def _admission(self) -> Admission:
+        found: Admission = self.config.app.state.admission  # type: ignore[union-attr]
         return found
 
     def _is_idle(self) -> bool:
@@ -84,16 +87,25 @@ class Asked(NamedTuple):
 
 
 def plain(data: bytes) -> Asked | None:
-    """What is asked, where it is one whole request without a body, of which nothing has to be thought about. All else
-    goes the app's way, which refuses as well."""
-    first, lines = _FIRST.match(data), data.split(b"\r\n")
-    # Its one empty line is the last, and none ends in a way that others see and we do not.
-    if not first or lines[-2:] != [b"", b""] or b"" in lines[:-2] or len(data.splitlines()) != len(lines) - 1:
+    """What is asked, where it is one whole request of which nothing has to be thought about. All else goes the app's
+    way, which refuses as well."""
+    found = _HEAD.match(data)
+    if found is None:
         return None
-    heads = data.lower()
-    if _THOUGHT_ABOUT.search(heads):
+    head = data[: found.end()]
+    heads = head.lower()
+    # As it is written by everybody, or it has to be thought about.
+    if _value(head, heads, b"\ncontent-length:", absent=b"0") != b"%d" % (len(data) - len(head)):
         return None
-    request_id = ""
-    if (at := heads.find(b"\nx-request-id:")) >= 0:
-        request_id = data[at + 1 :].split(b"\r\n", 1)[0].partition(b":")[2].strip(b" \t").decode("latin-1")
-    return Asked(first[1].decode(), first[2].decode(), request_id)
+    request_id = _value(head, heads, b"\nx-request-id:", absent=b"")
+    return Asked(found[1].decode(), found[2].decode(), request_id.decode("latin-1"))
+
+
+def _value(head: bytes, heads: bytes, name: bytes, *, absent: bytes) -> bytes:
+    """Of a header, by its name in `heads`, the head in small letters. Of several none is believed."""
+    at = heads.find(name)
+    if at < 0:
+        return absent
+    if heads.find(name, at + 1) >= 0:
+        return b""
+    return head[at + len(name) : head.index(b"\r", at)].strip(b" \t")

@@ -99,7 +99,7 @@ class Refusal:
     def __init__(self, problem: problems.Problem) -> None:
         answer = problems.answer(problem, _HOLE)
         #: Numbered on: to make an id for each would be a third of the work.
-        self._id, self._numbers = ids.new(), count(1)
+        self._id, self._numbers = str(ids.new()), count(1)
         self._status = answer.status_code
         self._before, self._after = bytes(answer.body).split(_HOLE.encode())
         kept = [header for header in answer.raw_headers if header[0] != b"content-length"]
