@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -34,6 +35,15 @@ class Service:
         if not self._streams:
             await send(start)
         await send({"type": "http.response.body", "body": b"done"})
+
+
+async def soon(true: Callable[[], bool]) -> None:
+    """By turns of the loop: a test may hold its clock."""
+    for _ in range(100_000):
+        if true():
+            return
+        await asyncio.sleep(0)
+    raise AssertionError("it does not come to that")
 
 
 class Caller:
@@ -117,8 +127,7 @@ async def test_a_stream_that_has_begun_counts_no_longer_and_is_not_given_up() ->
     service = Service(streams=True)
     admission = Admission(service, at_once=1, within_s=FOREVER_S)
     following = Caller(admission)
-    while not following.status:
-        await asyncio.sleep(0)
+    await soon(lambda: bool(following.status))
     assert admission.inside == 0
     another = Caller(admission)
     service.may.set()
@@ -157,8 +166,7 @@ async def test_a_line_is_kept_short_until_for_a_while_nobody_had_to_be_turned_aw
         nonlocal now
         service.may.clear()
         callers = [Caller(admission) for _ in range(300)]
-        while sum(each.answered.is_set() for each in callers) + admission.inside < 300:
-            await asyncio.sleep(0)
+        await soon(lambda: sum(each.answered.is_set() for each in callers) + admission.inside == 300)
         inside = admission.inside
         if after_s:
             now += after_s
@@ -182,8 +190,7 @@ async def test_a_burst_stands_in_line_and_all_of_it_is_answered() -> None:
     service = Service()
     admission = Admission(service, at_once=200, within_s=FOREVER_S, stands_s=0, lasts_s=FOREVER_S)
     callers = [Caller(admission) for _ in range(FEWEST + 20)]
-    while admission.inside < len(callers):
-        await asyncio.sleep(0)
+    await soon(lambda: admission.inside == len(callers))
     assert service.asked == FEWEST
     gone = callers.pop()
     gone.task.cancel()
@@ -199,8 +206,7 @@ async def test_who_stood_in_line_for_too_long_is_told_to_come_again_once_others_
     service = Service()
     admission = Admission(service, at_once=FEWEST + 20, within_s=FOREVER_S, stands_s=0, lasts_s=FOREVER_S)
     callers = [Caller(admission) for _ in range(FEWEST + 20)]
-    while admission.inside < len(callers):
-        await asyncio.sleep(0)
+    await soon(lambda: admission.inside == len(callers))
     assert (await Caller(admission).answer())["type"].endswith("/overloaded")
     service.may.set()
     for each in callers:
@@ -232,8 +238,7 @@ async def test_whoever_is_given_up_keeps_nobodys_place() -> None:
 async def test_who_is_cancelled_from_outside_is() -> None:
     admission = Admission(Service(), at_once=1, within_s=FOREVER_S)
     caller = Caller(admission)
-    while not admission.inside:
-        await asyncio.sleep(0)
+    await soon(lambda: admission.inside == 1)
     caller.task.cancel()
     await asyncio.wait({caller.task})
     assert caller.task.cancelled()
