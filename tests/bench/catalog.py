@@ -23,7 +23,7 @@ from assent_common.database import Database
 from assent_local.ports import free_port
 from assent_local.postgres import Postgres, embedded
 
-from tests.bench import http
+from tests.bench import clients
 from tests.bench.applying import NAMES, applied, broker
 from tests.bench.mlflow import beside_mlflow
 from tests.bench.report import Row, Table, written_whole
@@ -128,10 +128,10 @@ async def answered(catalog: Catalog, table: Table, versions: int, seconds: float
     one = [f"/v1/model-versions/{await _id(catalog, number)}" for number in range(1, versions, max(1, versions // 500))]
     hundred = ["/v1/model-versions?limit=100"]
     async with catalog.served("tests.bench.bare", plain=True) as (port, _):
-        bare = await http.load(port, one, token=ROLE, clients=16, seconds=seconds)
-        bare_list = await http.load(port, hundred, token=ROLE, clients=16, seconds=seconds)
+        bare = await clients.at_once(port, one, token=ROLE, clients=16, seconds=seconds)
+        bare_list = await clients.at_once(port, hundred, token=ROLE, clients=16, seconds=seconds)
     async with catalog.served("tests.contract.served", "catalog-api") as (port, process):
-        ours = await http.load(port, one, token=ROLE, clients=16, seconds=seconds)
+        ours = await clients.at_once(port, one, token=ROLE, clients=16, seconds=seconds)
         table.add(
             Row(
                 "GET by id, 16 clients",
@@ -139,12 +139,12 @@ async def answered(catalog: Catalog, table: Table, versions: int, seconds: float
                 f"{ours.a_second / bare.a_second:.0%} of bare ({bare}); goal 70 %",
             )
         )
-        listed = await http.load(port, hundred, token=ROLE, clients=16, seconds=seconds)
+        listed = await clients.at_once(port, hundred, token=ROLE, clients=16, seconds=seconds)
         beside = f"{bare_list.a_second / listed.a_second:.1f} x the bare query's time; goal 2"
         table.add(Row("a list of 100, 16 clients", str(listed), beside))
-        now = await http.load(port, one, token=ROLE, clients=4, seconds=seconds)
+        now = await clients.at_once(port, one, token=ROLE, clients=4, seconds=seconds)
         then = [f"{path}?as_of=2026-11-01T00:00:00Z" for path in one]
-        as_of = await http.load(port, then, token=ROLE, clients=4, seconds=seconds)
+        as_of = await clients.at_once(port, then, token=ROLE, clients=4, seconds=seconds)
         table.add(Row("as of a moment, 4 clients", str(as_of), f"{as_of.p50 / now.p50:.1f} x now; goal 2"))
         await exported(catalog, table, versions, port, process)
 
@@ -160,7 +160,7 @@ async def searched(catalog: Catalog, table: Table, versions: int, seconds: float
     ]
     async with catalog.served("tests.contract.served", "catalog-api") as (port, _):
         for _ in range(3):
-            found = await http.load(port, mixed, token=ROLE, clients=16, seconds=seconds)
+            found = await clients.at_once(port, mixed, token=ROLE, clients=16, seconds=seconds)
             table.add(Row(f"search with facets over {versions:,}, 16 clients", str(found), "goal: p99 under 50 ms"))
 
 

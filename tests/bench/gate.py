@@ -29,8 +29,7 @@ from assent_local import broker
 from assent_local.ports import free_port
 from assent_local.postgres import Postgres
 
-from tests.bench.http import Load
-from tests.bench.open_loop import at_rate
+from tests.bench.clients import Load, at_rate
 from tests.bench.report import Row, Table
 from tests.support.wait import until
 

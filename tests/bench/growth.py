@@ -15,9 +15,9 @@ import uvloop
 
 from tests.bench import growth_followers, growth_sources, growth_webhooks
 from tests.bench.catalog import ROLE, Catalog
+from tests.bench.clients import ask
 from tests.bench.cost import Costs, Meter, grown
 from tests.bench.gate import filled
-from tests.bench.http import ask
 from tests.bench.overload import listener
 from tests.bench.report import Row, Table, written_whole
 

@@ -14,7 +14,7 @@ import asyncpg
 from assent_local.ports import free_port
 from assent_local.postgres import Databases
 
-from tests.bench import http
+from tests.bench import clients
 from tests.bench.applying import NAMES
 from tests.bench.report import Row, Table
 from tests.support.wait import until
@@ -70,13 +70,13 @@ async def beside_mlflow(postgres: Databases, table: Table, versions: int, second
             return False
         writer.close()
         # It listens long before it answers as fast as it can.
-        await http.load(port, one, token="none", clients=4, seconds=2)
+        await clients.at_once(port, one, token="none", clients=4, seconds=2)
         return True
 
     try:
         await until(answers, within_s=120)
         for what, paths in (("GET by name and version", one), ("search by name, 50 at most", found)):
-            load = await http.load(port, paths, token="none", clients=16, seconds=seconds)
+            load = await clients.at_once(port, paths, token="none", clients=16, seconds=seconds)
             table.add(Row(f"MLflow's server: {what}, 16 clients", str(load), "one worker, as we are one process"))
     finally:
         # Its workers are processes of their own.

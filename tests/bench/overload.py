@@ -20,9 +20,8 @@ import uvloop
 from assent_local.ports import free_port
 
 from tests.bench.catalog import Catalog
+from tests.bench.clients import Requests, as_fast_as_can_be, ask, in_turn, when_due
 from tests.bench.gate import filled, listens, process
-from tests.bench.http import ask
-from tests.bench.open_loop import Requests, as_fast_as_can_be, in_turn, when_due
 from tests.bench.report import Row, Table, written_whole
 from tests.support.wait import until
 

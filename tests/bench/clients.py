@@ -1,18 +1,18 @@
-"""Requests at a fixed rate, whatever the server does: who waits for an answer before he asks again hides its queue.
+"""Clients over connections that are kept, and nothing of an HTTP library.
 
-By protocols and without tasks: a client that takes as much of the machine for a request as the server does measures
-itself.
+Requests at a fixed rate, whatever the server does: who waits for an answer before he asks again hides its queue. Or as
+fast as it takes them. By protocols and without tasks: a client that takes as much of the machine for a request as the
+server does measures itself.
 """
 
 import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import count
 from statistics import quantiles
 from typing import cast
-
-from tests.bench.http import Load
 
 CONNECTIONS = 64
 #: How long what was asked may take to be answered in the end.
@@ -20,9 +20,40 @@ PATIENCE_S = 60.0
 #: The head of what is no answer.
 LOST = b"HTTP/1.1 000 the connection was lost"
 
+Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Requests = Callable[[], bytes]
 Take = Callable[[bytes, float], None]
 """What is done with the head of an answer, and the seconds since its request was due."""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What came of some seconds of asking."""
+
+    requests: int
+    seconds: float
+    #: Of each request, in milliseconds.
+    p50: float
+    p99: float
+    #: How many were told to come again (503), and are in none of the times.
+    refused: int = 0
+
+    @property
+    def a_second(self) -> float:
+        return self.requests / self.seconds
+
+    def __str__(self) -> str:
+        return f"{self.a_second:,.0f} a second, p50 {self.p50:.1f} ms, p99 {self.p99:.1f} ms"
+
+
+async def ask(stream: Stream, request: bytes) -> bytes:
+    """The head of the answer. Its body is read, and thrown away."""
+    reader, writer = stream
+    writer.write(request)
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+    await reader.readexactly(int(length.partition(b":")[2]))
+    return head
 
 
 async def when_due(
@@ -153,20 +184,37 @@ def _length(head: bytes) -> int:
 async def at_rate(port: int, requests: Sequence[bytes], *, rate: float, seconds: float) -> Load:
     """Ask in turn. Each takes from when it was due, not from when it could be sent. AssertionError for all but 200, and
     503, which is counted."""
-    took: list[float] = []
-    refused = 0
+    said = _Said()
+    lasted = await when_due(port, in_turn(requests), said.take, connections=CONNECTIONS, rate=rate, seconds=seconds)
+    return said.load(lasted)
 
-    def take(head: bytes, since_due_s: float) -> None:
-        nonlocal refused
-        assert head.startswith((b"HTTP/1.1 200", b"HTTP/1.1 503")), head
+
+async def at_once(port: int, paths: Sequence[str], *, token: str, clients: int, seconds: float) -> Load:
+    """Get the paths in turn, each client one after the other. AssertionError for any answer but 200."""
+    said = _Said()
+    requests = [f"GET {path} HTTP/1.1\r\nHost: b\r\nAuthorization: Bearer {token}\r\n\r\n".encode() for path in paths]
+    lasted = await as_fast_as_can_be(port, in_turn(requests), said.take, connections=clients, seconds=seconds)
+    assert not said.refused, "503"
+    return said.load(lasted)
+
+
+class _Said:
+    """What is answered, where all else than 200 and 503 is a mistake."""
+
+    def __init__(self) -> None:
+        self.refused = 0
+        self._took_ms: list[float] = []
+
+    def take(self, head: bytes, seconds: float) -> None:
         if head.startswith(b"HTTP/1.1 200"):
-            took.append(since_due_s * 1000)
+            self._took_ms.append(seconds * 1000)
         else:
-            refused += 1
+            assert head.startswith(b"HTTP/1.1 503"), head
+            self.refused += 1
 
-    lasted = await when_due(port, in_turn(requests), take, connections=CONNECTIONS, rate=rate, seconds=seconds)
-    cuts = quantiles(took, n=100)
-    return Load(len(took), lasted, cuts[49], cuts[98], refused)
+    def load(self, lasted: float) -> Load:
+        cuts = quantiles(self._took_ms, n=100)
+        return Load(len(self._took_ms), lasted, cuts[49], cuts[98], self.refused)
 
 
 def in_turn(requests: Sequence[bytes]) -> Requests:
