@@ -1,5 +1,6 @@
 """The container files, read once."""
 
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -25,3 +26,12 @@ def stages() -> dockerfile.Stages:
 def compose() -> dict[str, Any]:
     made: dict[str, Any] = yaml.safe_load((REPOSITORY / "docker-compose.yml").read_text())
     return made
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Those that the script makes."""
+    folder = tmp_path_factory.mktemp("compose") / "certificates"
+    script = REPOSITORY / "deploy/compose/new-certificates.sh"
+    subprocess.run(["sh", str(script), str(folder)], env={"PATH": "/usr/bin:/bin"}, capture_output=True, check=True)
+    return folder

@@ -5,7 +5,9 @@ import base64
 import os
 import shutil
 import signal
+import ssl
 from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,16 +78,26 @@ class Kafka:
 
     Who comes by `proxied_port` is told to go on by `advertised_port`: there a proxy of the test's own listens. One that
     is `secured` listens at `encrypted` with TLS, at `guarded` with TLS to whoever logs in, and at `mutual` to whoever
-    shows a certificate.
+    shows a certificate. What it is `told` in place of all that, by properties that may name `{port}` and
+    `{controller_port}`, may let it listen with TLS alone: to who trusts the `authority`.
     """
 
-    def __init__(self, folder: Path, advertised_port: int | None = None, secured: Secured | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        advertised_port: int | None = None,
+        secured: Secured | None = None,
+        told: Mapping[str, str] | None = None,
+        authority: Path | None = None,
+    ) -> None:
         self._folder = folder
         self._port = free_port()
         self._controller_port = free_port()
         self.proxied_port = free_port()
         self._advertised_port = advertised_port or self.proxied_port
         self._secured = secured
+        self._told = told or {}
+        self._authority = authority
         self._process: Process | None = None
         self.bootstrap_servers = f"127.0.0.1:{self._port}"
         self.encrypted, self.guarded, self.mutual = (f"localhost:{free_port()}" for _ in range(3))
@@ -161,6 +173,10 @@ class Kafka:
                 else "",
             )
         )
+        # Of a name that is there twice the last one holds.
+        with self._properties.open("a") as properties:
+            for name, value in self._told.items():
+                properties.write(f"{name}={value.format(port=self._port, controller_port=self._controller_port)}\n")
         let_in = self._let_in(self._secured) if self._secured else ()
         cluster_id = base64.urlsafe_b64encode(b"\0" + os.urandom(15)).decode().rstrip("=")
         process = await asyncio.create_subprocess_exec(
@@ -195,7 +211,11 @@ class Kafka:
         except OSError:
             return False
         writer.close()
-        client = AIOKafkaClient(bootstrap_servers=self.bootstrap_servers)
+        client = AIOKafkaClient(
+            bootstrap_servers=self.bootstrap_servers,
+            security_protocol="SSL" if self._authority else "PLAINTEXT",
+            ssl_context=ssl.create_default_context(cafile=self._authority) if self._authority else None,
+        )
         try:
             await client.bootstrap()
             return bool(client.cluster.brokers())
