@@ -2,12 +2,24 @@
 
 import re
 from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 VARIABLE = re.compile(r"\$\{(\w+)(?::([-+?])([^}]*))?\}")
 CERTIFICATES = "./deploy/compose/certificates"
 Compose = dict[str, Any]
+METRICS_TOKEN = "to-read-metrics"
+#: What somebody filled in.
+TOLD = {
+    **{f"{name}_DATABASE_PASSWORD": f"{name}-works" for name in ("CATALOG_API", "WORKFLOW", "SAGEMAKER_CONNECTOR")},
+    **{f"{name}_OWNER_PASSWORD": f"{name}-owns" for name in ("CATALOG_API", "WORKFLOW", "SAGEMAKER_CONNECTOR")},
+    "POSTGRES_PASSWORD": "of-the-superuser",
+    "ASSENT_OIDC_ISSUER": "https://issuer.invalid",
+    "ASSENT_SIGNING_KEY": "5e" * 32,
+    "ASSENT_METRICS_TOKEN_SHA256": sha256(METRICS_TOKEN.encode()).hexdigest(),
+    "AWS_REGION": "eu-central-1",
+}
 
 
 def filled_in(text: str, told: Mapping[str, str]) -> str:

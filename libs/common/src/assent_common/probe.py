@@ -23,7 +23,7 @@ def healthy(port: int, question: str, *, tls: bool = False) -> bool:
 
 
 def _by_tls(port: int) -> http.client.HTTPSConnection:
-    # On this machine, with nothing to keep from anybody: no certificate is of 127.0.0.1, and who has it is not asked.
+    # On this machine, with nothing to keep from anybody: few certificates are of 127.0.0.1, and none is looked at.
     anybody = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     anybody.check_hostname = False
     anybody.verify_mode = ssl.CERT_NONE
