@@ -1,6 +1,7 @@
 """The certificates of the Compose file, as its script makes them."""
 
 import ipaddress
+import shutil
 import subprocess
 from datetime import timedelta
 from pathlib import Path
@@ -80,7 +81,7 @@ def test_what_fails_half_way_leaves_nothing_and_says_why(repository: Path, tmp_p
     programs.mkdir()
     openssl = programs / "openssl"
     openssl.write_text(
-        f'#!/bin/sh\n[ "$1" = {command} ] && {{ echo "no luck" >&2; exit 1; }}\nexec /usr/bin/openssl "$@"\n'
+        f'#!/bin/sh\n[ "$1" = {command} ] && {{ echo "no luck" >&2; exit 1; }}\nexec {shutil.which("openssl")} "$@"\n'
     )
     openssl.chmod(0o755)
     made = _made(repository, tmp_path / "certificates", path=f"{programs}:/usr/bin:/bin")

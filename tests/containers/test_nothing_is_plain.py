@@ -126,7 +126,8 @@ async def services(
 async def test_postgres_shows_who_it_is_and_takes_nobody_in_the_clear(
     compose: Compose, postgres: Postgres, certificates: Path, tmp_path: Path
 ) -> None:
-    user, password = "assent_workflow", TOLD["WORKFLOW_DATABASE_PASSWORD"]
+    # The other role is let in by this one, when the service starts for the first time.
+    user, password = "assent_workflow_owner", TOLD["WORKFLOW_OWNER_PASSWORD"]
     url = f"postgresql+asyncpg://{user}:{password}@localhost:{postgres.port}/assent_workflow"
     trusting = f"{url}?sslmode=verify-full&sslrootcert={certificates / 'ca.pem'}"
     assert await _refusal(trusting) is None
