@@ -141,7 +141,7 @@ def _by_tests(proof: Proof, only: set[str]) -> None:
 
 def _run_tests(proof: Proof, name: str, tests: Tests, **environment: str) -> None:
     run = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-n", "2", "-p", "no:randomly", *tests.tests],
+        [sys.executable, "-m", "pytest", "-q", "-n", "4", "-p", "no:randomly", *tests.tests],
         env={**os.environ, **environment},
         capture_output=True,
         text=True,

@@ -13,8 +13,8 @@ from tests.workflow import interleave, statements
 from tests.workflow.interleave import Operation
 from tests.workflow.world import World, a_world
 
-#: Without it they are a few pairs, stopped where they take the locks that count, and taking turns by choice once. With it
-#: all pairs, and stopped by every statement, too; taking turns twice, at the locks. Twice at every statement takes hours.
+#: Without it they are a few pairs, stopped where they take the locks that count, and taking turns by choice once. With
+#: it all pairs, taking turns twice there, and once at every statement: twice at every statement takes hours.
 ALL = "ASSENT_STORIES" in os.environ
 Story = TypeVar("Story")
 Act = Callable[[Story], Awaitable[Any]]
