@@ -17,6 +17,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from tests.support.refused import refusal
+
 ASKS_FOR_TLS = bytes.fromhex("0000000804d2162f")
 
 
@@ -81,12 +83,12 @@ async def _behind(database_url: str, context: ssl.SSLContext, came: list[str]) -
 
 
 async def test_it_is_spoken_to_once_it_has_shown_who_it_is(front: str, authority: Authority) -> None:
-    assert await _answers(f"{front}?sslmode=verify-full&sslrootcert={authority.file}") is None
-    assert await _answers(f"{front}?sslmode=require") is None
+    assert await refusal(f"{front}?sslmode=verify-full&sslrootcert={authority.file}") is None
+    assert await refusal(f"{front}?sslmode=require") is None
 
 
 async def test_a_certificate_of_another_authority_is_none(front: str, another: Authority) -> None:
-    refused = await _answers(f"{front}?sslmode=verify-full&sslrootcert={another.file}")
+    refused = await refusal(f"{front}?sslmode=verify-full&sslrootcert={another.file}")
     assert "CERTIFICATE_VERIFY_FAILED" in repr(refused)
 
 
@@ -98,8 +100,8 @@ async def test_a_server_that_asks_for_a_certificate_is_shown_the_one_of_now(
     _certificate(authority, "catalog-api", own)
     for mode in ("verify-full", "verify-ca", "require"):
         trusting = f"{front}?sslmode={mode}&sslrootcert={authority.file}"
-        assert await _answers(trusting) is not None, "it shows nothing"
-        assert await _answers(f"{trusting}&sslcert={own}&sslkey={own}") is None
+        assert await refusal(trusting) is not None, "it shows nothing"
+        assert await refusal(f"{trusting}&sslcert={own}&sslkey={own}") is None
     assert came == ["catalog-api"] * 3
     database = Database(
         f"{front}?sslmode=verify-full&sslrootcert={authority.file}&sslcert={own}", service="tests", clock=SystemClock()
@@ -118,27 +120,15 @@ async def test_a_server_that_asks_for_a_certificate_is_shown_the_one_of_now(
 
 async def test_a_certificate_for_another_name_is_none(front: str, authority: Authority) -> None:
     elsewhere = front.replace("localhost", "127.0.0.1")
-    refused = await _answers(f"{elsewhere}?sslmode=verify-full&sslrootcert={authority.file}")
+    refused = await refusal(f"{elsewhere}?sslmode=verify-full&sslrootcert={authority.file}")
     assert "CERTIFICATE_VERIFY_FAILED" in repr(refused)
-    assert await _answers(f"{elsewhere}?sslmode=verify-ca&sslrootcert={authority.file}") is None
+    assert await refusal(f"{elsewhere}?sslmode=verify-ca&sslrootcert={authority.file}") is None
 
 
 @pytest.mark.parametrize("mode", ["require", "verify-ca", "verify-full"])
 async def test_a_server_that_offers_no_tls_is_not_spoken_to_in_the_clear(database_url: str, mode: str) -> None:
-    refused = await _answers(f"{database_url}?sslmode={mode}")
+    refused = await refusal(f"{database_url}?sslmode={mode}")
     assert "rejected SSL upgrade" in repr(refused)
-
-
-async def _answers(url: str) -> Exception | None:
-    """None, or why not."""
-    database = Database(url, service="tests", clock=SystemClock())
-    try:
-        await database.ping()
-    except Exception as error:  # noqa: BLE001 - whatever it was is what is asked for
-        return error
-    finally:
-        await database.close()
-    return None
 
 
 async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -18,8 +18,6 @@ import asyncpg
 import httpx
 import pytest
 from assent_common import http_client
-from assent_common.clock import SystemClock
-from assent_common.database import Database
 from assent_common.kafka.connection import BrokerUnavailable, ensure_topics
 from assent_common.kafka.topics import REGISTRY
 from assent_common.settings import Settings
@@ -32,6 +30,7 @@ from tests.containers import composed, dockerfile
 from tests.containers.composed import METRICS_TOKEN, TOLD, Compose, Here
 from tests.support.kafka import jars
 from tests.support.kafka.server import Kafka
+from tests.support.refused import refusal
 from tests.support.wait import until
 
 OURS = sorted(runner.SERVICES)
@@ -130,12 +129,12 @@ async def test_postgres_shows_who_it_is_and_takes_nobody_in_the_clear(
     user, password = "assent_workflow_owner", TOLD["WORKFLOW_OWNER_PASSWORD"]
     url = f"postgresql+asyncpg://{user}:{password}@localhost:{postgres.port}/assent_workflow"
     trusting = f"{url}?sslmode=verify-full&sslrootcert={certificates / 'ca.pem'}"
-    assert await _refusal(trusting) is None
-    assert "no encryption" in repr(await _refusal(f"{url}?sslmode=disable"))
+    assert await refusal(trusting) is None
+    assert "no encryption" in repr(await refusal(f"{url}?sslmode=disable"))
     stranger = trusting.replace(str(certificates), str(_another_authority(tmp_path)))
-    assert "CERTIFICATE_VERIFY_FAILED" in repr(await _refusal(stranger))
+    assert "CERTIFICATE_VERIFY_FAILED" in repr(await refusal(stranger))
     wrong = trusting.replace(password, "swordfish")
-    assert "password authentication failed" in repr(await _refusal(wrong))
+    assert "password authentication failed" in repr(await refusal(wrong))
     # The health check asks without a certificate, and without a password.
     program, *options = compose["services"]["postgres"]["healthcheck"]["test"][1:]
     binaries = _of_debian()
@@ -319,15 +318,3 @@ def _another_authority(folder: Path) -> Path:
     script = Path(__file__).parents[2] / "deploy/compose/new-certificates.sh"
     subprocess.run(["sh", str(script), str(folder / "another")], capture_output=True, check=True)
     return folder / "another"
-
-
-async def _refusal(url: str) -> Exception | None:
-    """None, or why not."""
-    database = Database(url, service="tests", clock=SystemClock())
-    try:
-        await database.ping()
-    except Exception as error:  # noqa: BLE001 - whatever it was is what is asked for
-        return error
-    finally:
-        await database.close()
-    return None

@@ -40,3 +40,15 @@ def test_what_a_library_says_over_and_over_again_is_told_a_few_times_a_minute_an
     clock.at = 120.0
     says(1)
     assert [line.get("left_out") for line in lines()] == [None], "nothing was"
+
+
+def test_one_failure_that_comes_over_and_over_again_hides_no_other(lines: Lines) -> None:
+    library = logging.Logger("a library", logging.WARNING)
+    library.addHandler(ToOurLines(Clock()))
+    for failure in (*[ValueError("again")] * 10, KeyError("another")):
+        try:
+            raise failure
+        except (LookupError, ValueError):
+            library.exception("a task failed")
+    told = [line["exception"].splitlines()[-1] for line in lines()]
+    assert told == [*["ValueError: again"] * 5, "KeyError: 'another'"]

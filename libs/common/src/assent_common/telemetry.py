@@ -207,11 +207,12 @@ class ToOurLines(logging.Handler):
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self._now = now
-        #: Of each line of code: since when it is counted, and how often it came.
-        self._told: dict[tuple[str, int], tuple[float, int]] = {}
+        #: Of each line of code and kind of exception: since when it is counted, and how often it came.
+        self._told: dict[tuple[object, ...], tuple[float, int]] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
-        place, now = (record.pathname, record.lineno), self._now()
+        raised = record.exc_info[0] if record.exc_info else None
+        place, now = (record.pathname, record.lineno, raised), self._now()
         since, times = self._told.get(place, (now, 0))
         more = {}
         if now - since >= _WINDOW_S:

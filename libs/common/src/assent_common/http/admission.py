@@ -81,11 +81,10 @@ class Admission:
 
     def is_closed_to(self, path: str) -> bool:
         """Who is told so is turned away."""
-        many = self.inside + self._coming
-        if many < self._fewest or path in QUIET:
+        if self.has_room or path in QUIET:
             return False
         now = asyncio.get_running_loop().time()
-        is_full = many >= self._at_once
+        is_full = self.inside + self._coming >= self._at_once
         if not is_full and now >= self._short_until:
             return False
         if not is_full or (self._line and now - self._line_since > self._lasts_s):

@@ -94,18 +94,19 @@ def plain(data: bytes) -> Asked | None:
         return None
     head = data[: found.end()]
     heads = head.lower()
-    # As it is written by everybody, or it has to be thought about.
-    if _value(head, heads, b"\ncontent-length:", absent=b"0") != b"%d" % (len(data) - len(head)):
-        return None
+    length = _value(head, heads, b"\ncontent-length:", absent=b"0")
     request_id = _value(head, heads, b"\nx-request-id:", absent=b"")
+    # A length as it is written by everybody, or it has to be thought about.
+    if request_id is None or length != b"%d" % (len(data) - len(head)):
+        return None
     return Asked(found[1].decode(), found[2].decode(), request_id.decode("latin-1"))
 
 
-def _value(head: bytes, heads: bytes, name: bytes, *, absent: bytes) -> bytes:
-    """Of a header, by its name in `heads`, the head in small letters. Of several none is believed."""
+def _value(head: bytes, heads: bytes, name: bytes, *, absent: bytes) -> bytes | None:
+    """Of a header, by its name in `heads`, the head in small letters. None where there are several."""
     at = heads.find(name)
     if at < 0:
         return absent
     if heads.find(name, at + 1) >= 0:
-        return b""
+        return None
     return head[at + len(name) : head.index(b"\r", at)].strip(b" \t")

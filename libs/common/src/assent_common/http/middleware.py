@@ -124,7 +124,7 @@ class Refusal:
         )
 
     def _for(self, method: str, given: str) -> tuple[bytes, bytes]:
-        correlation = (given if given and _ID.fullmatch(given) else f"{self._id}-{next(self._numbers)}").encode()
+        correlation = (given if _ID.fullmatch(given) else f"{self._id}-{next(self._numbers)}").encode()
         # Counted, but in no time to the answer: it would look the shorter the more are refused.
         _measures(_method(method), _NO_ROUTE, self._status)[0].inc()
         return correlation, self._before + correlation + self._after
